@@ -1,0 +1,40 @@
+//! The one question that every error answers: will trying again help?
+//!
+//! The retry logic sees nothing of an error but this, so that no layer ever guesses from a text.
+
+use std::time::Duration;
+
+/// What is to be done about a failed step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// A passing fault: try again with back-off, and not before `after` where the server named a
+    /// time (`Retry-After`, a rate limit's reset).
+    Transient {
+        /// The shortest wait that the server asked for.
+        after: Option<Duration>,
+    },
+    /// This file can never work as it is: too big, refused, gone.
+    Permanent,
+    /// The server may or may not have acted: ask what it has before doing the step again.
+    Ambiguous,
+    /// Nothing of this account can work until somebody mends it: bad key, quota, wrong clock.
+    Blocked,
+    /// The upload link is no good any more, but a fresh one would be.
+    LinkExpired,
+}
+
+impl Disposition {
+    /// A passing fault without a wish of the server's.
+    pub const TRANSIENT: Self = Self::Transient { after: None };
+
+    /// The word that `attempts.outcome` records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Transient { .. } => "transient",
+            Self::Permanent => "permanent",
+            Self::Ambiguous => "ambiguous",
+            Self::Blocked => "blocked",
+            Self::LinkExpired => "link-expired",
+        }
+    }
+}
