@@ -2,6 +2,7 @@
 //! JW Platform, and its key is recorded.
 
 pub mod clock;
+pub mod config;
 pub mod disposition;
 pub mod exit;
 pub mod identity;

@@ -1,0 +1,261 @@
+//! `[account.NAME]`: one JW property, and what its API needs.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use toml::de::DeValue;
+use url::{Host, Url};
+
+use super::secret;
+use super::section::Section;
+use super::value;
+
+/// `[account.NAME]`: one JW property, with the secret already read.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The NAME of `[account.NAME]`.
+    pub name: String,
+    /// Which API it speaks, with what that API needs.
+    pub api: Api,
+}
+
+/// An API version and its credentials.
+#[derive(Debug, Clone)]
+pub enum Api {
+    /// Signed parameters.
+    V1 {
+        /// The property's public key, 8 characters.
+        key: String,
+        /// The shared secret.
+        secret: SecretString,
+        /// Where the API lives, e.g. `https://api.jwplatform.com/v1`; never with a slash at the
+        /// end, except for a bare host.
+        base_url: Url,
+    },
+}
+
+/// Where the v1 API lives (JW docs, v1 API reference).
+const V1_BASE_URL: &str = "https://api.jwplatform.com/v1";
+
+/// The accounts by name. One that is named but wrong has its faults noted and no value, so that
+/// the watches that refer to it are not blamed as well.
+pub(super) fn read_all(top: &mut Section<'_>) -> BTreeMap<String, Option<Account>> {
+    let written = top.has("account");
+    let mut accounts = BTreeMap::new();
+    for (name, section) in top.named_tables("account") {
+        if !plain(name) {
+            section.fault_here("a name has letters, digits, - and _ only");
+        }
+        let api = read(section);
+        let account = api.map(|api| Account {
+            name: name.to_owned(),
+            api,
+        });
+        accounts.insert(name.to_owned(), account);
+    }
+    if accounts.is_empty() && !written {
+        top.fault_here("no account; write a section [account.main] with key and secret-file");
+    } else if accounts.is_empty() {
+        top.fault(
+            "account",
+            "no account in it; write a section [account.main]",
+        );
+    }
+    accounts
+}
+
+fn plain(name: &str) -> bool {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !name.is_empty() && name.bytes().all(fine)
+}
+
+fn read(mut section: Section<'_>) -> Option<Api> {
+    let version = section.get("api", version);
+    if version.is_none() && section.has("api") {
+        // The other keys belong to an API that is not known here: blaming them would mislead.
+        return None;
+    }
+    let key = section.required("key", "\"XOqEAfxj\", the API key of the property", key);
+    let secret = secret::read(&mut section);
+    let written = section.get("base-url", base_url);
+    let base_url = written.or_else(|| Url::parse(V1_BASE_URL).ok());
+    section.finish();
+    Some(Api::V1 {
+        key: key?,
+        secret: secret?,
+        base_url: base_url?,
+    })
+}
+
+fn version(value: &DeValue<'_>) -> Result<(), String> {
+    match value::text(value)?.as_str() {
+        "v1" => Ok(()),
+        "v2" => Err(
+            "\"v2\" is not in this version of jw-ingest; write \"v1\", with the property's v1 key \
+             and secret"
+                .to_owned(),
+        ),
+        other => Err(format!("{other:?} is not an API version; write \"v1\"")),
+    }
+}
+
+/// A key of another length is a mistake, most likely the secret: so it is not repeated.
+fn key(value: &DeValue<'_>) -> Result<String, String> {
+    let key = value::text(value)?;
+    if key.len() == 8 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(key);
+    }
+    Err(
+        "expected the API key of the property, 8 letters and digits; \
+         the secret belongs into secret-file"
+            .to_owned(),
+    )
+}
+
+fn base_url(value: &DeValue<'_>) -> Result<Url, String> {
+    let text = value::text(value)?;
+    let example = format!("write one like \"{V1_BASE_URL}\"");
+    let mut url = Url::parse(&text).map_err(|fault| format!("not a URL ({fault}); {example}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("has a user name or password in it; {example}"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("has a ? or # in it; {example}"));
+    }
+    match url.scheme() {
+        "https" => {}
+        // Answers carry upload links, and whoever reads such a link can use it.
+        "http" if is_loopback(&url) => {}
+        "http" => {
+            return Err(
+                "plain http is for this machine only (127.0.0.1, ::1, localhost); write https"
+                    .to_owned(),
+            );
+        }
+        other => return Err(format!("{other}: is not https; {example}")),
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, LEAST};
+    use super::*;
+
+    #[test]
+    fn each_fault_of_an_account_is_refused() {
+        let fixture = Fixture::new();
+        let after_key = |line: &str| format!("\"abcd1234\"\n{line}");
+        for (line, says) in [
+            (
+                "api = \"v2\"",
+                "[account.main]: api: \"v2\" is not in this version of jw-ingest; write \"v1\"",
+            ),
+            ("api = \"v3\"", "\"v3\" is not an API version; write \"v1\""),
+            ("api = 1", "expected a text in quotes, not a number"),
+            (
+                "site = \"abcd1234\"",
+                "unknown key \"site\"; expected one of: api, base-url, credential, key, secret-file",
+            ),
+        ] {
+            fixture.refuses(("\"abcd1234\"", &after_key(line), 3, says));
+        }
+        for case in [
+            (
+                "key = \"abcd1234\"\n",
+                "",
+                1,
+                "[account.main]: key: missing; write key = ",
+            ),
+            (
+                "\"abcd1234\"",
+                "\"s3cretOfTheProperty\"",
+                2,
+                "8 letters and digits; the secret belongs into secret-file",
+            ),
+            ("\"abcd1234\"", "\"abc 1234\"", 2, "8 letters and digits"),
+            (
+                "[account.main]",
+                "[account.\"ma in\"]",
+                1,
+                "letters, digits, - and _ only",
+            ),
+            (
+                "[[watch]]",
+                "[account.other]\nkey = \"abcd1234\"\nsecret-file = \"{dir}/secret\"\n[[watch]]",
+                8,
+                "account: missing; several accounts exist, write one of: main, other",
+            ),
+        ] {
+            fixture.refuses(case);
+        }
+    }
+
+    #[test]
+    fn base_urls_that_would_leak_or_mislead_are_refused() {
+        let fixture = Fixture::new();
+        for (line, says) in [
+            ("base-url = \"api.jwplatform.com\"", "base-url: not a URL"),
+            (
+                "base-url = \"ftp://api.jwplatform.com\"",
+                "ftp: is not https",
+            ),
+            (
+                "base-url = \"https://a:b@api.jwplatform.com\"",
+                "user name or password",
+            ),
+            (
+                "base-url = \"https://api.jwplatform.com/v1?x=1\"",
+                "has a ? or #",
+            ),
+            (
+                "base-url = \"http://api.jwplatform.com/v1\"",
+                "plain http is for this machine only",
+            ),
+            (
+                "base-url = \"http://127.0.0.1.example.com/v1\"",
+                "plain http is for this machine only",
+            ),
+        ] {
+            let line = format!("\"abcd1234\"\n{line}");
+            fixture.refuses(("\"abcd1234\"", &line, 3, says));
+        }
+    }
+
+    #[test]
+    fn an_account_without_its_name_is_told_apart() {
+        let text = LEAST.replace("[account.main]", "[account]");
+        let refusal = Fixture::new().parse(&text).unwrap_err().to_string();
+        assert!(
+            refusal.contains("daemon.toml:2: [account]: key: expected a section with a name"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn base_urls_lose_their_last_slash_and_may_be_plain_on_loopback() {
+        let fixture = Fixture::new();
+        for (written, read) in [
+            ("https://example.com/v1/", "https://example.com/v1"),
+            ("http://127.0.0.1:8700/v1", "http://127.0.0.1:8700/v1"),
+            ("http://[::1]:8700", "http://[::1]:8700/"),
+            ("http://localhost/", "http://localhost/"),
+        ] {
+            let text = LEAST.replace("[[watch]]", &format!("base-url = \"{written}\"\n[[watch]]"));
+            let config = fixture.parse(&text).unwrap();
+            let Api::V1 { base_url, .. } = &config.accounts["main"].api;
+            assert_eq!(base_url.as_str(), read);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Rules about the watched folders: each must be usable, and none may lie within another.
+//!
+//! Two watches that see one file would make two videos of it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::watch::Draft;
+
+/// The canonical path of a folder that is there and can be listed.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub(super) fn usable(path: &Path) -> Result<PathBuf, String> {
+    let shown = path.display();
+    let unreachable = |fault: io::Error| match fault.kind() {
+        io::ErrorKind::NotFound => {
+            format!("{shown} does not exist; make the folder, or correct the path")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "{shown} cannot be reached: {fault}; let the daemon's user into it and every folder above"
+        ),
+        _ => format!("{shown} cannot be reached: {fault}"),
+    };
+    let canonical = path.canonicalize().map_err(unreachable)?;
+    let found = fs::metadata(&canonical).map_err(unreachable)?;
+    if !found.is_dir() {
+        return Err(format!(
+            "{shown} is not a folder; name the folder that files are put into"
+        ));
+    }
+    // Listing needs one permission of the folder, and reaching what is in it another.
+    let listed = fs::read_dir(&canonical).and_then(|_| fs::metadata(canonical.join(".")));
+    match listed {
+        Ok(_) => Ok(canonical),
+        Err(fault) => Err(format!(
+            "{shown} cannot be read: {fault}; let the daemon's user read and enter it, \
+             such as by its group (see SupplementaryGroups= in systemd)"
+        )),
+    }
+}
+
+/// Notes watches with one name, with one folder, or with one folder inside the other.
+pub(super) fn check_distinct(drafts: &[Draft<'_>]) {
+    for (at, draft) in drafts.iter().enumerate() {
+        for earlier in drafts.iter().take(at) {
+            check_pair(earlier, draft);
+        }
+    }
+}
+
+fn check_pair(earlier: &Draft<'_>, draft: &Draft<'_>) {
+    if draft.name.is_some() && draft.name == earlier.name {
+        let message = format!(
+            "the same as that of {}; choose another",
+            named(earlier, "name")
+        );
+        draft.section.fault("name", message);
+    }
+    let (Some(one), Some(two)) = (&earlier.path, &draft.path) else {
+        return;
+    };
+    let relation = if one == two || same_folder(one, two) {
+        "the same folder as that of"
+    } else if two.starts_with(one) {
+        "inside the folder of"
+    } else if one.starts_with(two) {
+        "around the folder of"
+    } else {
+        return;
+    };
+    let message = format!(
+        "{relation} {}, so that a file would belong to both; keep the folders apart",
+        named(earlier, "path")
+    );
+    draft.section.fault("path", message);
+}
+
+/// Whether two paths are one folder, as with a bind mount.
+fn same_folder(one: &Path, two: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    matches!((identity(one), identity(two)), (Ok(one), Ok(two)) if one == two)
+}
+
+/// What is wrong with a database in a watched folder: each of its writes would wake the watch.
+pub(super) fn check_database(database: &Path, drafts: &[Draft<'_>]) -> Option<String> {
+    let place = resolved(database);
+    let within = |draft: &&Draft<'_>| {
+        let folder = draft.path.as_ref();
+        folder.is_some_and(|folder| place.starts_with(folder))
+    };
+    let draft = drafts.iter().find(within)?;
+    Some(format!(
+        "inside the folder of {}; put it elsewhere, such as \"/var/lib/jw-ingest/jobs.db\"",
+        named(draft, "path")
+    ))
+}
+
+/// A watch as messages name it, with the line of one of its keys.
+fn named(draft: &Draft<'_>, key: &str) -> String {
+    let title = draft.section.title();
+    match draft.section.line_of(key) {
+        Some(line) => format!("{title} in line {line}"),
+        None => title.to_owned(),
+    }
+}
+
+/// The path with all of it that exists made canonical.
+fn resolved(path: &Path) -> PathBuf {
+    for there in path.ancestors() {
+        if let (Ok(canonical), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
+            return canonical.join(rest);
+        }
+    }
+    path.to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, LEAST};
+
+    #[test]
+    fn unusable_folders_are_refused() {
+        let fixture = Fixture::new();
+        std::os::unix::fs::symlink(fixture.path("loop"), fixture.path("loop")).unwrap();
+        for (path, says) in [
+            ("news", "path: \"news\" is relative; write the whole path"),
+            (
+                "{dir}/none",
+                "/none does not exist; make the folder, or correct the path",
+            ),
+            ("{dir}/secret", "/secret is not a folder"),
+            (
+                "{dir}/loop",
+                "/loop cannot be reached: Too many levels of symbolic links",
+            ),
+        ] {
+            fixture.refuses(("{dir}/news", path, 7, says));
+        }
+    }
+
+    #[test]
+    fn watches_that_would_share_files_are_refused() {
+        let fixture = Fixture::new();
+        for (name, path, line, says) in [
+            (
+                "other",
+                "news",
+                10,
+                "path: the same folder as that of [[watch]] \"news\" in line 7",
+            ),
+            ("other", "news/", 10, "the same folder"),
+            ("other", "link", 10, "the same folder"),
+            (
+                "other",
+                "news/deep",
+                10,
+                "inside the folder of [[watch]] \"news\" in line 7",
+            ),
+            ("other", "link/deep", 10, "inside the folder"),
+            ("other", ".", 10, "around the folder of [[watch]] \"news\""),
+            (
+                "news",
+                "sport",
+                9,
+                "name: the same as that of [[watch]] \"news\" in line 6; choose another",
+            ),
+        ] {
+            let watch =
+                format!("{{dir}}/news\"\n[[watch]]\nname = \"{name}\"\npath = \"{{dir}}/{path}");
+            fixture.refuses(("{dir}/news", &watch, line, says));
+        }
+    }
+
+    #[test]
+    fn folders_side_by_side_are_fine_even_if_one_name_begins_with_the_other() {
+        let fixture = Fixture::new();
+        std::fs::create_dir(fixture.path("news2")).unwrap();
+        let second = "\n[[watch]]\nname = \"two\"\npath = \"{dir}/news2\"\n";
+        let config = fixture.parse(&format!("{LEAST}{second}")).unwrap();
+        assert_eq!(config.watches.len(), 2);
+    }
+}

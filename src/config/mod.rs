@@ -1,0 +1,78 @@
+//! The configuration: read once, typed, and unable to be wrong once it exists.
+//!
+//! [`load`] gives a [`Config`], or every fault of the file at once. Each section is a file with
+//! its type, defaults, and rules; `section` reads keys and notes faults, `value` reads one value.
+//! Nothing here uses the network.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use account::{Account, Api};
+pub use confirm::Confirm;
+pub use database::Database;
+pub use globs::Globs;
+pub use problem::{Problem, Problems};
+pub use read::{load, load_outline, parse};
+pub use retry::Retry;
+pub use upload::Upload;
+pub use watch::{Method, Watch};
+
+mod account;
+mod confirm;
+mod database;
+mod file;
+#[cfg(test)]
+mod fixture;
+mod folders;
+mod globs;
+mod problem;
+mod read;
+mod reader;
+mod reload;
+mod retry;
+mod secret;
+mod section;
+mod upload;
+mod value;
+mod watch;
+
+/// Where the configuration is when nobody says otherwise.
+pub const DEFAULT_FILE: &str = "/etc/jw-ingest/daemon.toml";
+
+/// The whole configuration of one daemon.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// `[database]`.
+    pub database: Database,
+    /// `[account.NAME]`, by name.
+    pub accounts: BTreeMap<String, Account>,
+    /// `[upload]`.
+    pub upload: Upload,
+    /// `[retry]`.
+    pub retry: Retry,
+    /// `[confirm]`.
+    pub confirm: Confirm,
+    /// `[[watch]]`, in the order of the file; the names are distinct.
+    pub watches: Vec<Watch>,
+}
+
+/// A configuration without the secrets, for commands that need none.
+///
+/// Its folders have been compared with each other, but need not be there.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// `[database]`.
+    pub database: Database,
+    /// `[upload]`.
+    pub upload: Upload,
+    /// `[retry]`.
+    pub retry: Retry,
+    /// `[confirm]`.
+    pub confirm: Confirm,
+    /// `[[watch]]`, in the order of the file; the names are distinct.
+    pub watches: Vec<Watch>,
+}

@@ -1,0 +1,296 @@
+//! From the text of a file to a [`Config`], or to everything that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::account::{self, Account};
+use super::file;
+use super::folders;
+use super::problem::Problems;
+use super::reader::{Look, Reader};
+use super::section::Section;
+use super::watch::Draft;
+use super::{Config, Confirm, Database, Outline, Retry, Upload};
+
+/// Reads the configuration, with the secrets, and looks whether the folders are there.
+///
+/// # Errors
+/// Every fault at once; the exit code for them is [`crate::exit::Exit::Config`].
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    parse(&file::text_of(path)?, path)
+}
+
+/// Like [`load`], from a text that is already in memory; `file` is for the messages.
+pub fn parse(text: &str, file: &Path) -> Result<Config, Problems> {
+    let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    parse_with(text, file, &Look::Everything { credentials })
+}
+
+/// Reads the configuration without its secrets, and without looking at the folders.
+///
+/// For commands such as `jobs` that somebody may run who must not know the secret, or while a
+/// share is away.
+///
+/// # Errors
+/// Every fault of the text at once.
+pub fn load_outline(path: &Path) -> Result<Outline, Problems> {
+    let text = file::text_of(path)?;
+    let reader = Reader::new(path, &text, &Look::TextOnly);
+    let (outline, _) = read(&reader)?;
+    reader.problems().map_or(Ok(outline), Err)
+}
+
+pub(super) fn parse_with(text: &str, file: &Path, look: &Look) -> Result<Config, Problems> {
+    let reader = Reader::new(file, text, look);
+    let (outline, accounts) = read(&reader)?;
+    reader.problems().map_or(Ok(()), Err)?;
+    Ok(Config {
+        file: outline.file,
+        database: outline.database,
+        accounts,
+        upload: outline.upload,
+        retry: outline.retry,
+        confirm: outline.confirm,
+        watches: outline.watches,
+    })
+}
+
+/// Reads everything; faults beyond the syntax gather in the reader.
+///
+/// # Errors
+/// The faults of the syntax alone: what follows them in the text cannot be trusted.
+fn read(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>), Problems> {
+    let (table, faults) = DeTable::parse_recoverable(reader.text);
+    for fault in &faults {
+        let line = fault.span().map(|span| reader.line(&span));
+        reader.fault(line, "", None, format!("not TOML: {}", fault.message()));
+    }
+    reader.problems().map_or(Ok(()), Err)?;
+
+    let mut top = Section::new(reader, "", String::new(), None, table.get_ref());
+    let (database, database_section) = database(&mut top);
+    let upload = section(&mut top, "upload", Upload::read);
+    let retry = section(&mut top, "retry", Retry::read);
+    let confirm = section(&mut top, "confirm", Confirm::read);
+    let accounts = account::read_all(&mut top);
+    let watches = top.listed_tables("watch");
+    if watches.is_empty() && !top.has("watch") {
+        top.fault_here("no folder to watch; write a section [[watch]] with name and path");
+    }
+    let drafts = watches.into_iter().map(Draft::read).collect::<Vec<_>>();
+    folders::check_distinct(&drafts);
+    if let Some(message) = folders::check_database(&database.path, &drafts) {
+        match &database_section {
+            Some(section) => section.fault("path", message),
+            None => top.fault_here(format!("[database] path is {message}")),
+        }
+    }
+    if let Some(section) = database_section {
+        section.finish();
+    }
+    top.finish();
+    let watches = drafts
+        .into_iter()
+        .filter_map(|draft| draft.finish(&accounts));
+    let outline = Outline {
+        file: reader.file.to_path_buf(),
+        database,
+        upload,
+        retry,
+        confirm,
+        watches: watches.collect(),
+    };
+    let accounts = accounts
+        .into_iter()
+        .filter_map(|(name, account)| Some((name, account?)));
+    Ok((outline, accounts.collect()))
+}
+
+/// `[database]`, with its section kept open for what the watches have to say about it.
+fn database<'a>(top: &mut Section<'a>) -> (Database, Option<Section<'a>>) {
+    let mut section = top.table("database");
+    let database = section.as_mut().map(Database::read).unwrap_or_default();
+    (database, section)
+}
+
+/// A section that may be left out, with everything at its default.
+fn section<T: Default>(
+    top: &mut Section<'_>,
+    key: &'static str,
+    read: impl FnOnce(&mut Section<'_>) -> T,
+) -> T {
+    let Some(mut section) = top.table(key) else {
+        return T::default();
+    };
+    let value = read(&mut section);
+    section.finish();
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::fixture::{Fixture, LEAST, SECRET};
+    use super::super::{Api, Method};
+    use super::*;
+
+    #[test]
+    fn the_least_configuration_has_every_default() {
+        let fixture = Fixture::new();
+        let config = fixture.parse(LEAST).unwrap();
+        assert_eq!(config.database, Database::default());
+        assert_eq!(config.upload, Upload::default());
+        assert_eq!(config.retry, Retry::default());
+        assert_eq!(config.confirm, Confirm::default());
+        let [watch] = config.watches.as_slice() else {
+            panic!("{:?}", config.watches)
+        };
+        assert_eq!(
+            (watch.name.as_str(), watch.account.as_str()),
+            ("news", "main")
+        );
+        assert_eq!(watch.path, fixture.path("news"));
+        assert_eq!(watch.settle, Duration::from_secs(10));
+        assert_eq!(watch.method, Method::Auto);
+        assert!(watch.recursive && watch.exclude.patterns.is_empty());
+        assert_eq!(watch.include.matching(Path::new("x/A.MOV")), Some("*.mov"));
+        let Api::V1 { key, base_url, .. } = &config.accounts["main"].api;
+        assert_eq!(key, "abcd1234");
+        assert_eq!(base_url.as_str(), "https://api.jwplatform.com/v1");
+    }
+
+    #[test]
+    fn the_secret_is_never_printed() {
+        let config = Fixture::new().parse(LEAST).unwrap();
+        let shown = format!("{config:?} {config:#?}");
+        assert!(
+            shown.contains("REDACTED") && !shown.contains(SECRET),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_known_section_is_refused() {
+        let fixture = Fixture::new();
+        for case in [
+            (
+                "",
+                "[uplaod]",
+                1,
+                "unknown section \"uplaod\"; did you mean \"upload\"? expected one of: account, confirm, database, retry, upload, watch",
+            ),
+            (
+                "",
+                "upload = 3",
+                1,
+                "upload: expected a section [upload], not a number",
+            ),
+            ("", "[retry\n", 1, "not TOML: "),
+            ("", "[retry]\n[retry]", 2, "not TOML: duplicate key"),
+        ] {
+            fixture.refuses(case);
+        }
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_in_the_order_of_the_file() {
+        let text = "[retry]\nmax-delay = 7\nfrist-delay = \"1s\"\n[account.main]\napi = \"v3\"\n\
+                    [[watch]]\nname = \"a\"\npath = \"in\"\nsettle = \"0s\"\naccount = \"mian\"\n";
+        let problems = Fixture::new().parse(text).unwrap_err();
+        let lines: Vec<_> = problems.iter().filter_map(|problem| problem.line).collect();
+        assert_eq!(lines, [2, 3, 5, 8, 9, 10], "{problems}");
+        assert_eq!(problems.to_string().lines().count(), 6, "{problems}");
+    }
+
+    #[test]
+    fn an_empty_file_says_what_is_needed() {
+        let problems = Fixture::new().parse("").unwrap_err().to_string();
+        assert_eq!(
+            problems,
+            "daemon.toml: no account; write a section [account.main] with key and secret-file\n\
+             daemon.toml: no folder to watch; write a section [[watch]] with name and path"
+        );
+    }
+
+    #[test]
+    fn an_outline_needs_neither_the_secret_nor_the_folders() {
+        let fixture = Fixture::new();
+        let text = LEAST.replace("{dir}", "/not/there");
+        fixture.file("daemon.toml", &text, 0o644);
+        let outline = load_outline(&fixture.path("daemon.toml")).unwrap();
+        assert_eq!(outline.watches[0].path, Path::new("/not/there/news"));
+        fixture.file("daemon.toml", &text.replace("name", "nmae"), 0o644);
+        let refusal = load_outline(&fixture.path("daemon.toml")).unwrap_err();
+        assert!(
+            refusal.to_string().contains("did you mean \"name\"?"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn another_database_needs_a_restart_and_nothing_else_does() {
+        let fixture = Fixture::new();
+        let config = fixture.parse(LEAST).unwrap();
+        let other = format!("[retry]\nmax-delay = \"2h\"\n{LEAST}");
+        assert_eq!(config.needs_restart(&fixture.parse(&other).unwrap()), None);
+        let other = format!("[database]\npath = \"{{dir}}/other.db\"\n{LEAST}");
+        let other = fixture.parse(&other).unwrap();
+        assert_eq!(config.needs_restart(&other), Some("database.path"));
+    }
+
+    const EXAMPLE: &str = include_str!("../../daemon.example.toml");
+
+    /// The example, with the two things changed that exist on the operator's machine only.
+    fn example() -> String {
+        EXAMPLE
+            .replace("/etc/jw-ingest/secret", "{dir}/secret")
+            .replace("/srv/video/news", "{dir}/news")
+            .replace("XOqEAfxj", "abcd1234")
+    }
+
+    #[test]
+    fn the_example_equals_the_defaults() {
+        let fixture = Fixture::new();
+        let example = fixture.parse(&example()).unwrap();
+        let defaults = fixture.parse(LEAST).unwrap();
+        assert_eq!(format!("{example:#?}"), format!("{defaults:#?}"));
+    }
+
+    #[test]
+    fn the_example_names_every_key_that_the_code_knows() {
+        let text = example();
+        let reader = Reader::new(Path::new("daemon.toml"), &text, &Look::TextOnly);
+        drop(read(&reader).unwrap());
+        let known = reader.known();
+        assert!(known.len() > 25, "{known:?}");
+        for (kind, key) in known.into_iter().filter(|(kind, _)| !kind.is_empty()) {
+            let sections = EXAMPLE.split("\n[").skip(1);
+            let of_kind =
+                sections.filter(|section| section.trim_start_matches('[').starts_with(kind));
+            let named = |section: &str| {
+                let mut lines = section.lines().map(|line| line.trim_start_matches('#'));
+                lines.any(|line| line.starts_with(&format!("{key} = ")))
+            };
+            assert!(of_kind.clone().count() == 1, "one section of kind {kind}");
+            assert!(
+                of_kind.into_iter().any(named),
+                "[{kind}] {key} is not in the example"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_refused_or_read_but_never_a_panic() {
+        let refused = EXAMPLE.char_indices().filter(|(at, _)| {
+            let (text, _) = EXAMPLE.split_at(*at);
+            let reader = Reader::new(Path::new("daemon.toml"), text, &Look::TextOnly);
+            read(&reader).is_err() || reader.problems().is_some()
+        });
+        // Until the watch has its path, the file says too little.
+        assert!(refused.count() > EXAMPLE.find("path = \"/srv").unwrap());
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading a secret from the file, or the systemd credential, that the configuration names.
+//!
+//! The secret itself appears in no message. A file that others can read is refused: it has to be
+//! taken for known already.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::reader::Look;
+use super::section::Section;
+use super::value;
+
+/// More than any secret has, bytes: enough to tell a wrong file without swallowing it.
+const MOST: u64 = 4096;
+
+/// Reads the secret that the section names by `secret-file` or `credential`; faults are noted.
+pub(super) fn read(section: &mut Section<'_>) -> Option<SecretString> {
+    let both = section.has("secret-file") && section.has("credential");
+    let neither = !section.has("secret-file") && !section.has("credential");
+    let file = section.get("secret-file", value::absolute);
+    let credential = section.get("credential", credential_name);
+    if both {
+        section.fault(
+            "credential",
+            "secret-file is given too; keep one of the two",
+        );
+        return None;
+    }
+    if neither {
+        section.fault_here(
+            "no secret; write secret-file = \"/etc/jw-ingest/secret\", \
+             or credential = \"jw-secret\" where systemd passes it in",
+        );
+        return None;
+    }
+    let Look::Everything { credentials } = section.look() else {
+        return None;
+    };
+    let (key, outcome) = match (file, credential) {
+        (Some(path), _) => ("secret-file", from_file(&path)),
+        (_, Some(name)) => ("credential", from_systemd(&name, credentials.as_deref())),
+        (None, None) => return None,
+    };
+    outcome.map_err(|message| section.fault(key, message)).ok()
+}
+
+/// A name that systemd would take, and no way out of its folder.
+fn credential_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {
+    let name = value::text(value)?;
+    if name.contains('/') || name == "." || name == ".." {
+        return Err(format!(
+            "{name:?} is a path; write the name that stands after LoadCredential= in the unit"
+        ));
+    }
+    Ok(name)
+}
+
+fn from_file(path: &Path) -> Result<SecretString, String> {
+    let shown = path.display();
+    let found = fs::metadata(path).map_err(|fault| match fault.kind() {
+        io::ErrorKind::NotFound => {
+            format!("{shown} does not exist; put the API secret, and nothing else, into it")
+        }
+        _ => format!("{shown} cannot be reached: {fault}"),
+    })?;
+    if !found.is_file() {
+        return Err(format!("{shown} is not a file; name the file itself"));
+    }
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "{shown} is open to other users (mode {mode:03o}); run: chmod 600 {shown}"
+        ));
+    }
+    contents(path)
+}
+
+/// The group bits of a credential are systemd's own doing, so its mode is not looked at.
+fn from_systemd(name: &str, directory: Option<&Path>) -> Result<SecretString, String> {
+    let Some(directory) = directory else {
+        return Err(format!(
+            "$CREDENTIALS_DIRECTORY is not set, as only systemd sets it: start it as a service \
+             with LoadCredential={name}:FILE, or by hand as systemd-run --pty --wait \
+             -p User=jw-ingest -p LoadCredential={name}:FILE jw-ingest …"
+        ));
+    };
+    let path: PathBuf = directory.join(name);
+    if !path.is_file() {
+        return Err(format!(
+            "no such credential; put LoadCredential={name}:FILE into the unit's [Service] section"
+        ));
+    }
+    contents(&path)
+}
+
+fn contents(path: &Path) -> Result<SecretString, String> {
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))
+        .map_err(|fault| {
+            format!(
+                "{shown} cannot be read: {fault}; the daemon's user must own it, \
+                 or systemd pass it in as a credential"
+            )
+        })?;
+    let text = std::str::from_utf8(&bytes).unwrap_or("\0").trim();
+    if text.is_empty() {
+        return Err(format!("{shown} is empty; put the API secret into it"));
+    }
+    let odd = |letter: char| letter.is_whitespace() || letter.is_control();
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MOST) || text.contains(odd) {
+        return Err(format!(
+            "{shown} holds more than one word; put the API secret, and nothing else, into it"
+        ));
+    }
+    Ok(SecretString::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::super::Api;
+    use super::super::fixture::{Fixture, LEAST, SECRET};
+    use super::*;
+
+    const FILE: &str = "secret-file = \"{dir}/secret\"";
+
+    #[test]
+    fn a_secret_is_read_without_its_line_end() {
+        let fixture = Fixture::new();
+        fixture.file("loose", &format!("{SECRET}\r\n"), 0o440);
+        for text in [
+            LEAST.to_owned(),
+            LEAST.replace(FILE, "credential = \"loose\""),
+        ] {
+            let config = fixture.parse(&text).unwrap();
+            let Api::V1 { secret, .. } = &config.accounts["main"].api;
+            assert_eq!(secret.expose_secret(), SECRET);
+        }
+    }
+
+    #[test]
+    fn each_fault_of_a_secret_is_refused() {
+        let fixture = Fixture::new();
+        fixture.file("group", SECRET, 0o640);
+        fixture.file("world", SECRET, 0o604);
+        fixture.file("empty", "\n", 0o600);
+        fixture.file("words", "two words", 0o600);
+        fixture.file("lines", "two\nlines\n", 0o600);
+        fixture.file("long", &SECRET.repeat(1000), 0o600);
+        fs::write(fixture.path("binary"), b"\xff\xfe").unwrap();
+        for (line, says) in [
+            (
+                "secret-file = \"{dir}/none\"",
+                "does not exist; put the API secret",
+            ),
+            (
+                "secret-file = \"{dir}/group\"",
+                "/group is open to other users (mode 640); run: chmod 600 ",
+            ),
+            (
+                "secret-file = \"{dir}/world\"",
+                "/world is open to other users (mode 604); run: chmod 600 ",
+            ),
+            ("secret-file = \"{dir}/empty\"", "is empty"),
+            ("secret-file = \"{dir}/words\"", "holds more than one word"),
+            ("secret-file = \"{dir}/lines\"", "holds more than one word"),
+            ("secret-file = \"{dir}/long\"", "holds more than one word"),
+            ("secret-file = \"{dir}/news\"", "is not a file"),
+            ("secret-file = \"secret\"", "\"secret\" is relative"),
+            (
+                "credential = \"none\"",
+                "no such credential; put LoadCredential=none:FILE into",
+            ),
+            (
+                "credential = \"../secret\"",
+                "is a path; write the name that stands after LoadCredential=",
+            ),
+            ("credential = \"binary\"", "holds more than one word"),
+        ] {
+            fixture.refuses((FILE, line, 3, says));
+        }
+        fixture.refuses((
+            FILE,
+            "",
+            1,
+            "[account.main]: no secret; write secret-file = ",
+        ));
+        let both = format!("{FILE}\ncredential = \"secret\"");
+        fixture.refuses((
+            FILE,
+            &both,
+            4,
+            "credential: secret-file is given too; keep one of the two",
+        ));
+    }
+
+    #[test]
+    fn a_credential_outside_systemd_says_how_to_get_it() {
+        let text = LEAST.replace(FILE, "credential = \"jw-secret\"");
+        let look = Look::Everything { credentials: None };
+        let refusal = Fixture::new().parse_with(&text, &look).unwrap_err();
+        let says = "daemon.toml:3: [account.main]: credential: $CREDENTIALS_DIRECTORY is not set";
+        assert!(refusal.to_string().starts_with(says), "{refusal}");
+    }
+}

@@ -1,0 +1,304 @@
+//! `[[watch]]`: one folder, which files in it count, and where they go.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::folders;
+use super::globs::Globs;
+use super::reader::Look;
+use super::section::Section;
+use super::value;
+
+/// `[[watch]]`: one folder.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// Its name, distinct among the watches.
+    pub name: String,
+    /// The folder, absolute and canonical.
+    pub path: PathBuf,
+    /// The account that its videos go to.
+    pub account: String,
+    /// Whether folders inside count too.
+    pub recursive: bool,
+    /// A file counts if its name or its path below the folder matches one of these.
+    pub include: Globs,
+    /// A file that matches one of these never counts.
+    pub exclude: Globs,
+    /// How long a file must stay unchanged under our own eyes.
+    pub settle: Duration,
+    /// Which way the bytes go.
+    pub method: Method,
+}
+
+/// Which way the bytes of a watch go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The best that fits the size.
+    Auto,
+    /// One PUT to a signed S3 link.
+    S3,
+    /// The regular form upload.
+    Form,
+    /// The resumable upload.
+    Resumable,
+}
+
+/// What counts as a video (or sound) where `include` is not written.
+const INCLUDE: [&str; 27] = [
+    "*.mp4", "*.m4v", "*.mov", "*.qt", "*.mkv", "*.webm", "*.ts", "*.mts", "*.m2ts", "*.mpg",
+    "*.mpeg", "*.m2v", "*.mxf", "*.avi", "*.wmv", "*.asf", "*.flv", "*.f4v", "*.3gp", "*.3g2",
+    "*.ogv", "*.mp3", "*.m4a", "*.aac", "*.wav", "*.ogg", "*.flac",
+];
+
+/// The settle time where none is written.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// A watch while it is read: what is missing or wrong has been noted, and is none.
+pub(super) struct Draft<'a> {
+    /// Its section, for faults that concern several watches.
+    pub(super) section: Section<'a>,
+    /// Its name.
+    pub(super) name: Option<String>,
+    /// Its folder, canonical where it exists.
+    pub(super) path: Option<PathBuf>,
+    account: Option<String>,
+    recursive: bool,
+    include: Option<Globs>,
+    exclude: Option<Globs>,
+    settle: Duration,
+    method: Method,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn read(mut section: Section<'a>) -> Self {
+        let name = section.required("name", "\"news\", or another short name", name);
+        if let Some(name) = &name {
+            section.rename(format!("{} {name:?}", section.title()));
+        }
+        let path = section.required("path", "\"/srv/video/news\", the folder", value::absolute);
+        let path = path.and_then(|path| match section.look() {
+            Look::TextOnly => Some(path.canonicalize().unwrap_or(path)),
+            Look::Everything { .. } => folders::usable(&path)
+                .map_err(|fault| section.fault("path", fault))
+                .ok(),
+        });
+        let account = section.get("account", value::text);
+        let recursive = section.get("recursive", value::flag).unwrap_or(true);
+        let include = globs(&mut section, "include", &INCLUDE);
+        if include
+            .as_ref()
+            .is_some_and(|globs| globs.patterns.is_empty())
+        {
+            section.fault(
+                "include",
+                "empty, so that no file would count; leave it out for all videos",
+            );
+        }
+        let exclude = globs(&mut section, "exclude", &[]);
+        let bounds = Duration::from_millis(100)..=Duration::from_hours(24);
+        let settle = section
+            .get("settle", |value| value::duration(value, bounds))
+            .unwrap_or(SETTLE);
+        let method = section.get("method", method).unwrap_or(Method::Auto);
+        Self {
+            section,
+            name,
+            path,
+            account,
+            recursive,
+            include,
+            exclude,
+            settle,
+            method,
+        }
+    }
+
+    /// Ends the reading; the account is checked against those that exist.
+    pub(super) fn finish<T>(mut self, accounts: &BTreeMap<String, T>) -> Option<Watch> {
+        let account = self.account(accounts);
+        self.section.finish();
+        Some(Watch {
+            name: self.name?,
+            path: self.path?,
+            account: account?,
+            recursive: self.recursive,
+            include: self.include?,
+            exclude: self.exclude?,
+            settle: self.settle,
+            method: self.method,
+        })
+    }
+
+    fn account<T>(&mut self, accounts: &BTreeMap<String, T>) -> Option<String> {
+        let known = accounts.keys().map(String::as_str).collect::<Vec<_>>();
+        match (self.account.take(), known.as_slice()) {
+            // That there is none has been said once already.
+            (_, []) => None,
+            (Some(name), _) if accounts.contains_key(&name) => Some(name),
+            (Some(name), known) => {
+                let message = format!(
+                    "there is no [account.{name}]; expected one of: {}",
+                    known.join(", ")
+                );
+                self.section.fault("account", message);
+                None
+            }
+            (None, [only]) => Some((*only).to_owned()),
+            (None, _) if self.section.has("account") => None,
+            (None, known) => {
+                let message = format!(
+                    "missing; several accounts exist, write one of: {}",
+                    known.join(", ")
+                );
+                self.section.fault("account", message);
+                None
+            }
+        }
+    }
+}
+
+fn name(value: &DeValue<'_>) -> Result<String, String> {
+    let name = value::text(value)?;
+    if name.chars().any(char::is_control) || name.trim() != name || name.len() > 64 {
+        return Err("expected a short name on one line, without space around it".to_owned());
+    }
+    Ok(name)
+}
+
+fn globs(section: &mut Section<'_>, key: &'static str, default: &[&str]) -> Option<Globs> {
+    let patterns = if section.take(key).is_some() {
+        section.get(key, value::texts)?
+    } else {
+        default.iter().map(|text| (*text).to_owned()).collect()
+    };
+    match Globs::new(patterns) {
+        Ok(globs) => Some(globs),
+        Err(faults) => {
+            for fault in faults {
+                section.fault(key, fault);
+            }
+            None
+        }
+    }
+}
+
+fn method(value: &DeValue<'_>) -> Result<Method, String> {
+    const EXPECTED: &str = "expected one of: auto, s3, form, resumable";
+    match value::text(value)?.as_str() {
+        "auto" => Ok(Method::Auto),
+        "s3" => Ok(Method::S3),
+        "form" => Ok(Method::Form),
+        "resumable" => Ok(Method::Resumable),
+        later @ ("multipart" | "fetch" | "ftp") => Err(format!(
+            "{later:?} is not in this version of jw-ingest; {EXPECTED}"
+        )),
+        other => Err(format!("{other:?} is not a method; {EXPECTED}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, LEAST};
+    use super::*;
+
+    #[test]
+    fn each_fault_of_a_watch_is_refused() {
+        let fixture = Fixture::new();
+        for (line, says) in [
+            (
+                "setle = \"1s\"",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, exclude, include, method, name, path, recursive, settle",
+            ),
+            (
+                "settle = 10",
+                "[[watch]] \"news\": settle: 10 has no unit; write a duration like \"10s\"",
+            ),
+            ("settle = \"50ms\"", "too short; at least 100ms"),
+            ("settle = \"2d\"", "too long; at most 1d"),
+            (
+                "recursive = \"yes\"",
+                "recursive: expected true or false without quotes, not a text",
+            ),
+            (
+                "include = \"*.mp4\"",
+                "expected a list of texts like [\"*.mp4\", \"*.mov\"], not a text",
+            ),
+            ("include = [1]", "not a number within it"),
+            (
+                "include = []",
+                "include: empty, so that no file would count",
+            ),
+            ("exclude = [\"[a\"]", "exclude: \"[a\" is not a pattern"),
+            ("exclude = [\"drafts/\"]", "write \"drafts/**\""),
+            (
+                "account = \"mian\"",
+                "there is no [account.mian]; expected one of: main",
+            ),
+            ("account = 1", "account: expected a text in quotes"),
+            (
+                "method = \"http\"",
+                "\"http\" is not a method; expected one of: auto, s3, form, resumable",
+            ),
+            (
+                "method = \"multipart\"",
+                "\"multipart\" is not in this version of jw-ingest; expected one of: auto, s3, form, resumable",
+            ),
+            ("method = \"fetch\"", "is not in this version"),
+            ("method = \"ftp\"", "is not in this version"),
+        ] {
+            fixture.refuses((
+                "name = \"news\"",
+                &format!("name = \"news\"\n{line}"),
+                7,
+                says,
+            ));
+        }
+        for case in [
+            (
+                "name = \"news\"\n",
+                "",
+                5,
+                "[[watch]]: name: missing; write name = \"news\"",
+            ),
+            ("\"news\"", "\"\"", 6, "name: empty"),
+            (
+                "\"news\"",
+                "\"a\\nb\"",
+                6,
+                "expected a short name on one line",
+            ),
+            (
+                "path = \"{dir}/news\"",
+                "",
+                5,
+                "path: missing; write path = ",
+            ),
+            (
+                "[[watch]]",
+                "[watch]",
+                5,
+                "watch: expected [[watch]], with two brackets, not a section",
+            ),
+        ] {
+            fixture.refuses(case);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_taken() {
+        let written = "name = \"news\"\nrecursive = false\ninclude = [\"*.Mp4\"]\n\
+                       exclude = [\"drafts/**\"]\nsettle = \"2m\"\nmethod = \"form\"\naccount = \"main\"";
+        let text = LEAST.replace("name = \"news\"", written);
+        let config = Fixture::new().parse(&text).unwrap();
+        let watch = &config.watches[0];
+        assert_eq!((watch.recursive, watch.method), (false, Method::Form));
+        assert_eq!(watch.settle, Duration::from_mins(2));
+        assert_eq!(
+            (&*watch.include.patterns, &*watch.exclude.patterns),
+            (&["*.Mp4".to_owned()][..], &["drafts/**".to_owned()][..])
+        );
+    }
+}
