@@ -6,6 +6,7 @@ pub mod config;
 pub mod disposition;
 pub mod exit;
 pub mod identity;
+pub mod queue;
 
 /// An error with all its causes as one sentence, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

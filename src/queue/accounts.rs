@@ -1,0 +1,92 @@
+//! Accounts that are paused, because nothing of theirs can work until somebody mends them.
+//!
+//! Kept in the database: people and commands see why, and a restart does not forget.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::error::Error;
+use super::sql::At;
+
+/// One paused account.
+#[derive(Debug, Clone)]
+pub struct Paused {
+    /// Its name in the configuration.
+    pub account: String,
+    /// What is wrong, in words for the operator.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the next probe is due.
+    pub probe_at: Timestamp,
+    /// How many probes found it still blocked.
+    pub probes: i64,
+    /// Whether a probe was answered and one job may try.
+    pub trying: bool,
+}
+
+/// Pauses the account, or keeps it paused and counts one more probe in vain. Answers whether it
+/// worked before, so that the log says it once.
+pub fn pause(
+    db: &Connection,
+    account: &str,
+    reason: &str,
+    (probe_at, now): (Timestamp, Timestamp),
+) -> Result<bool, Error> {
+    let new = !db
+        .prepare_cached("SELECT 1 FROM paused_accounts WHERE account = ?1")?
+        .exists([account])?;
+    db.prepare_cached(
+        "INSERT INTO paused_accounts (account, reason, since, probe_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (account) DO UPDATE SET reason = ?2, probe_at = ?4, probes = probes + 1, trying = 0",
+    )?
+    .execute(params![account, reason, At(now), At(probe_at)])?;
+    Ok(new)
+}
+
+/// A probe was answered: one job at a time may try from now on.
+pub fn probation(db: &Connection, account: &str) -> Result<(), Error> {
+    db.prepare_cached("UPDATE paused_accounts SET trying = 1 WHERE account = ?1")?
+        .execute([account])?;
+    Ok(())
+}
+
+/// It works: the pause ends. Answers the pause that ended, if there was one.
+pub fn resume(db: &Connection, account: &str) -> Result<Option<Paused>, Error> {
+    let ended = paused(db)?.into_iter().find(|p| p.account == account);
+    if ended.is_some() {
+        db.prepare_cached("DELETE FROM paused_accounts WHERE account = ?1")?
+            .execute([account])?;
+        // The pause was nobody's failure: the age of failing starts anew.
+        db.prepare_cached(
+            "UPDATE jobs SET failing_since = NULL WHERE account = ?1 AND state = 'queued'",
+        )?
+        .execute([account])?;
+    }
+    Ok(ended)
+}
+
+/// Probes are due at once: the configuration was read anew, or the daemon starts.
+pub fn probe_now(db: &Connection, now: Timestamp) -> Result<(), Error> {
+    db.prepare_cached("UPDATE paused_accounts SET probe_at = ?1, trying = 0")?
+        .execute([At(now)])?;
+    Ok(())
+}
+
+/// All paused accounts, by name.
+pub fn paused(db: &Connection) -> Result<Vec<Paused>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT account, reason, since, probe_at, probes, trying FROM paused_accounts ORDER BY account",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Paused {
+            account: row.get("account")?,
+            reason: row.get("reason")?,
+            since: row.get::<_, At>("since")?.0,
+            probe_at: row.get::<_, At>("probe_at")?.0,
+            probes: row.get("probes")?,
+            trying: row.get("trying")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,195 @@
+//! Claiming: who may work on a job, for how long, and what becomes of jobs whose worker died.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::error::Error;
+use super::job::{COLUMNS, Job, JobId, Lease, Ticket};
+use super::sql::{At, optional_time};
+
+/// How long a lease holds without a heartbeat.
+pub const LEASE: Duration = Duration::from_mins(1);
+
+/// The accounts of which no job may start: paused, or on probation with a job under way.
+const CLOSED_ACCOUNTS: &str = "SELECT account FROM paused_accounts AS paused
+    WHERE trying = 0 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.account = paused.account AND jobs.state = 'running')";
+
+/// Takes the oldest job that is due, if there is one. A paused account's jobs are passed over; an
+/// account on probation has at most one job under way.
+pub fn claim(db: &Connection, now: Timestamp) -> Result<Option<Lease>, Error> {
+    // The index is named: without statistics SQLite goes by state alone, and sorts the whole backlog.
+    let lease_id = Uuid::now_v7().to_string();
+    let job = db
+        .prepare_cached(&format!(
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_id = ?1, lease_until = ?2
+             WHERE id = (
+                 SELECT id FROM jobs INDEXED BY jobs_due
+                 WHERE state = 'queued' AND step <> 'confirm' AND run_at <= ?3
+                   AND account NOT IN ({CLOSED_ACCOUNTS})
+                 ORDER BY run_at, id LIMIT 1)
+             RETURNING {COLUMNS}"
+        ))?
+        .query_row(params![lease_id, At(now + LEASE), At(now)], |row| {
+            Ok(Job::from_row(row))
+        })
+        .optional()?
+        .transpose()?;
+    let Some(job) = job else { return Ok(None) };
+    let ticket = ticket(db, job.id)?;
+    Ok(Some(Lease {
+        id: lease_id,
+        job,
+        ticket,
+    }))
+}
+
+/// When the next job will be due that [`claim`] would give, if nothing else happens: the end of a
+/// pause, or of an account's only job on probation, is told by the verb that brings it.
+pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
+    let at: Option<At> = db
+        .prepare_cached(&format!(
+            "SELECT min(run_at) FROM jobs INDEXED BY jobs_due
+             WHERE state = 'queued' AND step <> 'confirm' AND account NOT IN ({CLOSED_ACCOUNTS})"
+        ))?
+        .query_row([], |row| row.get(0))?;
+    Ok(at.map(|at| at.0))
+}
+
+/// Whether a job of the account waits to be tried, or is being tried.
+pub fn waits(db: &Connection, account: &str) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM jobs WHERE account = ?1 AND state = 'queued' AND step <> 'confirm'
+             UNION ALL SELECT 1 FROM jobs WHERE account = ?1 AND state = 'running'",
+        )?
+        .exists([account])?)
+}
+
+/// How far one running upload is.
+#[derive(Debug, Clone)]
+pub struct Beat {
+    /// The job.
+    pub job: JobId,
+    /// Its lease.
+    pub lease_id: String,
+    /// Bytes handed out so far and the present rate in bytes a second, while bytes are sent.
+    pub progress: Option<(i64, i64)>,
+}
+
+/// Prolongs the leases and notes the progress; answers the beats of leases that are lost (somebody
+/// cancelled the job), whose workers must stop.
+pub fn heartbeat(db: &Connection, beats: &[Beat], now: Timestamp) -> Result<Vec<Beat>, Error> {
+    let mut lost = Vec::new();
+    for beat in beats {
+        let held = db
+            .prepare_cached("UPDATE jobs SET lease_until = ?3 WHERE id = ?1 AND lease_id = ?2")?
+            .execute(params![beat.job.0, beat.lease_id, At(now + LEASE)])?;
+        if held == 0 {
+            lost.push(beat.clone());
+            continue;
+        }
+        let Some((sent, rate)) = beat.progress else {
+            continue;
+        };
+        db.prepare_cached(
+            "INSERT INTO progress (job_id, bytes_sent, bytes_per_second, updated_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (job_id) DO UPDATE SET bytes_sent = ?2, bytes_per_second = ?3, updated_at = ?4",
+        )?
+        .execute(params![beat.job.0, sent, rate, At(now)])?;
+    }
+    Ok(lost)
+}
+
+/// Whether the lease is still held; a cheap look between two heartbeats.
+pub fn is_held(db: &Connection, job: JobId, lease_id: &str) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND lease_id = ?2")?
+        .exists(params![job.0, lease_id])?)
+}
+
+/// Gives back the jobs whose worker died; the attempt does not count.
+///
+/// That is all that run (`expired_before` = `None`, at the start of the only daemon), or those whose
+/// lease has run out. `alive` are the leases of this process: a jump of the clock must not take a
+/// job from a worker that lives.
+pub fn reclaim(
+    db: &Connection,
+    expired_before: Option<Timestamp>,
+    alive: &[String],
+    now: Timestamp,
+) -> Result<Vec<JobId>, Error> {
+    let rows: Vec<(i64, String, String)> = db
+        .prepare_cached("SELECT id, lease_id, lease_until FROM jobs WHERE state = 'running'")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let limit = expired_before.map(crate::clock::text);
+    let mut back = Vec::new();
+    for (id, lease_id, until) in rows {
+        if alive.contains(&lease_id) || limit.as_ref().is_some_and(|limit| until >= *limit) {
+            continue;
+        }
+        db.prepare_cached(
+            "UPDATE jobs SET state = 'queued', attempts = max(attempts - 1, 0), lease_id = NULL, lease_until = NULL,
+                    run_at = ?2
+             WHERE id = ?1",
+        )?
+        .execute(params![id, At(now)])?;
+        db.prepare_cached(
+            "UPDATE attempts SET ended_at = ?2, outcome = 'interrupted', message = 'the daemon was stopped hard',
+                    bytes_sent = coalesce((SELECT bytes_sent FROM progress WHERE job_id = ?1), bytes_sent)
+             WHERE job_id = ?1 AND outcome IS NULL",
+        )?
+        .execute(params![id, At(now)])?;
+        db.prepare_cached("DELETE FROM progress WHERE job_id = ?1")?
+            .execute([id])?;
+        back.push(JobId(id));
+    }
+    Ok(back)
+}
+
+/// The age of failing starts anew at the start of a daemon: while the machine was off nobody tried,
+/// and a job must not be given up for that.
+pub fn forgive_the_past(db: &Connection, now: Timestamp) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET failing_since = ?1 WHERE state = 'queued' AND failing_since IS NOT NULL",
+    )?
+    .execute([At(now)])?;
+    Ok(())
+}
+
+/// Pulls back to `now` what the table puts off for longer than any wait may be: such a time was
+/// written by a clock that has been mended since.
+pub fn clock_was_mended(
+    db: &Connection,
+    now: Timestamp,
+    longest: Duration,
+) -> Result<usize, Error> {
+    let limit = At(now.checked_add(longest).unwrap_or(Timestamp::MAX));
+    let statements = [
+        "UPDATE jobs SET run_at = ?1 WHERE state = 'queued' AND run_at > ?2",
+        "UPDATE paused_accounts SET probe_at = ?1 WHERE probe_at > ?2",
+        "UPDATE withdrawals SET run_at = ?1 WHERE finished_at IS NULL AND run_at > ?2",
+    ];
+    let mut pulled = 0;
+    for sql in statements {
+        pulled += db.prepare_cached(sql)?.execute(params![At(now), limit])?;
+    }
+    Ok(pulled)
+}
+
+/// The ticket of a job, if it has one.
+pub(super) fn ticket(db: &Connection, job: JobId) -> Result<Option<Ticket>, Error> {
+    Ok(db
+        .prepare_cached("SELECT link, expires_at, last_byte_at FROM tickets WHERE job_id = ?1")?
+        .query_row([job.0], |row| {
+            Ok(Ticket {
+                link: row.get("link")?,
+                expires_at: optional_time(row, "expires_at")?,
+                last_byte_at: optional_time(row, "last_byte_at")?,
+            })
+        })
+        .optional()?)
+}

@@ -1,0 +1,192 @@
+//! Jobs whose bytes are on the platform and that wait for it to say `ready`.
+//!
+//! No worker holds them: one look asks for all of an account. Each verb changes a job only while it
+//! still waits for the very video that was looked at.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::error::Error;
+use super::job::JobId;
+use super::outcome::{forget_transfer, forget_video};
+use super::sql::{At, StoredPath};
+use super::withdraw;
+
+/// A job that waits.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// The job.
+    pub id: JobId,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its video.
+    pub video_key: String,
+    /// When it is to be looked at.
+    pub run_at: Timestamp,
+    /// When the platform had the last byte.
+    pub sent_at: Timestamp,
+    /// MD5 of what was sent, where known.
+    pub md5: Option<String>,
+    /// Size of what was sent, bytes.
+    pub size: i64,
+    /// The platform's last word for its state.
+    pub status: Option<String>,
+}
+
+/// How the platform sees a video.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Its word for the state.
+    pub status: String,
+    /// Duration, seconds.
+    pub duration: Option<f64>,
+    /// Size of the file, bytes.
+    pub size: Option<i64>,
+}
+
+/// All jobs of the account that wait, the one that is due first in front.
+pub fn waiting(db: &Connection, account: &str) -> Result<Vec<Waiting>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, path, video_key, run_at, coalesce(sent_at, created_at) AS sent_at, md5, size, status FROM jobs
+         WHERE account = ?1 AND state = 'queued' AND step = 'confirm' ORDER BY run_at, id",
+    )?;
+    let rows = statement.query_map([account], |row| {
+        Ok(Waiting {
+            id: JobId(row.get("id")?),
+            path: row.get::<_, StoredPath>("path")?.0,
+            video_key: row.get("video_key")?,
+            run_at: row.get::<_, At>("run_at")?.0,
+            sent_at: row.get::<_, At>("sent_at")?.0,
+            md5: row.get("md5")?,
+            size: row.get("size")?,
+            status: row.get("status")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The accounts of which jobs wait, and when the first of each is due.
+pub fn accounts_due(db: &Connection) -> Result<Vec<(String, Timestamp)>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT account, min(run_at) FROM jobs INDEXED BY jobs_waiting WHERE state = 'queued' AND step = 'confirm' GROUP BY account",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, At>(1)?.0)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The platform says `ready`: the job is done.
+pub fn ready(db: &Connection, job: &Waiting, facts: &Facts, now: Timestamp) -> Result<bool, Error> {
+    record(db, job, facts)?;
+    finish(db, job, "done", None, now)
+}
+
+/// The job has failed; the video stays on the platform for a person to look at.
+pub fn failed(
+    db: &Connection,
+    job: &Waiting,
+    facts: &Facts,
+    (message, now): (&str, Timestamp),
+) -> Result<bool, Error> {
+    record(db, job, facts)?;
+    note(db, job, ("permanent", message), now)?;
+    finish(db, job, "failed", Some(message), now)
+}
+
+/// Nothing to say yet: the next look is at `run_at`.
+pub fn later(
+    db: &Connection,
+    job: &Waiting,
+    facts: Option<&Facts>,
+    run_at: Timestamp,
+) -> Result<(), Error> {
+    if let Some(facts) = facts {
+        record(db, job, facts)?;
+    }
+    db.prepare_cached(
+        "UPDATE jobs SET run_at = ?3
+         WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
+    )?
+    .execute(params![job.id.0, job.video_key, At(run_at)])?;
+    Ok(())
+}
+
+/// What lies on the platform is not our file: it is withdrawn, and the job starts over at `run_at`.
+pub fn start_over(
+    db: &Connection,
+    job: &Waiting,
+    run_at: Timestamp,
+    (message, now): (&str, Timestamp),
+) -> Result<(), Error> {
+    let still = db
+        .prepare_cached(
+            "SELECT 1 FROM jobs WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
+        )?
+        .exists(params![job.id.0, job.video_key])?;
+    if !still {
+        return Ok(());
+    }
+    note(db, job, ("mismatch", message), now)?;
+    withdraw::video(db, job.id, message, now)?;
+    forget_video(db, job.id)?;
+    forget_transfer(db, job.id)?;
+    db.prepare_cached(
+        "UPDATE jobs SET run_at = ?2, last_error = ?3, failing_since = coalesce(failing_since, ?4) WHERE id = ?1",
+    )?
+    .execute(params![job.id.0, At(run_at), message, At(now)])?;
+    Ok(())
+}
+
+/// How often the platform was found to hold other bytes than were sent.
+pub fn mismatches(db: &Connection, job: JobId) -> Result<i64, Error> {
+    Ok(db
+        .prepare_cached("SELECT count(*) FROM attempts WHERE job_id = ?1 AND outcome = 'mismatch'")?
+        .query_row([job.0], |row| row.get(0))?)
+}
+
+fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET status = ?3, duration = coalesce(?4, duration), platform_size = coalesce(?5, platform_size)
+         WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
+    )?
+    .execute(params![
+        job.id.0,
+        job.video_key,
+        facts.status,
+        facts.duration,
+        facts.size
+    ])?;
+    Ok(())
+}
+
+fn note(
+    db: &Connection,
+    job: &Waiting,
+    (outcome, message): (&str, &str),
+    now: Timestamp,
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT INTO attempts (job_id, step, method, started_at, ended_at, outcome, message)
+         SELECT id, 'confirm', method, ?2, ?2, ?3, ?4 FROM jobs
+         WHERE id = ?1 AND video_key = ?5 AND state = 'queued' AND step = 'confirm'",
+    )?
+    .execute(params![job.id.0, At(now), outcome, message, job.video_key])?;
+    Ok(())
+}
+
+fn finish(
+    db: &Connection,
+    job: &Waiting,
+    state: &str,
+    message: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE jobs SET state = ?3, last_error = ?4, finished_at = ?5, failing_since = NULL
+             WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
+        )?
+        .execute(params![job.id.0, job.video_key, state, message, At(now)])?;
+    Ok(changed == 1)
+}

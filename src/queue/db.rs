@@ -1,0 +1,395 @@
+//! Opening the database: where it may lie, who may have it, which settings it runs with.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use super::error::Error;
+
+/// Released migrations are never edited; a change is a new file at the end.
+const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("../../migrations/0001_jobs.sql"))];
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// So often may another process get ahead while the database is opened.
+const MEETINGS: u32 = 20;
+
+/// So often in a row may a command be just looking whether a daemon runs, which takes microseconds.
+const LOOKS_AT_ONCE: u32 = 10_000;
+
+/// Readable by the owner's group, so that operators can look into it, and by nobody else: it holds
+/// upload links.
+const MODE: u32 = 0o640;
+
+/// Opens the database for writing, creates it where there is none, and migrates it.
+///
+/// # Errors
+/// See [`Error`]: each says what to do.
+pub fn open(path: &Path) -> Result<Connection, Error> {
+    let folder = parent(path);
+    fs::metadata(&folder).map_err(|source| Error::Folder {
+        path: folder.clone(),
+        source,
+    })?;
+    if let Some(kind) = network_filesystem(&folder) {
+        return Err(Error::NetworkFilesystem {
+            path: path.to_owned(),
+            kind,
+        });
+    }
+    create_private(path, &folder)?;
+    let mut db = Connection::open(path).map_err(|source| explain(path, source))?;
+    // SQLite opens what it may not write for reading, and would say so at the first job.
+    if db
+        .is_readonly(MAIN_DB)
+        .map_err(|source| explain(path, source))?
+    {
+        return Err(Error::ReadOnly {
+            path: path.to_owned(),
+        });
+    }
+    prepare(&mut db, path)?;
+    Ok(db)
+}
+
+/// Opens an existing database for reading only, as an operator without write access can.
+///
+/// # Errors
+/// [`Error::Missing`] where there is none yet, or why it cannot be read.
+pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
+    // What we may not look at is not missing: SQLite says below why it cannot be opened.
+    if matches!(path.try_exists(), Ok(false)) {
+        return Err(Error::Missing {
+            path: path.to_owned(),
+        });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(|source| explain(path, source))?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    let version: i64 = db
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|source| explain(path, source))?;
+    match usize::try_from(version) {
+        Ok(version) if version > MIGRATIONS.len() => Err(Error::Newer {
+            path: path.to_owned(),
+        }),
+        Ok(0) | Err(_) => Err(Error::Missing {
+            path: path.to_owned(),
+        }),
+        Ok(_) => Ok(db),
+    }
+}
+
+/// The proof that no other daemon works on this database; dropped with the process, even by
+/// `kill -9`.
+#[derive(Debug)]
+pub struct DaemonLock {
+    _file: File,
+}
+
+/// Takes the daemon's lock on the database at `path`.
+///
+/// # Errors
+/// [`Error::DaemonRuns`] while another process holds it.
+pub fn lock(path: &Path) -> Result<DaemonLock, Error> {
+    let beside = lock_file(path);
+    let refused = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
+            path: path.to_owned(),
+        },
+        _ => Error::Folder {
+            path: parent(path),
+            source,
+        },
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(MODE)
+        .open(&beside)
+        .map_err(refused)?;
+    // Root may try the daemon by hand before the service's user starts it.
+    give_to_owner_of(&beside, &parent(path));
+    for _ in 0..LOOKS_AT_ONCE {
+        match file.try_lock() {
+            Ok(()) => return Ok(DaemonLock { _file: file }),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(refused(source)),
+        }
+        // A daemon shares its lock with nobody; a command that looks whether one runs does.
+        if file.try_lock_shared().is_err() {
+            break;
+        }
+        file.unlock().map_err(refused)?;
+        std::thread::yield_now();
+    }
+    Err(Error::DaemonRuns {
+        path: path.to_owned(),
+    })
+}
+
+/// Whether a daemon works on the database at `path` now, as far as we may look; `None` where not.
+pub fn daemon_runs(path: &Path) -> Option<bool> {
+    let file = match File::open(lock_file(path)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(false),
+        Err(_) => return None,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn lock_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-daemon");
+    PathBuf::from(name)
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// SQLite would create the file as the umask says; ours must never be readable by everybody.
+fn create_private(path: &Path, folder: &Path) -> Result<(), Error> {
+    let made = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(MODE)
+        .open(path);
+    match made {
+        Ok(_) => {
+            give_to_owner_of(path, folder);
+            Ok(())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(Error::Folder {
+            path: folder.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// A command run by root before the daemon's first start must not leave a file that the daemon's
+/// own user cannot write. Where we are not root, it fails and changes nothing.
+fn give_to_owner_of(path: &Path, folder: &Path) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if let Ok(meta) = fs::metadata(folder)
+        && let Err(error) = chown(path, Some(meta.uid()), Some(meta.gid()))
+    {
+        tracing::debug!(%error, "the database keeps its owner");
+    }
+}
+
+/// Settings and migrations. A command and the daemon may meet over a new database, and SQLite does
+/// not let one wait for the other while it changes the journal or has read what is migrated.
+fn prepare(db: &mut Connection, path: &Path) -> Result<(), Error> {
+    let mut tries = 0..MEETINGS;
+    loop {
+        let done = configure(db)
+            .map_err(|source| explain(path, source))
+            .and_then(|()| migrate(db, path));
+        let met = matches!(&done, Err(Error::Open { source, .. })
+            if source.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        if !met || tries.next().is_none() {
+            return done;
+        }
+        if let Err(error) = db.execute_batch("BEGIN IMMEDIATE; COMMIT") {
+            tracing::debug!(%error, "the other process is not done with the database yet");
+        }
+    }
+}
+
+fn configure(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // A recorded key must survive power loss: without it the file would be uploaded again.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted are upload links: nothing of them is to stay in the file.
+    db.pragma_update(None, "secure_delete", true)?;
+    db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    db.set_prepared_statement_cache_capacity(64);
+    keep_wal(db);
+    Ok(())
+}
+
+/// Leaves `-wal` and `-shm` in place when the daemon stops: without them an operator who may only
+/// read could not open the database.
+fn keep_wal(db: &Connection) {
+    let mut on: std::ffi::c_int = 1;
+    #[expect(
+        unsafe_code,
+        reason = "rusqlite has no safe call for this file control"
+    )]
+    // SAFETY: the handle is open for as long as `db` is borrowed; the name is NUL-terminated; the
+    // opcode reads and writes one int behind the pointer.
+    let code = unsafe {
+        rusqlite::ffi::sqlite3_file_control(
+            db.handle(),
+            c"main".as_ptr(),
+            rusqlite::ffi::SQLITE_FCNTL_PERSIST_WAL,
+            std::ptr::from_mut(&mut on).cast(),
+        )
+    };
+    if code != rusqlite::ffi::SQLITE_OK {
+        tracing::debug!(
+            code,
+            "the write-ahead log will not be kept when the daemon stops"
+        );
+    }
+}
+
+fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
+    let newer = |error: &rusqlite_migration::Error| {
+        matches!(
+            error,
+            rusqlite_migration::Error::MigrationDefinition(
+                rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead
+            )
+        )
+    };
+    match Migrations::from_slice(MIGRATIONS).to_latest(db) {
+        Ok(()) => Ok(()),
+        // A command and the daemon may both find the new database; one of them is first.
+        Err(_) if is_latest(db) => Ok(()),
+        Err(error) if newer(&error) => Err(Error::Newer {
+            path: path.to_owned(),
+        }),
+        Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(explain(path, err)),
+        Err(error) => Err(Error::Migration(error)),
+    }
+}
+
+fn is_latest(db: &Connection) -> bool {
+    let version: rusqlite::Result<i64> = db.query_row("PRAGMA user_version", [], |row| row.get(0));
+    version.is_ok_and(|version| usize::try_from(version) == Ok(MIGRATIONS.len()))
+}
+
+/// A migrated database in memory, for tests.
+#[cfg(test)]
+pub(super) fn in_memory() -> Connection {
+    let mut db = Connection::open_in_memory().unwrap();
+    db.pragma_update(None, "foreign_keys", true).unwrap();
+    Migrations::from_slice(MIGRATIONS)
+        .to_latest(&mut db)
+        .unwrap();
+    db
+}
+
+fn explain(path: &Path, source: rusqlite::Error) -> Error {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::Damaged { path, source }
+        }
+        _ => Error::Open { path, source },
+    }
+}
+
+/// The name of the network filesystem that `folder` lies on, if it does.
+///
+/// Over these, locks and the shared memory of WAL do not reach the other hosts.
+pub fn network_filesystem(folder: &Path) -> Option<&'static str> {
+    use std::os::unix::ffi::OsStrExt;
+    let name = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
+    let mut answer = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    #[expect(unsafe_code, reason = "the standard library has no statfs")]
+    // SAFETY: `name` is NUL-terminated and `answer` is large enough; it is read only after success.
+    let kind = unsafe {
+        if libc::statfs(name.as_ptr(), answer.as_mut_ptr()) != 0 {
+            return None;
+        }
+        answer.assume_init().f_type
+    };
+    // The magic numbers of linux/magic.h; 32 bits of them count, the sign does not.
+    match kind & 0xFFFF_FFFF {
+        0x6969 => Some("NFS"),
+        0xFE53_4D42 | 0x517B => Some("SMB"),
+        0xFF53_4D42 => Some("CIFS"),
+        0x0102_1997 => Some("9p"),
+        0x5346_414F => Some("AFS"),
+        0x00C3_6400 => Some("Ceph"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_valid() {
+        Migrations::from_slice(MIGRATIONS).validate().unwrap();
+    }
+
+    #[test]
+    fn the_file_is_not_for_everybody() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        drop(open(&path).unwrap());
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            MODE
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_with_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        fs::write(
+            &path,
+            "this is a text, not a database, and long enough to be read as a header\n".repeat(99),
+        )
+        .unwrap();
+        let error = open(&path).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("backup"), "{error}");
+    }
+
+    #[test]
+    fn a_newer_database_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        let db = open(&path).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        drop(db);
+        assert!(matches!(open(&path).unwrap_err(), Error::Newer { .. }));
+        assert!(matches!(
+            open_for_reading(&path).unwrap_err(),
+            Error::Newer { .. }
+        ));
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = open(Path::new("/nonexistent/folder/jobs.db")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/folder"), "{error}");
+    }
+
+    #[test]
+    fn only_one_daemon_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        assert_eq!(daemon_runs(&path), Some(false));
+        let held = lock(&path).unwrap();
+        assert_eq!(daemon_runs(&path), Some(true));
+        assert!(matches!(lock(&path).unwrap_err(), Error::DaemonRuns { .. }));
+        drop(held);
+        assert_eq!(daemon_runs(&path), Some(false));
+        drop(lock(&path).unwrap());
+    }
+}

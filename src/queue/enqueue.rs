@@ -1,0 +1,173 @@
+//! Enqueueing: a file becomes a job once, however often it is seen.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::error::Error;
+use super::job::{JobId, State};
+use super::sql::{At, PathColumn, StoredPath};
+use crate::identity::Identity;
+
+/// A file that is to become a job.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// The watch that it was found in.
+    pub watch: String,
+    /// The account that it goes to.
+    pub account: String,
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// Which file it is.
+    pub identity: Identity,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// A new job.
+    New(JobId),
+    /// There is a job for this very file already.
+    Known(JobId, State),
+}
+
+/// Makes a job of the file unless there is one, and forgets that it was settling.
+///
+/// A file that [`known`] finds takes its job along: the job takes over device, inode and ctime,
+/// except while a worker reads the file, which must notice for itself.
+pub fn enqueue(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Error> {
+    db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
+        .execute([PathColumn(&new.path)])?;
+    if let Some((id, state)) = known(db, &new.path, &new.identity)? {
+        let Identity {
+            dev, ino, ctime_ns, ..
+        } = new.identity;
+        // Where nothing differs nothing is written: a scan at the start asks for every file.
+        db.prepare_cached(
+            "UPDATE jobs SET dev = ?2, ino = ?3, ctime_ns = ?4
+             WHERE id = ?1 AND state <> 'running' AND (dev <> ?2 OR ino <> ?3 OR ctime_ns <> ?4)",
+        )?
+        .execute(params![id.0, dev, ino, ctime_ns])?;
+        return Ok(Enqueued::Known(id, state));
+    }
+    let id = db
+        .prepare_cached(
+            "INSERT INTO jobs (watch, account, path, size, dev, ino, mtime_ns, ctime_ns, ingest_id, run_at, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+        )?
+        .insert(params![
+            new.watch,
+            new.account,
+            PathColumn(&new.path),
+            new.identity.size,
+            new.identity.dev,
+            new.identity.ino,
+            new.identity.mtime_ns,
+            new.identity.ctime_ns,
+            new_ingest_id(),
+            At(now),
+        ])?;
+    Ok(Enqueued::New(JobId(id)))
+}
+
+/// The job that speaks for this very file: path, size and mtime are the same, and one of
+///
+/// - the inode. Its ctime may differ, since `chmod`, `chown` and a hard link beside it move that and
+///   no byte;
+/// - the ctime. Some filesystems (FUSE, some shares) number their inodes anew at each mount.
+///
+/// The device says nothing: btrfs, NFS and overlays get another number at each boot, and disks
+/// change their letters. By it a reboot would upload every file a second time.
+pub fn known(
+    db: &Connection,
+    path: &Path,
+    identity: &Identity,
+) -> Result<Option<(JobId, State)>, Error> {
+    let found = db
+        .prepare_cached(
+            "SELECT id, state FROM jobs
+             WHERE path = ?1 AND size = ?2 AND mtime_ns = ?3 AND superseded = 0
+               AND (ino = ?4 OR ctime_ns = ?5)
+             ORDER BY ino = ?4 DESC LIMIT 1",
+        )?
+        .query_row(
+            params![
+                PathColumn(path),
+                identity.size,
+                identity.mtime_ns,
+                identity.ino,
+                identity.ctime_ns
+            ],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
+        )
+        .optional()?;
+    let Some((id, word)) = found else {
+        return Ok(None);
+    };
+    let state = State::from_word(&word).ok_or(Error::Row {
+        job: id,
+        column: "state",
+        value: word,
+    })?;
+    Ok(Some((JobId(id), state)))
+}
+
+/// The account's jobs of this very file (inode, size, mtime) under other names, where the path has
+/// none yet. In another account's folder it is another video.
+pub fn other_names(db: &Connection, new: &NewJob) -> Result<Vec<(JobId, PathBuf)>, Error> {
+    let NewJob { path, identity, .. } = new;
+    if known(db, path, identity)?.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut statement = db.prepare_cached(
+        "SELECT id, path FROM jobs
+         WHERE ino = ?1 AND size = ?2 AND mtime_ns = ?3 AND account = ?4 AND superseded = 0 ORDER BY id",
+    )?;
+    let rows = statement.query_map(
+        params![identity.ino, identity.size, identity.mtime_ns, new.account],
+        |row| Ok((JobId(row.get(0)?), row.get::<_, StoredPath>(1)?.0)),
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The file of a job was renamed: the job goes on under the new name. If the job has another name
+/// or speaks for no file by now, or the new name has a job, the file is enqueued like any other.
+pub fn moved(
+    db: &Connection,
+    (id, old_path): (JobId, &Path),
+    new: &NewJob,
+    now: Timestamp,
+) -> Result<Enqueued, Error> {
+    if known(db, &new.path, &new.identity)?.is_some() {
+        return enqueue(db, new, now);
+    }
+    let changed = db
+        .prepare_cached(
+            "UPDATE jobs SET path = ?3, watch = ?4, dev = ?5, ctime_ns = iif(state = 'running', ctime_ns, ?6),
+                    run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at)
+             WHERE id = ?1 AND path = ?2 AND superseded = 0",
+        )?
+        .execute(params![
+            id.0,
+            PathColumn(old_path),
+            PathColumn(&new.path),
+            new.watch,
+            new.identity.dev,
+            new.identity.ctime_ns,
+            At(now)
+        ])?;
+    if changed == 0 {
+        return enqueue(db, new, now);
+    }
+    db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
+        .execute([PathColumn(&new.path)])?;
+    Ok(Enqueued::Known(id, State::Queued))
+}
+
+/// A mark that no other video carries. All have one length, so that none is part of another: the
+/// platform searches by substring.
+pub(super) fn new_ingest_id() -> String {
+    Uuid::now_v7().to_string()
+}

@@ -1,0 +1,136 @@
+//! What can be wrong with the database, in words that say what to do next.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// A failure of the database or of what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder of the database cannot be made or used.
+    #[error("cannot use the folder of the database, {}: create it and give it to the service's user", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file cannot be opened.
+    #[error("cannot open the database {}", path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// There is no database yet.
+    #[error("there is no database at {} yet: start the daemon once, or check [database] path", path.display())]
+    Missing {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file is damaged, or no SQLite database at all.
+    #[error(
+        "the database {} is damaged or is no SQLite database: stop the daemon, move the file aside and put \
+         a backup in its place (without one, an empty database is made, and every file that still lies in \
+         the folders is uploaded again)",
+        path.display()
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A newer release wrote it.
+    #[error("the database {} was written by a newer jw-ingest: install that release again", path.display())]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The migration to this release failed.
+    #[error("cannot bring the database to this release")]
+    Migration(#[source] rusqlite_migration::Error),
+    /// The file lies on a filesystem where several hosts could write it at once.
+    #[error(
+        "the database {} lies on a network filesystem ({kind}), where SQLite can lose data: set [database] path \
+         to a local disk",
+        path.display()
+    )]
+    NetworkFilesystem {
+        /// The database file.
+        path: PathBuf,
+        /// What the filesystem is called.
+        kind: &'static str,
+    },
+    /// Another daemon has it.
+    #[error("another jw-ingest daemon already works on {}: stop it first", path.display())]
+    DaemonRuns {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file, or its folder, is there but may only be read.
+    #[error("the database {} cannot be written: give it and its folder to the service's user, on a disk that is not \
+             mounted read-only", path.display())]
+    ReadOnly {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The writer thread could not be started.
+    #[error("cannot start the database thread")]
+    Thread {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The writer thread has ended; the daemon is stopping.
+    #[error("the database thread has ended")]
+    WriterGone,
+    /// What the database was asked to do ended in a panic, a bug of ours; it was rolled back.
+    #[error("a change of the database was broken off by a bug: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
+    /// A statement failed.
+    #[error("the database refused")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row holds what this release cannot understand.
+    #[error("job {job}: column {column} holds {value:?}, which this release does not know")]
+    Row {
+        /// The row.
+        job: i64,
+        /// The column.
+        column: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// The lease that an outcome was reported for is not held any more.
+    #[error("job {job} was taken over or cancelled meanwhile")]
+    LeaseLost {
+        /// The row.
+        job: i64,
+    },
+}
+
+impl Error {
+    /// Whether waiting can mend it: a full disk, a busy or unreachable file.
+    pub fn is_passing(&self) -> bool {
+        let Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) = self else {
+            return false;
+        };
+        matches!(
+            failure.code,
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+        )
+    }
+}

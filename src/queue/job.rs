@@ -1,0 +1,236 @@
+//! A job: one file on its way to one video. Its states, its steps, and how a row becomes one.
+//!
+//! Scheduling (`state`) and business (`step`) are two columns on purpose: a crash resumes at the
+//! step, not at the start.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::Row;
+
+use super::error::Error;
+use super::sql::{At, StoredPath, optional_time};
+use crate::identity::Identity;
+
+/// The number of a job, never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub i64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a job stands with the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Waits until `run_at`; with step `confirm` it waits for the platform. Entered by enqueueing,
+    /// a failure that may pass, a stop of the daemon, and a crash (at the next start).
+    Queued,
+    /// A worker holds it by a lease. A crash leaves it so until the next start gives it back.
+    Running,
+    /// The platform says `ready`, and the video key is recorded. Final.
+    Done,
+    /// Trying again by itself cannot help; `last_error` says why. `retry` queues it again.
+    Failed,
+    /// Somebody cancelled it, or its file changed under it (`superseded`). Final but for `retry`.
+    Cancelled,
+    /// The same content is another job's video. Final.
+    Duplicate,
+}
+
+impl State {
+    /// All states, in the order of a life.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Duplicate,
+    ];
+
+    /// The word in the column.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
+    /// The state that a word stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// How far the video is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The platform has no video of it that we know of.
+    Create,
+    /// The video exists and its key is stored; the bytes are not all there.
+    Transfer,
+    /// The bytes are there; the platform works on them.
+    Confirm,
+}
+
+impl Step {
+    const ALL: [Self; 3] = [Self::Create, Self::Transfer, Self::Confirm];
+
+    /// The word in the column.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Transfer => "transfer",
+            Self::Confirm => "confirm",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.word() == word)
+    }
+}
+
+/// One row of `jobs`, after the schema's checks.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// The watch that it came from.
+    pub watch: String,
+    /// The account that it goes to.
+    pub account: String,
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// Which file that was when it settled.
+    pub identity: Identity,
+    /// Scheduling.
+    pub state: State,
+    /// Business.
+    pub step: Step,
+    /// The way of the bytes, once chosen.
+    pub method: Option<String>,
+    /// The video's key, from the moment the platform gave it.
+    pub video_key: Option<String>,
+    /// How many tries were made that count.
+    pub attempts: i64,
+    /// What went wrong last, in words for the operator.
+    pub last_error: Option<String>,
+    /// Not tried before this moment.
+    pub run_at: Timestamp,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+    /// When it reached a final state.
+    pub finished_at: Option<Timestamp>,
+    /// Our mark on the video, `custom.ingest_id`.
+    pub ingest_id: String,
+    /// Whether the file changed under it.
+    pub superseded: bool,
+    /// Since when every try has failed.
+    pub failing_since: Option<Timestamp>,
+    /// When a create call with this ingest id may first have been sent.
+    pub create_sent_at: Option<Timestamp>,
+    /// When the platform had the last byte.
+    pub sent_at: Option<Timestamp>,
+    /// MD5 of the bytes that were sent, lower-case hex.
+    pub md5: Option<String>,
+    /// The platform's word for the video's state.
+    pub status: Option<String>,
+    /// The video's duration as the platform sees it, seconds.
+    pub duration: Option<f64>,
+    /// The file's size as the platform sees it, bytes.
+    pub platform_size: Option<i64>,
+    /// The job whose video this one is a copy of.
+    pub duplicate_of: Option<i64>,
+}
+
+/// What the transfer needs, and how far it came.
+#[derive(Clone)]
+pub struct Ticket {
+    /// Where the bytes go; a credential.
+    pub link: String,
+    /// When the link stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When the last byte was about to be handed out.
+    pub last_byte_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("link", &"**redacted**")
+            .field("expires_at", &self.expires_at)
+            .field("last_byte_at", &self.last_byte_at)
+            .finish()
+    }
+}
+
+/// The right to work on a job. Every outcome is reported with it, and refused once it is lost.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// Names this claim among all.
+    pub id: String,
+    /// The job as it was claimed.
+    pub job: Job,
+    /// Its ticket, if it has one.
+    pub ticket: Option<Ticket>,
+}
+
+/// The columns that [`Job::from_row`] reads.
+pub(super) const COLUMNS: &str = "id, watch, account, path, size, state, step, method, video_key, attempts, \
+     last_error, run_at, created_at, finished_at, ingest_id, dev, ino, mtime_ns, ctime_ns, superseded, \
+     failing_since, create_sent_at, sent_at, md5, status, duration, platform_size, duplicate_of";
+
+impl Job {
+    /// Reads a row that was selected with [`COLUMNS`].
+    pub(super) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let id: i64 = row.get("id")?;
+        let unknown = |column, value: &str| Error::Row {
+            job: id,
+            column,
+            value: value.to_owned(),
+        };
+        let state: String = row.get("state")?;
+        let step: String = row.get("step")?;
+        Ok(Self {
+            id: JobId(id),
+            watch: row.get("watch")?,
+            account: row.get("account")?,
+            path: row.get::<_, StoredPath>("path")?.0,
+            identity: Identity {
+                dev: row.get("dev")?,
+                ino: row.get("ino")?,
+                size: row.get("size")?,
+                mtime_ns: row.get("mtime_ns")?,
+                ctime_ns: row.get("ctime_ns")?,
+            },
+            state: State::from_word(&state).ok_or_else(|| unknown("state", &state))?,
+            step: Step::from_word(&step).ok_or_else(|| unknown("step", &step))?,
+            method: row.get("method")?,
+            video_key: row.get("video_key")?,
+            attempts: row.get("attempts")?,
+            last_error: row.get("last_error")?,
+            run_at: row.get::<_, At>("run_at")?.0,
+            created_at: row.get::<_, At>("created_at")?.0,
+            finished_at: optional_time(row, "finished_at")?,
+            ingest_id: row.get("ingest_id")?,
+            superseded: row.get("superseded")?,
+            failing_since: optional_time(row, "failing_since")?,
+            create_sent_at: optional_time(row, "create_sent_at")?,
+            sent_at: optional_time(row, "sent_at")?,
+            md5: row.get("md5")?,
+            status: row.get("status")?,
+            duration: row.get("duration")?,
+            platform_size: row.get("platform_size")?,
+            duplicate_of: row.get("duplicate_of")?,
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! The job table: all the SQL there is, and the one thread that writes.
+//!
+//! [`Queue`] owns the writing connection through a thread of its own. Work is handed to it as a
+//! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
+//! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
+//! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`confirm`], [`withdraw`], [`accounts`],
+//! [`operator`]. Reading for people is in [`query`].
+//!
+//! It knows nothing of HTTP or of watching.
+
+pub mod accounts;
+pub mod claim;
+pub mod confirm;
+mod db;
+pub mod enqueue;
+mod error;
+pub mod job;
+pub mod operator;
+pub mod outcome;
+pub mod query;
+pub mod retry;
+pub mod settling;
+mod sql;
+pub mod withdraw;
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+pub use db::{DaemonLock, daemon_runs, lock, network_filesystem, open, open_for_reading};
+pub use error::Error;
+pub use job::{Job, JobId, Lease, State, Step, Ticket};
+
+type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The handle to the writer thread; cheap to clone. The thread ends with the last handle.
+#[derive(Clone)]
+pub struct Queue {
+    work: mpsc::Sender<Work>,
+}
+
+/// How much a commit must survive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// Power loss: the commit is on the disk when it returns.
+    PowerLoss,
+    /// `kill -9` only: for what a reboot makes worthless anyway, such as progress.
+    Kill,
+}
+
+impl Queue {
+    /// Opens (and where needed creates or migrates) the database and starts the writer thread.
+    ///
+    /// # Errors
+    /// Whatever keeps the database from being used, with what to do about it; see [`Error`].
+    pub fn start(path: &Path) -> Result<Self, Error> {
+        let mut connection = open(path)?;
+        let (work, inbox) = mpsc::channel::<Work>();
+        thread::Builder::new()
+            .name("database".to_owned())
+            .spawn(move || {
+                while let Ok(job) = inbox.recv() {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|source| Error::Thread { source })?;
+        Ok(Self { work })
+    }
+
+    /// Runs `verb` in one transaction that survives power loss, commits it, and only then answers.
+    ///
+    /// What was handed over is carried out, also when the future is dropped before the answer: a
+    /// claim must not be one arm of a `select!`, or its lease is held by nobody.
+    ///
+    /// # Errors
+    /// What `verb` returns, its panic, or the commit's failure; in all cases nothing was changed.
+    pub async fn write<R: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        self.hand_over(verb, Durability::PowerLoss)?
+            .await
+            .map_err(|_| Error::WriterGone)?
+    }
+
+    /// As [`write`](Self::write), from a thread that may block; also from inside a runtime, as the
+    /// body of an upload is.
+    pub fn write_blocking<R: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        // Not the channel of `hand_over`: its blocking receiver panics inside a runtime.
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Box::new(move |db| {
+            drop(reply.send(in_transaction(db, verb, Durability::PowerLoss)));
+        }))?;
+        answer.recv().map_err(|_| Error::WriterGone)?
+    }
+
+    /// As [`write`](Self::write), for what need not survive power loss: it costs no disk flush.
+    pub async fn jot<R: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        self.hand_over(verb, Durability::Kill)?
+            .await
+            .map_err(|_| Error::WriterGone)?
+    }
+
+    /// A number that changes when another process has changed the database.
+    pub async fn data_version(&self) -> Result<i64, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Box::new(move |db| {
+            let version = db.query_row("PRAGMA data_version", [], |row| row.get(0));
+            // The asker may have gone; then nobody misses the answer.
+            drop(reply.send(version.map_err(Error::from)));
+        }))?;
+        answer.await.map_err(|_| Error::WriterGone)?
+    }
+
+    fn hand_over<R: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<R, Error> + Send + 'static,
+        durability: Durability,
+    ) -> Result<oneshot::Receiver<Result<R, Error>>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Box::new(move |db| {
+            drop(reply.send(in_transaction(db, verb, durability)));
+        }))?;
+        Ok(answer)
+    }
+
+    fn send(&self, work: Work) -> Result<(), Error> {
+        self.work.send(work).map_err(|_| Error::WriterGone)
+    }
+}
+
+fn in_transaction<R>(
+    db: &mut Connection,
+    verb: impl FnOnce(&Connection) -> Result<R, Error>,
+    durability: Durability,
+) -> Result<R, Error> {
+    if !db.is_autocommit() {
+        // A roll-back that failed (a disk that was gone) left its transaction open.
+        db.execute_batch("ROLLBACK")?;
+    }
+    let level = match durability {
+        Durability::PowerLoss => "FULL",
+        Durability::Kill => "NORMAL",
+    };
+    // Before each one, so that no failure can leave the weaker level behind.
+    db.pragma_update(None, "synchronous", level)?;
+    // A bug in one verb must neither end the thread, which all others need, nor pass unseen. What
+    // the verb had changed is rolled back as the transaction is dropped.
+    panic::catch_unwind(AssertUnwindSafe(|| write_now(db, verb))).unwrap_or_else(|panic| {
+        Err(Error::Panicked {
+            message: words_of(panic.as_ref()),
+        })
+    })
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it said nothing".to_owned())
+}
+
+/// Runs `verb` in one immediate transaction of this connection. For commands, which have no daemon
+/// around them.
+///
+/// # Errors
+/// What `verb` returns, or the commit's failure; in both cases nothing was changed.
+pub fn write_now<R>(
+    db: &mut Connection,
+    verb: impl FnOnce(&Connection) -> Result<R, Error>,
+) -> Result<R, Error> {
+    // Immediate: a deferred transaction that reads first fails at once when another process wrote.
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = verb(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
+}

@@ -1,0 +1,128 @@
+//! What people order from the command line: try again, cancel.
+//!
+//! Each order is one transaction of the command's own; a running daemon sees within a second that
+//! the table changed, and a worker whose job was cancelled finds its lease gone.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::Error;
+use super::job::{COLUMNS, Job, JobId, State, Step};
+use super::outcome::{Report, close_attempt, forget_transfer, forget_video};
+use super::sql::At;
+use super::withdraw;
+
+/// What became of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is carried out; the text says how.
+    Done(String),
+    /// It makes no sense for this job; the text says why, and what would.
+    Refused(String),
+}
+
+/// Queues a failed or cancelled job again, due at once. A job that waits for its next try is
+/// brought forward.
+pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error> {
+    let Some(job) = by_id(db, id)? else {
+        return Ok(Answer::Refused(format!("there is no job {id}")));
+    };
+    if job.superseded {
+        return Ok(Answer::Refused(format!(
+            "the file of job {id} changed or went away; what is there now is a job of its own as soon as it settles"
+        )));
+    }
+    match job.state {
+        State::Done => return Ok(Answer::Refused(format!("job {id} is done"))),
+        State::Running => return Ok(Answer::Refused(format!("job {id} is running"))),
+        State::Duplicate => {
+            return Ok(Answer::Refused(format!(
+                "job {id} is a duplicate, its content is up"
+            )));
+        }
+        State::Queued | State::Failed | State::Cancelled => {}
+    }
+    // It failed after its bytes had arrived; cancelled, it is one that had failed so before.
+    let after_bytes = job.state != State::Queued && job.step == Step::Confirm;
+    if after_bytes && !is_unfinished(&job) {
+        let reason = "the platform could not use it, or never got it; it is uploaded again";
+        withdraw::video(db, id, reason, now)?;
+        forget_video(db, id)?;
+        forget_transfer(db, id)?;
+    }
+    let fresh_wait = after_bytes && is_unfinished(&job);
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'queued', run_at = ?2, finished_at = NULL, failing_since = NULL, attempts = 0,
+                sent_at = iif(?3, ?2, sent_at)
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, At(now), fresh_wait])?;
+    Ok(Answer::Done(format!("job {id} is queued again")))
+}
+
+/// The platform has the bytes and never said that it failed: it may still become ready. One that
+/// still says `created` after all that time never got them, whatever the upload server said.
+fn is_unfinished(job: &Job) -> bool {
+    matches!(
+        job.status.as_deref(),
+        None | Some("processing" | "updating")
+    )
+}
+
+/// All failed jobs whose file is still there to be tried, oldest first.
+pub fn failed(db: &Connection) -> Result<Vec<JobId>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM jobs WHERE state = 'failed' AND superseded = 0 ORDER BY id",
+    )?;
+    let ids = statement.query_map([], |row| row.get(0).map(JobId))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Takes a job out of the queue; an upload under way ends, and what it had begun is withdrawn.
+pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error> {
+    let Some(job) = by_id(db, id)? else {
+        return Ok(Answer::Refused(format!("there is no job {id}")));
+    };
+    match (job.state, job.step) {
+        (State::Queued, Step::Confirm) => {
+            let key = job.video_key.unwrap_or_default();
+            return Ok(Answer::Refused(format!(
+                "job {id} is uploaded already: delete video {key} on the platform if it must go"
+            )));
+        }
+        (State::Queued | State::Running | State::Failed, _) => {}
+        (State::Done | State::Cancelled | State::Duplicate, _) => {
+            return Ok(Answer::Refused(format!(
+                "job {id} is {} already",
+                job.state.word()
+            )));
+        }
+    }
+    withdraw::begun_video(db, id, "the job was cancelled", now)?;
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'cancelled', lease_id = NULL, lease_until = NULL, failing_since = NULL,
+                last_error = 'cancelled by hand', finished_at = ?2
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, At(now)])?;
+    let sent = db
+        .prepare_cached("SELECT bytes_sent FROM progress WHERE job_id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    let report = Report {
+        bytes_sent: sent.unwrap_or_default(),
+        message: Some("cancelled by hand".to_owned()),
+        request_id: None,
+    };
+    forget_transfer(db, id)?;
+    close_attempt(db, id, "cancelled", &report, now)?;
+    Ok(Answer::Done(format!("job {id} is cancelled")))
+}
+
+/// One job.
+pub fn by_id(db: &Connection, id: JobId) -> Result<Option<Job>, Error> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1"))?
+        .query_row([id.0], |row| Ok(Job::from_row(row)))
+        .optional()?
+        .transpose()
+}

@@ -1,0 +1,397 @@
+//! What a worker reports of the job it holds. Each verb is one transaction, and each is refused
+//! ([`Error::LeaseLost`]) once the lease is lost: a worker that was overtaken changes nothing.
+//!
+//! The order of the verbs is the write-ahead rule: [`create_begins`] before the create call,
+//! [`created`] before the first byte, [`last_byte`] before the last one.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::enqueue::new_ingest_id;
+use super::error::Error;
+use super::job::{JobId, Lease, Step};
+use super::sql::{At, StoredPath};
+use super::withdraw;
+
+/// What a try of a step came to, for `attempts`.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Bytes handed out.
+    pub bytes_sent: i64,
+    /// What was said, in words for the operator; nothing when it went well.
+    pub message: Option<String>,
+    /// The server's name for the request, where it gave one.
+    pub request_id: Option<String>,
+}
+
+/// The way the bytes go and where, from the create call's answer.
+#[derive(Clone)]
+pub struct NewTicket<'a> {
+    /// The video's key.
+    pub video_key: &'a str,
+    /// The upload link, a credential.
+    pub link: &'a str,
+    /// When the link stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for NewTicket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewTicket")
+            .field("video_key", &self.video_key)
+            .field("link", &"**redacted**")
+            .field("expires_at", &self.expires_at)
+            .finish()
+    }
+}
+
+/// Opens the `attempts` row of a step.
+pub fn begin(db: &Connection, lease: &Lease, step: Step, now: Timestamp) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached(
+        "INSERT INTO attempts (job_id, step, method, started_at)
+         SELECT id, ?2, method, ?3 FROM jobs WHERE id = ?1",
+    )?
+    .execute(params![lease.job.id.0, step.word(), At(now)])?;
+    Ok(())
+}
+
+/// Before the create call: from here on a video with our ingest id may exist.
+pub fn create_begins(
+    db: &Connection,
+    lease: &Lease,
+    method: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached(
+        "UPDATE jobs SET create_sent_at = coalesce(create_sent_at, ?2), method = ?3 WHERE id = ?1",
+    )?
+    .execute(params![lease.job.id.0, At(now), method])?;
+    db.prepare_cached("UPDATE attempts SET method = ?2 WHERE job_id = ?1 AND outcome IS NULL")?
+        .execute(params![lease.job.id.0, method])?;
+    Ok(())
+}
+
+/// The create call was refused: it certainly made no video.
+pub fn create_came_to_nothing(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE jobs SET create_sent_at = NULL WHERE id = ?1")?
+        .execute([lease.job.id.0])?;
+    Ok(())
+}
+
+/// The look-up found no video, as often as it is worth asking; answers the mark of the next one.
+///
+/// The call may be on its way all the same: its mark goes to the withdrawals, which delete whatever
+/// appears with it.
+pub fn create_is_missing(db: &Connection, lease: &Lease, now: Timestamp) -> Result<String, Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    let reason = "its create call was not answered, and another was made";
+    withdraw::begun_video(db, id, reason, now)?;
+    Ok(db
+        .prepare_cached("SELECT ingest_id FROM jobs WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))?)
+}
+
+/// The video exists: its key and ticket are stored, before a byte is sent.
+///
+/// The first video of a job is progress and ends the age of failing; one made in place of another,
+/// after a transfer was tried, is not: a link that is refused each time must be given up one day.
+/// Should the job have another video already, that one goes to the withdrawals.
+pub fn created(
+    db: &Connection,
+    lease: &Lease,
+    ticket: &NewTicket<'_>,
+    report: &Report,
+    now: Timestamp,
+) -> Result<(), Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    let has_another = db
+        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND video_key <> ?2")?
+        .exists(params![id.0, ticket.video_key])?;
+    if has_another {
+        withdraw::video(db, id, "another video was made in its place", now)?;
+    }
+    db.prepare_cached(
+        "UPDATE jobs SET step = 'transfer', video_key = ?2, last_error = NULL,
+                failing_since = iif(EXISTS (SELECT 1 FROM attempts WHERE job_id = ?1 AND step = 'transfer'),
+                                    failing_since, NULL)
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, ticket.video_key])?;
+    db.prepare_cached(
+        "INSERT INTO tickets (job_id, link, expires_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (job_id) DO UPDATE SET link = ?2, expires_at = ?3, last_byte_at = NULL",
+    )?
+    .execute(params![id.0, ticket.link, ticket.expires_at.map(At)])?;
+    close_attempt(db, id, "done", report, now)
+}
+
+/// So many bytes of a resumable upload are on the platform for certain.
+pub fn confirmed(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET confirmed_bytes = ?2 WHERE job_id = ?1")?
+        .execute(params![lease.job.id.0, bytes])?;
+    Ok(())
+}
+
+/// Before the last byte is handed out: from here on the platform may have the file.
+pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET last_byte_at = ?2 WHERE job_id = ?1")?
+        .execute(params![lease.job.id.0, At(now)])?;
+    Ok(())
+}
+
+/// The platform surely has not got the file: the next try may send it without asking.
+pub fn last_byte_was_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET last_byte_at = NULL WHERE job_id = ?1")?
+        .execute([lease.job.id.0])?;
+    Ok(())
+}
+
+/// The platform has all bytes: the job waits for `ready`, first looked at `run_at`.
+pub fn transferred(
+    db: &Connection,
+    lease: &Lease,
+    md5: Option<&str>,
+    run_at: Timestamp,
+    (report, now): (&Report, Timestamp),
+) -> Result<(), Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    db.prepare_cached(
+        "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL, run_at = ?2,
+                sent_at = ?3, md5 = coalesce(?4, md5), failing_since = NULL, last_error = NULL
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, At(run_at), At(now), md5])?;
+    forget_transfer(db, id)?;
+    close_attempt(db, id, "done", report, now)
+}
+
+/// How a failed or broken-off try is to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// The try counts, and the age of failing runs.
+    Yes,
+    /// The try is given back: nobody could have done better (a stop, a paused account, a file that
+    /// is still being written).
+    No,
+}
+
+/// Back to the queue, to be tried again at `run_at`.
+pub fn again(
+    db: &Connection,
+    lease: &Lease,
+    (run_at, count): (Timestamp, Count),
+    (outcome, report): (&str, &Report),
+    now: Timestamp,
+) -> Result<(), Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    match count {
+        Count::Yes => db
+            .prepare_cached(
+                "UPDATE jobs SET last_error = ?2, failing_since = coalesce(failing_since, ?3) WHERE id = ?1",
+            )?
+            .execute(params![id.0, report.message, At(now)])?,
+        Count::No => db
+            .prepare_cached(
+                "UPDATE jobs SET attempts = max(attempts - 1, 0), last_error = coalesce(?2, last_error) WHERE id = ?1",
+            )?
+            .execute(params![id.0, report.message])?,
+    };
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'queued', lease_id = NULL, lease_until = NULL, run_at = ?2 WHERE id = ?1",
+    )?
+    .execute(params![id.0, At(run_at)])?;
+    drop_progress(db, id)?;
+    close_attempt(db, id, outcome, report, now)
+}
+
+/// This file cannot work as it is; what was begun of it on the platform is withdrawn.
+pub fn failed(
+    db: &Connection,
+    lease: &Lease,
+    report: &Report,
+    now: Timestamp,
+) -> Result<(), Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    withdraw::begun_video(db, id, "the upload failed for good", now)?;
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'failed', lease_id = NULL, lease_until = NULL, last_error = ?2, finished_at = ?3,
+                failing_since = NULL
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, report.message, At(now)])?;
+    forget_transfer(db, id)?;
+    close_attempt(db, id, "permanent", report, now)
+}
+
+/// The video that was begun is of no use (its link expired, its bytes are not ours): it is
+/// withdrawn, and the job starts over with a new ingest id, at `run_at`.
+pub fn start_over(
+    db: &Connection,
+    lease: &Lease,
+    run_at: Timestamp,
+    (outcome, report): (&str, &Report),
+    now: Timestamp,
+) -> Result<(), Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    let reason = report.message.as_deref().unwrap_or(outcome);
+    withdraw::begun_video(db, id, reason, now)?;
+    forget_transfer(db, id)?;
+    again(db, lease, (run_at, Count::Yes), (outcome, report), now)
+}
+
+/// The file changed under the job: it speaks for no file any more.
+///
+/// What was sent is withdrawn; the new content, once it settles, is a new job. Answers watch and path
+/// of a name that the file was given at the last moment, which must settle anew.
+pub fn superseded(
+    db: &Connection,
+    lease: &Lease,
+    report: &Report,
+    now: Timestamp,
+) -> Result<Option<(String, PathBuf)>, Error> {
+    held(db, lease)?;
+    let (watch, path) = path_of(db, lease)?;
+    let id = lease.job.id;
+    withdraw::begun_video(db, id, "the file changed while it was uploaded", now)?;
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'cancelled', superseded = 1, lease_id = NULL, lease_until = NULL, last_error = ?2,
+                finished_at = ?3, failing_since = NULL
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, report.message, At(now)])?;
+    forget_transfer(db, id)?;
+    close_attempt(db, id, "changed", report, now)?;
+    Ok((path != lease.job.path).then_some((watch, path)))
+}
+
+/// Whether a transfer by this method broke off after it had sent so many bytes.
+pub fn broke_off(db: &Connection, job: JobId, method: &str, bytes: i64) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM attempts
+             WHERE job_id = ?1 AND step = 'transfer' AND method = ?2 AND bytes_sent >= ?3 AND outcome <> 'done'",
+        )?
+        .exists(params![job.0, method, bytes])?)
+}
+
+/// What the table knows of a file that is not at the path that a worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// It was renamed meanwhile; the row has its new path.
+    Renamed,
+    /// It is missed for the first time.
+    First,
+    /// It was missed before.
+    Again,
+}
+
+/// Reads what is known of the absence.
+pub fn absence(db: &Connection, lease: &Lease) -> Result<Absence, Error> {
+    held(db, lease)?;
+    if path_of(db, lease)?.1 != lease.job.path {
+        return Ok(Absence::Renamed);
+    }
+    let missed = db
+        .prepare_cached("SELECT 1 FROM attempts WHERE job_id = ?1 AND outcome = 'gone'")?
+        .exists([lease.job.id.0])?;
+    Ok(if missed {
+        Absence::Again
+    } else {
+        Absence::First
+    })
+}
+
+/// The file went away before it was uploaded: failed, and should it come back, it is a new job.
+/// Answers watch and path of a name that it was given at the last moment, which must settle anew.
+pub fn vanished(
+    db: &Connection,
+    lease: &Lease,
+    report: &Report,
+    now: Timestamp,
+) -> Result<Option<(String, PathBuf)>, Error> {
+    let (watch, path) = path_of(db, lease)?;
+    failed(db, lease, report, now)?;
+    db.prepare_cached("UPDATE jobs SET superseded = 1 WHERE id = ?1")?
+        .execute([lease.job.id.0])?;
+    Ok((path != lease.job.path).then_some((watch, path)))
+}
+
+fn path_of(db: &Connection, lease: &Lease) -> Result<(String, PathBuf), Error> {
+    Ok(db
+        .prepare_cached("SELECT watch, path FROM jobs WHERE id = ?1")?
+        .query_row([lease.job.id.0], |row| {
+            Ok((row.get(0)?, row.get::<_, StoredPath>(1)?.0))
+        })?)
+}
+
+/// The rest of the row forgets the video that was begun; its key goes to the withdrawals first.
+pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET step = 'create', video_key = NULL, create_sent_at = NULL, sent_at = NULL, md5 = NULL,
+                status = NULL, duration = NULL, platform_size = NULL, ingest_id = ?2
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, new_ingest_id()])?;
+    Ok(())
+}
+
+/// Ticket and progress go when no byte is to be sent by them any more.
+pub(super) fn forget_transfer(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM tickets WHERE job_id = ?1")?
+        .execute([id.0])?;
+    drop_progress(db, id)
+}
+
+fn drop_progress(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM progress WHERE job_id = ?1")?
+        .execute([id.0])?;
+    Ok(())
+}
+
+/// Writes the end of the try that is open, if one is.
+pub(super) fn close_attempt(
+    db: &Connection,
+    id: JobId,
+    outcome: &str,
+    report: &Report,
+    now: Timestamp,
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE attempts SET ended_at = ?2, outcome = ?3, bytes_sent = ?4, message = ?5, request_id = ?6
+         WHERE job_id = ?1 AND outcome IS NULL",
+    )?
+    .execute(params![
+        id.0,
+        At(now),
+        outcome,
+        report.bytes_sent,
+        report.message,
+        report.request_id
+    ])?;
+    Ok(())
+}
+
+fn held(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    if super::claim::is_held(db, lease.job.id, &lease.id)? {
+        Ok(())
+    } else {
+        Err(Error::LeaseLost {
+            job: lease.job.id.0,
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! Videos that we began and that must not stay on the platform.
+//!
+//! A video goes onto this list in the very transaction in which its job lets go of it, so that a
+//! crash between the two can leave neither a forgotten draft nor a second video.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::Error;
+use super::job::JobId;
+use super::outcome::forget_video;
+use super::sql::At;
+
+/// One video to be withdrawn.
+#[derive(Debug, Clone)]
+pub struct Withdrawal {
+    /// Number of the row.
+    pub id: i64,
+    /// The job that had begun it.
+    pub job: JobId,
+    /// Its account.
+    pub account: String,
+    /// The mark it carries.
+    pub ingest_id: String,
+    /// Its key; unknown where the create call's answer was lost.
+    pub video_key: Option<String>,
+    /// When the job let go of it.
+    pub created_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: i64,
+}
+
+/// Lets the job's unfinished video go, if there is or may be one: onto the list, and the job back
+/// to its first step with a new mark. A video that has all its bytes is left alone.
+pub(super) fn begun_video(
+    db: &Connection,
+    job: JobId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let begun = db
+        .prepare_cached(
+            "SELECT 1 FROM jobs WHERE id = ?1 AND step <> 'confirm' AND (video_key IS NOT NULL OR create_sent_at IS NOT NULL)",
+        )?
+        .exists([job.0])?;
+    if begun {
+        video(db, job, reason, now)?;
+        forget_video(db, job)?;
+    }
+    Ok(())
+}
+
+/// Puts the job's video onto the list.
+pub(super) fn video(
+    db: &Connection,
+    job: JobId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT INTO withdrawals (job_id, account, ingest_id, video_key, reason, created_at, run_at)
+         SELECT id, account, ingest_id, video_key, ?2, ?3, ?3 FROM jobs WHERE id = ?1",
+    )?
+    .execute(params![job.0, reason, At(now)])?;
+    Ok(())
+}
+
+/// The next one that is due on an account that is not paused.
+pub fn due(db: &Connection, now: Timestamp) -> Result<Option<Withdrawal>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT id, job_id, account, ingest_id, video_key, created_at, attempts FROM withdrawals
+             WHERE finished_at IS NULL AND run_at <= ?1
+               AND account NOT IN (SELECT account FROM paused_accounts)
+             ORDER BY run_at, id LIMIT 1",
+        )?
+        .query_row([At(now)], |row| {
+            Ok(Withdrawal {
+                id: row.get("id")?,
+                job: JobId(row.get("job_id")?),
+                account: row.get("account")?,
+                ingest_id: row.get("ingest_id")?,
+                video_key: row.get("video_key")?,
+                created_at: row.get::<_, At>("created_at")?.0,
+                attempts: row.get("attempts")?,
+            })
+        })
+        .optional()?)
+}
+
+/// When the next one is due on an account that is not paused: what [`due`] will give; how
+/// `run --until-idle` knows that something is left to do.
+pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
+    let at: Option<At> = db
+        .prepare_cached(
+            "SELECT min(run_at) FROM withdrawals
+             WHERE finished_at IS NULL AND account NOT IN (SELECT account FROM paused_accounts)",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(at.map(|at| at.0))
+}
+
+/// It is gone from the platform, or never was there.
+pub fn finished(db: &Connection, id: i64, now: Timestamp) -> Result<(), Error> {
+    db.prepare_cached("UPDATE withdrawals SET finished_at = ?2, last_error = NULL WHERE id = ?1")?
+        .execute(params![id, At(now)])?;
+    Ok(())
+}
+
+/// It could not be withdrawn this time.
+pub fn again(db: &Connection, id: i64, run_at: Timestamp, error: &str) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE withdrawals SET attempts = attempts + 1, run_at = ?2, last_error = ?3 WHERE id = ?1",
+    )?
+    .execute(params![id, At(run_at), error])?;
+    Ok(())
+}
