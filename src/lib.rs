@@ -5,7 +5,9 @@ pub mod clock;
 pub mod config;
 pub mod disposition;
 pub mod exit;
+mod hex;
 pub mod identity;
+pub mod platform;
 pub mod queue;
 
 /// An error with all its causes as one sentence, outermost first.

@@ -1,0 +1,21 @@
+//! The JW Platform as this program sees it: create a video, find it again, ask how it is, delete it.
+//!
+//! It knows nothing of the queue and moves no file bytes: what it hands out for those is a [`Link`].
+//! Every failure is an [`Error`] whose [`Error::disposition`] says whether trying again helps.
+
+pub mod code;
+mod error;
+mod key;
+pub mod lenient;
+mod limit;
+pub(crate) mod link;
+mod session;
+#[cfg(test)]
+pub(crate) mod stub;
+pub mod v1;
+
+pub use error::{Effect, Error, Garbage, Garbled, Refusal};
+pub use key::VideoKey;
+pub use link::Link;
+pub use session::SessionId;
+pub use v1::{Client, Created, ListQuery, Method, NewVideo, Page, Search, Status, Video};

@@ -1,0 +1,282 @@
+//! The calls of the Management API v1 that this program makes, one method each.
+
+use serde_json::Value;
+use url::Url;
+
+use super::answer::{self, Created, Missing, Page, Video};
+use super::method::Method;
+use super::transport::{Transport, effect_of};
+use crate::clock;
+use crate::config::{Account, Api};
+use crate::disposition::Disposition;
+use crate::platform::error::{Error, Garbage, Garbled};
+use crate::platform::key::VideoKey;
+
+/// One account's API; clones are cheap and share one rate limiter.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+}
+
+/// A video to be created.
+#[derive(Debug, Clone, Copy)]
+pub struct NewVideo<'a> {
+    /// Its title; an empty one is not sent.
+    pub title: &'a str,
+    /// The custom field by which it is found again; distinct for each file.
+    pub ingest_id: &'a str,
+    /// Which way its bytes will come.
+    pub method: Method,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// What to list; the default is the platform's own first page.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ListQuery<'a> {
+    /// The most videos to answer.
+    pub limit: Option<u32>,
+    /// How many to pass over.
+    pub offset: u64,
+    /// For example `updated:desc`.
+    pub order_by: Option<&'a str>,
+    /// Only videos changed at or after this UNIX second.
+    pub updated_after: Option<i64>,
+    /// Only videos with this text in a field.
+    pub search: Option<Search<'a>>,
+}
+
+/// A search in one field: the platform finds parts of words, whatever their case.
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'a> {
+    /// For example `custom.ingest_id`.
+    pub field: &'a str,
+    /// What it must contain.
+    pub text: &'a str,
+}
+
+impl Client {
+    /// Builds the client of an account.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. for want of CA certificates.
+    pub fn new(account: &Account) -> Result<Self, Error> {
+        let Api::V1 {
+            key,
+            secret,
+            base_url,
+        } = &account.api;
+        Ok(Self {
+            transport: Transport::new(&account.name, key, secret, base_url)?,
+        })
+    }
+
+    /// Creates a video without bytes.
+    ///
+    /// # Errors
+    /// An [`Ambiguous`](crate::disposition::Disposition::Ambiguous) one whenever the video may exist
+    /// now: look for it with [`Client::find_by_ingest_id`] before creating it again.
+    pub async fn create(&self, video: NewVideo<'_>) -> Result<Created, Error> {
+        let size = video.size.to_string();
+        let mut params = vec![
+            ("custom.ingest_id", video.ingest_id),
+            ("upload_method", video.method.word()),
+        ];
+        params.push(("size", &size));
+        if !video.title.is_empty() {
+            params.push(("title", video.title));
+        }
+        let asked_at = clock::now();
+        let answer = match self.transport.once(CREATE, &params).await {
+            // A refused signature may also be the answer to a copy of a call that did get through,
+            // made by something between here and there: see first, then sign afresh.
+            Err(error) if error.wants_fresh_signature() => {
+                match self.find_by_ingest_id(video.ingest_id).await {
+                    Ok(found) if found.is_empty() => {}
+                    Err(error) if error.disposition() == Disposition::Blocked => return Err(error),
+                    // Found, or not to be told: in both cases it may exist.
+                    Ok(_) | Err(_) => return Err(Error::Replayed),
+                }
+                self.transport.once(CREATE, &params).await
+            }
+            other => other,
+        }?;
+        read(CREATE, answer::created(&answer, video.method, asked_at))
+    }
+
+    /// Asks how a video is.
+    ///
+    /// # Errors
+    /// For a video that does not exist, one whose [`Error::is_not_found`] is true.
+    pub async fn show(&self, key: &VideoKey) -> Result<Video, Error> {
+        let answer = self
+            .transport
+            .call(SHOW, &[("video_key", key.as_str())])
+            .await?;
+        read(SHOW, answer::shown(&answer))
+    }
+
+    /// Lists one page of videos.
+    pub async fn list(&self, query: ListQuery<'_>) -> Result<Page, Error> {
+        Ok(self.list_raw(query).await?.0)
+    }
+
+    /// All videos whose ingest id is exactly this one, the oldest first.
+    ///
+    /// # Errors
+    /// Also if there are more candidates than anybody could have made, rather than a part of them.
+    pub async fn find_by_ingest_id(&self, ingest_id: &str) -> Result<Vec<Video>, Error> {
+        let search = Some(Search {
+            field: "custom.ingest_id",
+            text: ingest_id,
+        });
+        let mut found = Vec::new();
+        let mut offset = 0;
+        for _ in 0..MOST_PAGES {
+            let query = ListQuery {
+                limit: Some(PAGE),
+                offset,
+                search,
+                ..ListQuery::default()
+            };
+            let (page, has_custom) = self.list_raw(query).await?;
+            let count = u64::try_from(page.videos.len()).unwrap_or(u64::MAX);
+            for (video, has_custom) in page.videos.into_iter().zip(has_custom) {
+                // A list that leaves custom fields out must not hide the video: ask for each.
+                let video = if has_custom {
+                    video
+                } else {
+                    self.show(&video.key).await?
+                };
+                if video.ingest_id.as_deref() == Some(ingest_id) {
+                    found.push(video);
+                }
+            }
+            offset = offset.saturating_add(count);
+            let is_last = page
+                .total
+                .map_or(count < u64::from(PAGE), |total| offset >= total);
+            if count == 0 || is_last {
+                // The date is the one of creation, as this program never sets another.
+                found.sort_by(|a, b| (a.date, a.updated, &a.key).cmp(&(b.date, b.updated, &b.key)));
+                return Ok(found);
+            }
+        }
+        Err(garbled(
+            LIST,
+            "more videos for one ingest id than there can be".to_owned(),
+        ))
+    }
+
+    /// Sets metadata of a video.
+    pub async fn update(&self, key: &VideoKey, params: &[(&str, &str)]) -> Result<(), Error> {
+        check(params)?;
+        let mut all = vec![("video_key", key.as_str())];
+        all.extend_from_slice(params);
+        self.transport
+            .call("/videos/update", &all)
+            .await
+            .map(|_| ())
+    }
+
+    /// Deletes a video; one that does not exist is as good as deleted.
+    pub async fn delete(&self, key: &VideoKey) -> Result<(), Error> {
+        match self
+            .transport
+            .call("/videos/delete", &[("video_key", key.as_str())])
+            .await
+        {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes any call, e.g. `/videos/show`, and answers the platform's JSON as it is.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for a parameter that is empty or one of the `api_*` of the signature.
+    pub async fn call(&self, path: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
+        check(params)?;
+        self.transport.call(path, params).await.map(Value::Object)
+    }
+
+    /// Makes one harmless call to see whether key and secret are good.
+    pub async fn check_credentials(&self) -> Result<(), Error> {
+        self.list(ListQuery {
+            limit: Some(1),
+            ..ListQuery::default()
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Where the API lives.
+    pub(super) fn base(&self) -> &Url {
+        self.transport.base()
+    }
+
+    async fn list_raw(&self, query: ListQuery<'_>) -> Result<(Page, Vec<bool>), Error> {
+        let limit = query.limit.map(|limit| limit.to_string());
+        let offset = (query.offset > 0).then(|| query.offset.to_string());
+        let updated_after = query.updated_after.map(|second| second.to_string());
+        let search = query
+            .search
+            .map(|search| (format!("search:{}", search.field), search.text));
+        let params: Vec<(&str, &str)> = [
+            ("result_limit", limit.as_deref()),
+            ("result_offset", offset.as_deref()),
+            ("order_by", query.order_by),
+            ("updated_after", updated_after.as_deref()),
+        ]
+        .into_iter()
+        .chain(
+            search
+                .as_ref()
+                .map(|(name, text)| (name.as_str(), Some(*text))),
+        )
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+        check(&params)?;
+        let answer = self.transport.call(LIST, &params).await?;
+        read(LIST, answer::listed(&answer, query.offset))
+    }
+}
+
+/// An empty value makes the platform refuse the whole call; better to say which one it is.
+fn check(params: &[(&str, &str)]) -> Result<(), Error> {
+    for (name, value) in params {
+        if name.is_empty() || name.starts_with("api_") {
+            return Err(Error::Request(format!(
+                "parameter `{name}` is set by jw-ingest itself"
+            )));
+        }
+        if value.is_empty() {
+            return Err(Error::Request(format!(
+                "parameter `{name}` is empty, which the platform refuses"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn read<T>(call: &str, answer: Result<T, Missing>) -> Result<T, Error> {
+    answer.map_err(|missing| garbled(call, missing))
+}
+
+fn garbled(call: &str, missing: Missing) -> Error {
+    Error::Garbled(Box::new(Garbled {
+        call: call.to_owned(),
+        effect: effect_of(call),
+        status: 200,
+        garbage: Garbage::Shape(missing),
+        after: None,
+        request_id: None,
+    }))
+}
+
+const CREATE: &str = "/videos/create";
+const SHOW: &str = "/videos/show";
+const LIST: &str = "/videos/list";
+/// Videos a page when looking one up; a substring search finds hardly more than one.
+const PAGE: u32 = 100;
+const MOST_PAGES: usize = 20;
