@@ -9,6 +9,7 @@ mod hex;
 pub mod identity;
 pub mod platform;
 pub mod queue;
+pub mod upload;
 
 /// An error with all its causes as one sentence, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -1,0 +1,246 @@
+//! What can go wrong with an upload, and whether trying again helps.
+//!
+//! The one distinction that matters most: an upload that broke before its last byte left nothing
+//! behind; one that broke after it may be complete on the other side. No message holds the link.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::flight::Fault;
+use super::resumable::Hitch;
+use crate::disposition::Disposition;
+
+/// A failed upload.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no byte to send.
+    #[error("the file is empty")]
+    Empty,
+    /// The machine is out of threads or descriptors.
+    #[error("cannot start an upload")]
+    Start(#[source] io::Error),
+    /// The HTTP client could not be built, e.g. because the machine has no CA certificates.
+    #[error("cannot set up HTTPS for uploads")]
+    Setup(#[source] reqwest::Error),
+    /// The transfer's thread ended without a result: a defect.
+    #[error("the upload ended without a result")]
+    Died {
+        /// Whether the whole request was out.
+        complete: bool,
+    },
+    /// Reading the file failed.
+    #[error("cannot read the file")]
+    Disk(#[source] io::Error),
+    /// The file is shorter than when it was queued.
+    #[error("the file shrank while it was sent: {missing} bytes are missing")]
+    Shrank {
+        /// Bytes that the file lacks.
+        missing: u64,
+    },
+    /// What must be stored before the last byte could not be stored.
+    #[error("the upload was stopped before its last byte: {0}")]
+    NotRecorded(String),
+    /// Somebody cancelled it.
+    #[error("the upload was cancelled")]
+    Cancelled {
+        /// Whether the whole request was out.
+        complete: bool,
+    },
+    /// The file gave no byte for the whole stall timeout.
+    #[error("the disk gave no data for {0:?}")]
+    DiskStalled(Duration),
+    /// The network took no byte for the whole stall timeout.
+    #[error("the network took no data for {0:?}")]
+    NetworkStalled(Duration),
+    /// All is sent, and no answer came.
+    #[error("no answer within {0:?} after the last byte")]
+    NoAnswer(Duration),
+    /// No connection.
+    #[error("cannot reach the upload server")]
+    Unreachable(#[source] reqwest::Error),
+    /// The connection broke.
+    #[error("the connection broke {}", if *complete { "before the answer" } else { "in mid body" })]
+    Broken {
+        /// Whether the whole request was out.
+        complete: bool,
+        /// What the HTTP library says, without the URL.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The server said yes before it had everything, so it cannot have it.
+    #[error("the server answered HTTP {status} after {sent} of {size} bytes")]
+    TooEarly {
+        /// HTTP status.
+        status: u16,
+        /// Bytes handed out by then.
+        sent: u64,
+        /// Bytes of the file.
+        size: u64,
+    },
+    /// What arrived is not what was sent.
+    #[error("the upload arrived damaged: its {what} is {theirs} there and {ours} here")]
+    Corrupt {
+        /// `MD5` or `size`.
+        what: &'static str,
+        /// Our value.
+        ours: String,
+        /// The server's value.
+        theirs: String,
+    },
+    /// The server sends the upload elsewhere, and not in a way that can be followed.
+    #[error("the server redirects the upload to nowhere (HTTP {status})")]
+    Redirected {
+        /// HTTP status.
+        status: u16,
+    },
+    /// One byte, where no segment may be that small.
+    #[error(
+        "a file of one byte cannot go by the resumable way, whose segments have two bytes at least: choose \
+         another method for it"
+    )]
+    OneByte,
+    /// A link that was made for another way.
+    #[error("the upload link has no session, which a resumable upload needs")]
+    NoSession,
+    /// A segment that is not the last one is out, and no answer came.
+    #[error("no answer within {0:?} after a segment")]
+    SegmentUnanswered(Duration),
+    /// The server answers, but closes the connection whenever it meets this segment.
+    #[error(
+        "the server hung up {times} times in a row without an answer on bytes {first} to {last} of the file, \
+         and answered in between: it takes the request for malformed, which is a fault of jw-ingest itself; \
+         please report it, and choose another method for this file meanwhile"
+    )]
+    HungUp {
+        /// How often.
+        times: u32,
+        /// First byte of the segment.
+        first: u64,
+        /// Last byte of the segment.
+        last: u64,
+    },
+    /// The upload session cannot go on.
+    #[error("the upload session cannot go on: {0}")]
+    Session(Hitch),
+    /// The server answered with something else than success.
+    #[error("{0}")]
+    Answered(Box<Answered>),
+}
+
+/// An answer that is no success.
+#[derive(Debug)]
+pub struct Answered {
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// HTTP status.
+    pub status: u16,
+    /// S3's or the platform's error code, where there is one.
+    pub code: Option<String>,
+    /// The server's message, one bounded line.
+    pub message: Option<String>,
+    /// The shortest wait that the server asked for.
+    pub after: Option<Duration>,
+    /// The server's name for the request.
+    pub request_id: Option<String>,
+}
+
+/// What an unsuccessful answer comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The link's time is over.
+    LinkExpired,
+    /// The link is refused for another reason. A second fresh link that meets the same is no
+    /// passing matter: the caller counts.
+    LinkRefused,
+    /// This file cannot be uploaded this way.
+    Refused,
+    /// A passing fault; nothing was stored.
+    Passing,
+    /// The whole request was out, and the answer does not tell what became of it.
+    Unclear,
+}
+
+impl Error {
+    /// Whether trying again will help.
+    ///
+    /// A damaged upload, or a session that cannot go on, counts as an expired link: what is there must
+    /// be withdrawn, and only a new video gives a new link.
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Empty | Self::OneByte | Self::HungUp { .. } => Disposition::Permanent,
+            Self::Setup(_) => Disposition::Blocked,
+            Self::Start(_)
+            | Self::Disk(_)
+            | Self::Shrank { .. }
+            | Self::NotRecorded(_)
+            | Self::DiskStalled(_)
+            | Self::NetworkStalled(_)
+            | Self::SegmentUnanswered(_)
+            | Self::Unreachable(_)
+            | Self::TooEarly { .. }
+            | Self::Redirected { .. } => Disposition::TRANSIENT,
+            Self::NoAnswer(_) => Disposition::Ambiguous,
+            Self::Died { complete }
+            | Self::Cancelled { complete }
+            | Self::Broken { complete, .. } => {
+                if *complete {
+                    Disposition::Ambiguous
+                } else {
+                    Disposition::TRANSIENT
+                }
+            }
+            Self::Corrupt { .. } | Self::NoSession | Self::Session(_) => Disposition::LinkExpired,
+            Self::Answered(answered) => match answered.verdict {
+                Verdict::LinkExpired | Verdict::LinkRefused => Disposition::LinkExpired,
+                Verdict::Refused => Disposition::Permanent,
+                Verdict::Passing => Disposition::Transient {
+                    after: answered.after,
+                },
+                Verdict::Unclear => Disposition::Ambiguous,
+            },
+        }
+    }
+
+    /// The server's name for the request, for a support case.
+    pub fn request_id(&self) -> Option<&str> {
+        if let Self::Answered(answered) = self {
+            answered.request_id.as_deref()
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn of_fault(fault: Fault) -> Self {
+        match fault {
+            Fault::Disk(source) => Self::Disk(source),
+            Fault::Shrank { missing } => Self::Shrank { missing },
+            Fault::NotRecorded(why) => Self::NotRecorded(why),
+            Fault::Closed => Self::Cancelled { complete: false },
+        }
+    }
+}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.verdict {
+            Verdict::LinkExpired => "the upload link has expired",
+            Verdict::LinkRefused => "the upload link was refused",
+            Verdict::Refused => "the server refused the file",
+            Verdict::Passing => "the server failed for the moment",
+            Verdict::Unclear => "the server's answer leaves open whether it has the file",
+        };
+        write!(f, "{what} (HTTP {}", self.status)?;
+        if let Some(code) = &self.code {
+            write!(f, " {code}")?;
+        }
+        write!(f, ")")?;
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What all sides know of one transfer under way: how far it is, and who decides its end.
+//!
+//! Three parties meet here: the body that hands bytes out, the watchdog that may give up, and the
+//! caller who may cancel. The last byte is the border: before it nothing can have been stored, after
+//! it only the platform knows. [`Flight::close`] and [`Flight::hand_out`] decide that race for good,
+//! so that a transfer that was given up as harmless can never complete behind the caller's back.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How far an upload is; anybody may look.
+#[derive(Debug, Default)]
+pub struct Progress {
+    sent: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes of the file that were handed to the network, a few MiB ahead of what has arrived.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// The write-ahead hook: it runs once, just before the last byte is handed out, and may block.
+pub type BeforeLastByte = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
+/// Hears how many bytes from the start the server has for certain, each time that it has more; may
+/// block.
+pub type OnConfirmed = Box<dyn FnMut(u64) -> Result<(), String> + Send>;
+
+/// One transfer under way.
+pub(super) struct Flight {
+    progress: Arc<Progress>,
+    state: AtomicU8,
+    /// Frames handed out: the pulse that the watchdog feels.
+    frames: AtomicU64,
+    reading: AtomicBool,
+    /// Whether a request is out as a whole, and its answer not in.
+    waiting: AtomicBool,
+    /// Which request it is: a body of an earlier one hands out nothing any more.
+    turn: AtomicU64,
+    hook: Mutex<Option<BeforeLastByte>>,
+    on_confirmed: Mutex<Option<OnConfirmed>>,
+    fault: Mutex<Option<Fault>>,
+}
+
+/// Why the body ended early.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Reading failed.
+    Disk(io::Error),
+    /// The file ended before its announced size.
+    Shrank { missing: u64 },
+    /// The write-ahead hook refused.
+    NotRecorded(String),
+    /// Somebody gave the transfer up.
+    Closed,
+}
+
+impl Flight {
+    pub(super) fn new(progress: Arc<Progress>, hook: BeforeLastByte) -> Self {
+        progress.sent.store(0, Ordering::Relaxed);
+        Self {
+            progress,
+            state: AtomicU8::new(OPEN),
+            frames: AtomicU64::new(0),
+            reading: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            turn: AtomicU64::new(0),
+            hook: Mutex::new(Some(hook)),
+            on_confirmed: Mutex::new(None),
+            fault: Mutex::new(None),
+        }
+    }
+
+    /// The same with somebody who wants to know what the server confirms on the way.
+    pub(super) fn confirming(self, on_confirmed: OnConfirmed) -> Self {
+        *self
+            .on_confirmed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(on_confirmed);
+        self
+    }
+
+    /// Tells that the server has the first `bytes` bytes.
+    pub(super) fn confirm(&self, bytes: u64) -> Result<(), Fault> {
+        self.on_confirmed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_mut()
+            .map_or(Ok(()), |hook| hook(bytes))
+            .map_err(Fault::NotRecorded)
+    }
+
+    /// Counts a frame out; the last one only after the hook agreed and nobody closed the flight.
+    pub(super) fn hand_out(&self, of_file: u64, is_last: bool) -> Result<(), Fault> {
+        if self.state.load(Ordering::Acquire) == CLOSED {
+            return Err(Fault::Closed);
+        }
+        if is_last {
+            let hook = self
+                .hook
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            hook.map_or(Ok(()), |hook| hook())
+                .map_err(Fault::NotRecorded)?;
+            self.state
+                .compare_exchange(OPEN, RELEASED, Ordering::AcqRel, Ordering::Acquire)
+                .map_err(|_| Fault::Closed)?;
+        }
+        self.progress.sent.fetch_add(of_file, Ordering::Relaxed);
+        self.frames.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Gives the transfer up; true if that came before the last byte, so that nothing is stored.
+    pub(super) fn close(&self) -> bool {
+        self.state
+            .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire)
+            .map_or_else(|state| state == CLOSED, |_| true)
+    }
+
+    /// Starts over from byte `at`: for a server that sent the whole body elsewhere, or that still
+    /// lacks some of it.
+    pub(super) fn rewind(&self, at: u64) {
+        self.progress.sent.store(at, Ordering::Relaxed);
+        self.end_turn();
+        self.waiting.store(false, Ordering::Relaxed);
+        // A flight that was closed meanwhile stays closed, and that is all a failure can mean here.
+        self.state
+            .compare_exchange(RELEASED, OPEN, Ordering::AcqRel, Ordering::Acquire)
+            .ok();
+    }
+
+    /// Whether the last byte is out.
+    pub(super) fn is_released(&self) -> bool {
+        self.state.load(Ordering::Acquire) == RELEASED
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Acquire)
+    }
+
+    pub(super) fn sent(&self) -> u64 {
+        self.progress.sent()
+    }
+
+    /// The request under way; see [`Flight::end_turn`].
+    pub(super) fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Relaxed)
+    }
+
+    /// Stops the body of the request that was answered: after an early answer the HTTP library may
+    /// go on with it, and what that hands out would be counted, or even release the flight.
+    pub(super) fn end_turn(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Shows the watchdog that something goes on, where no frame is handed out.
+    pub(super) fn pulse(&self) {
+        self.frames.fetch_add(1, Ordering::Release);
+    }
+
+    /// The last byte of a request is out.
+    pub(super) fn wait_for_answer(&self) {
+        self.waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last byte of a request is out, and its answer not in.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_reading(&self, reading: bool) {
+        self.reading.store(reading, Ordering::Relaxed);
+    }
+
+    /// Whether the transfer waits for the disk just now.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn fail(&self, fault: Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
+
+    pub(super) fn take_fault(&self) -> Option<Fault> {
+        self.fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight")
+            .field("progress", &self.progress)
+            .field("released", &self.is_released())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes go out.
+const OPEN: u8 = 0;
+/// The last byte is out.
+const RELEASED: u8 = 1;
+/// Given up before the last byte.
+const CLOSED: u8 = 2;

@@ -1,0 +1,200 @@
+//! The threads that transfers run on, each with its own runtime, HTTP client and connections.
+//!
+//! A thread for each transfer, because the body reads the disk inline. It stays for a while after its
+//! transfer and takes the next one: with it stay its open connection, worth several times the speed
+//! for many small files, and its HTTP client, whose certificate store takes milliseconds to load. One
+//! client for all transfers would not do, as its connections live on the runtime that opened them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::error::Error;
+use super::flight::Flight;
+use super::watchdog::Timeouts;
+use super::{Cargo, Receipt, form, resumable, s3};
+use crate::platform::{Method, link::is_loopback};
+
+/// A transfer, ready to run.
+pub(super) struct Task {
+    pub(super) method: Method,
+    pub(super) cargo: Cargo,
+    pub(super) flight: Arc<Flight>,
+    pub(super) timeouts: Timeouts,
+    pub(super) stop: CancellationToken,
+    pub(super) done: oneshot::Sender<Result<Receipt, Error>>,
+}
+
+/// Gives a task to a lane that is free, or to a new one.
+pub(super) fn submit(mut task: Task) -> Result<(), Error> {
+    loop {
+        let free = idle().pop();
+        let Some(free) = free else { return open(task) };
+        match free.tasks.send(task) {
+            Ok(()) => return Ok(()),
+            // Only a lane that died between two tasks; the next one is as good.
+            Err(returned) => task = returned.0,
+        }
+    }
+}
+
+fn open(task: Task) -> Result<(), Error> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Start)?;
+    let (tasks, queue) = mpsc::unbounded_channel();
+    let lane = Lane {
+        number: NEXT.fetch_add(1, Ordering::Relaxed),
+        tasks,
+    };
+    thread::Builder::new()
+        .name("upload".to_owned())
+        .spawn(move || lane.work(&runtime, queue, task))
+        .map_err(Error::Start)?;
+    Ok(())
+}
+
+/// A thread that carries transfers, one at a time.
+#[derive(Clone)]
+struct Lane {
+    number: u64,
+    tasks: mpsc::UnboundedSender<Task>,
+}
+
+impl Lane {
+    fn work(self, runtime: &Runtime, mut queue: mpsc::UnboundedReceiver<Task>, first: Task) {
+        let mut kept = None;
+        let mut next = Some(first);
+        while let Some(task) = next {
+            let Task {
+                method,
+                cargo,
+                flight,
+                timeouts,
+                stop,
+                done,
+            } = task;
+            let result = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => Err(Error::Cancelled { complete: !flight.close() }),
+                    result = carry(method, &cargo, &flight, timeouts, &mut kept) => result,
+                }
+            });
+            drop(cargo);
+            // Free before the result is known, so that whoever waits for it finds this lane.
+            idle().push(self.clone());
+            // A caller that is gone wants no result.
+            done.send(result).ok();
+            next = runtime.block_on(self.wait(&mut queue));
+        }
+    }
+
+    /// Waits for another task, with the open connections looked after meanwhile.
+    async fn wait(&self, queue: &mut mpsc::UnboundedReceiver<Task>) -> Option<Task> {
+        if let Ok(task) = tokio::time::timeout(KEPT_FOR, queue.recv()).await {
+            return task;
+        }
+        let withdrawn = {
+            let mut idle = idle();
+            let before = idle.len();
+            idle.retain(|lane| lane.number != self.number);
+            idle.len() < before
+        };
+        // Somebody took this lane from the list at the last moment: its task is on the way.
+        if withdrawn { None } else { queue.recv().await }
+    }
+}
+
+/// A client and what it was built for.
+struct Kept {
+    timeouts: Timeouts,
+    peer: Peer,
+    client: reqwest::Client,
+}
+
+/// What of a link decides how its client is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Peer {
+    is_loopback: bool,
+    /// Plain HTTP: it needs no CA certificates, which a small machine may not have.
+    is_plain: bool,
+}
+
+impl Peer {
+    fn of(link: &url::Url) -> Self {
+        Self {
+            is_loopback: is_loopback(link),
+            is_plain: link.scheme() == "http",
+        }
+    }
+}
+
+async fn carry(
+    method: Method,
+    cargo: &Cargo,
+    flight: &Arc<Flight>,
+    timeouts: Timeouts,
+    kept: &mut Option<Kept>,
+) -> Result<Receipt, Error> {
+    let peer = Peer::of(cargo.link.expose());
+    let client = match kept {
+        Some(kept) if kept.timeouts == timeouts && kept.peer == peer => kept.client.clone(),
+        _ => {
+            let client = client(timeouts, peer)?;
+            *kept = Some(Kept {
+                timeouts,
+                peer,
+                client: client.clone(),
+            });
+            client
+        }
+    };
+    match method {
+        Method::S3 => s3::put(&client, cargo, flight).await,
+        Method::Form => form::post(&client, cargo, flight).await,
+        Method::Resumable => resumable::post(&client, cargo, flight).await,
+    }
+}
+
+/// HTTP/1.1, as one socket per transfer is several times faster than HTTP/2's small windows; and no
+/// timeout of the library's, as none of them knows an upload that moves from one that does not.
+fn client(timeouts: Timeouts, peer: Peer) -> Result<reqwest::Client, Error> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("jw-ingest/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(KEPT_FOR)
+        // A server may take its time over the last megabytes without reading: leave that to the
+        // watchdog, whose times are the ones in the configuration.
+        .tcp_user_timeout(timeouts.stall.max(timeouts.response));
+    if peer.is_loopback {
+        builder = builder.no_proxy();
+    }
+    if peer.is_plain {
+        builder = builder.tls_certs_only([]);
+    }
+    builder
+        .build()
+        .map_err(|source| Error::Setup(source.without_url()))
+}
+
+/// The lanes that wait for a task.
+fn idle() -> MutexGuard<'static, Vec<Lane>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+static IDLE: Mutex<Vec<Lane>> = Mutex::new(Vec::new());
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Servers close idle connections after some 15 to 60 s; a PUT into a closing one fails.
+const KEPT_FOR: Duration = Duration::from_secs(10);

@@ -1,0 +1,158 @@
+//! Moves the bytes of one file to one upload link, by the method that the link is for.
+//!
+//! It knows nothing of jobs: an [`Order`] goes in, a [`Receipt`] or an [`Error`] comes out. Each
+//! transfer runs on a thread of its own (see `lane`), so that a hung disk or a slow peer stops only
+//! its own file. There is no total timeout, as nobody knows how long 25 GB take; a watchdog ends a
+//! transfer that does not move.
+
+mod body;
+mod error;
+mod exchange;
+mod flight;
+mod form;
+mod hash;
+#[cfg(test)]
+mod interrupted;
+mod lane;
+mod name;
+#[cfg(test)]
+mod on_the_wire;
+mod resumable;
+mod s3;
+mod trail;
+mod watchdog;
+
+use std::fmt;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+pub use self::error::{Answered, Error, Verdict};
+use self::flight::Flight;
+pub use self::flight::{BeforeLastByte, OnConfirmed, Progress};
+pub use self::resumable::{Hitch, SEGMENT_SIZE};
+use crate::platform::{Link, Method};
+
+/// One file to be sent.
+pub struct Order {
+    /// The open file; it is read from its first byte, and its position does not matter.
+    pub file: File,
+    /// Its size in bytes, at least one. Exactly so many are sent, however long the file is by then.
+    pub size: u64,
+    /// Where it goes.
+    pub link: Link,
+    /// Its name, as the server may show it; anything but plain ASCII is replaced.
+    pub name: String,
+    /// Counts along while it is sent.
+    pub progress: Arc<Progress>,
+    /// How long no byte may move before the transfer is given up.
+    pub stall_timeout: Duration,
+    /// How long the answer may take after the last byte, see [`RESPONSE_TIMEOUT`].
+    pub response_timeout: Duration,
+    /// Whether to compute the MD5 while sending, and to compare it with what the server says.
+    pub hash: bool,
+    /// Runs on the transfer's own thread just before the last byte leaves, and may block: from then
+    /// on the file may be there whatever becomes of us. If it fails, the last byte is not sent.
+    pub before_last_byte: BeforeLastByte,
+    /// Bytes of one segment, for the resumable way only, see [`SEGMENT_SIZE`]; a server that finds
+    /// that too much gets smaller ones.
+    pub segment_size: u64,
+    /// For the resumable way only: runs on the transfer's own thread, and may block, with the number
+    /// of bytes from the start that the server has for certain, each time that it has more. If it
+    /// fails, the transfer ends.
+    pub on_confirmed: OnConfirmed,
+}
+
+/// The usual time for an answer after the last byte: some MiB may still lie in socket buffers then,
+/// and the server may sum up 25 GB before it answers.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// A file that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Bytes of the file that the server has: all of them, whenever they were sent.
+    pub bytes: u64,
+    /// MD5 of the whole file, lower-case hex, if it was asked for.
+    pub md5: Option<String>,
+    /// Whether the server named the same MD5.
+    pub verified: bool,
+    /// The server's name for the request.
+    pub request_id: Option<String>,
+    /// The video key in the answer, where the method has one.
+    pub media_key: Option<String>,
+}
+
+/// Sends a file and waits for the server's word that it has all of it.
+///
+/// # Errors
+/// See [`Error`]; [`Error::disposition`] says whether the server may have the file all the same.
+///
+/// # Cancel safety
+/// Dropping the future, or cancelling by the token, ends the transfer at once; a read that hangs in
+/// the disk ends with its thread once the disk answers, and sends nothing any more.
+pub async fn send(
+    method: Method,
+    order: Order,
+    cancel: CancellationToken,
+) -> Result<Receipt, Error> {
+    if order.size == 0 {
+        return Err(Error::Empty);
+    }
+    let flight = Flight::new(order.progress, order.before_last_byte);
+    let flight = Arc::new(flight.confirming(order.on_confirmed));
+    let timeouts = watchdog::Timeouts {
+        stall: order.stall_timeout,
+        response: order.response_timeout,
+    };
+    let cargo = Cargo {
+        file: Arc::new(order.file),
+        size: order.size,
+        link: order.link,
+        name: order.name,
+        hash: order.hash,
+        segment_size: order.segment_size,
+    };
+    let stop = cancel.child_token();
+    let _stop_when_dropped = stop.clone().drop_guard();
+    let (done, result) = oneshot::channel();
+    let flight_of_lane = Arc::clone(&flight);
+    lane::submit(lane::Task {
+        method,
+        cargo,
+        flight: flight_of_lane,
+        timeouts,
+        stop,
+        done,
+    })?;
+    tokio::select! {
+        biased;
+        result = result => {
+            result.unwrap_or_else(|_| Err(Error::Died { complete: flight.is_released() }))
+        }
+        error = watchdog::watch(&flight, timeouts) => Err(error),
+        () = cancel.cancelled() => Err(Error::Cancelled { complete: !flight.close() }),
+    }
+}
+
+/// What a method needs to know of the file.
+struct Cargo {
+    file: Arc<File>,
+    size: u64,
+    link: Link,
+    name: String,
+    hash: bool,
+    segment_size: u64,
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Order")
+            .field("size", &self.size)
+            .field("link", &self.link)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
