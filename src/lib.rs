@@ -10,6 +10,7 @@ pub mod identity;
 pub mod platform;
 pub mod queue;
 pub mod upload;
+pub mod watch;
 
 /// An error with all its causes as one sentence, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -1,0 +1,121 @@
+//! The files that wait, and in which order they are due. It keeps three things in step: the files
+//! by path, their due times in order, and how many of them count as waiting.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::report::{SeenBy, Waiting};
+use crate::identity::Identity;
+
+/// A file that waits.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) identity: Identity,
+    pub(super) seen_by: SeenBy,
+    /// When it was first seen.
+    pub(super) since: Duration,
+    /// Since when no look found a change or a writer; `None` before the first look.
+    pub(super) quiet: Option<Duration>,
+    /// The last look found a writer.
+    pub(super) open: bool,
+    /// When the last look was asked for.
+    pub(super) asked: Duration,
+    /// When to look next; `None` while a look is under way or nothing is expected of one.
+    pub(super) due: Option<Duration>,
+    /// What was last reported.
+    pub(super) told: Option<Waiting>,
+    /// It may wait for ever without anything going on.
+    pub(super) rests: bool,
+    /// The scan during which it was last seen.
+    pub(super) pass: u32,
+}
+
+impl Candidate {
+    pub(super) fn new(identity: Identity, seen_by: SeenBy, now: Duration, pass: u32) -> Self {
+        Self {
+            identity,
+            seen_by,
+            since: now,
+            quiet: None,
+            open: false,
+            asked: now,
+            due: None,
+            told: None,
+            rests: false,
+            pass,
+        }
+    }
+}
+
+/// All files that wait.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    files: HashMap<Arc<Path>, Candidate>,
+    /// The earliest comes first.
+    due: BTreeSet<(Duration, Arc<Path>)>,
+    /// How many do not rest.
+    waiting: usize,
+}
+
+impl Candidates {
+    /// Takes a file out, to [`put`](Self::put) it back changed, or not at all.
+    pub(super) fn take(&mut self, path: &Path) -> Option<(Arc<Path>, Candidate)> {
+        let (path, candidate) = self.files.remove_entry(path)?;
+        self.waiting -= usize::from(!candidate.rests);
+        let Some(due) = candidate.due else {
+            return Some((path, candidate));
+        };
+        let key = (due, path);
+        self.due.remove(&key);
+        Some((key.1, candidate))
+    }
+
+    pub(super) fn put(&mut self, path: Arc<Path>, candidate: Candidate) {
+        self.waiting += usize::from(!candidate.rests);
+        if let Some(due) = candidate.due {
+            self.due.insert((due, Arc::clone(&path)));
+        }
+        self.files.insert(path, candidate);
+    }
+
+    /// The next file that is due; from now on a look at it is under way.
+    pub(super) fn next(&mut self, now: Duration) -> Option<Arc<Path>> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let (_, path) = self.due.pop_first()?;
+        if let Some(candidate) = self.files.get_mut(&path) {
+            candidate.due = None;
+            candidate.asked = now;
+        }
+        Some(path)
+    }
+
+    /// When the next file is due.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// How many files wait for something that will come.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// The files that wait; asserts that what is counted and ordered agrees with them.
+    #[cfg(test)]
+    pub(super) fn checked(&self) -> impl Iterator<Item = (&Arc<Path>, &Candidate)> {
+        let due: BTreeSet<_> = self
+            .files
+            .iter()
+            .filter_map(|(path, candidate)| Some((candidate.due?, Arc::clone(path))))
+            .collect();
+        assert_eq!(due, self.due);
+        assert_eq!(
+            self.files.values().filter(|one| !one.rests).count(),
+            self.waiting
+        );
+        self.files.iter()
+    }
+}

@@ -1,0 +1,160 @@
+//! One look at a path: what is there, and does anybody write it?
+//!
+//! A look is `stat`, then the lease probe, then `stat` again, on the open file and on the path: an
+//! answer counts only if nothing moved in between. Nothing here follows a symbolic link or waits
+//! for a pipe.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::select::{self, Rule, Verdict};
+use super::settle::Look;
+use super::writer::{self, Reason, Writer};
+use crate::config::Watch;
+use crate::identity::Identity;
+
+/// What `lstat` tells of a path, sorted.
+#[derive(Debug)]
+pub(super) enum Thing {
+    /// A regular file.
+    File(Identity),
+    /// A folder.
+    Folder(FolderId),
+    /// A symbolic link, device, pipe or socket.
+    Other,
+    /// Nothing.
+    Nothing,
+}
+
+/// Which folder stands at a path: its device and inode numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FolderId {
+    dev: i64,
+    ino: i64,
+}
+
+impl FolderId {
+    pub(super) fn of(meta: &Metadata) -> Self {
+        let Identity { dev, ino, .. } = Identity::of(meta);
+        Self { dev, ino }
+    }
+}
+
+/// What is at a path.
+pub(super) fn thing(path: &Path) -> io::Result<Thing> {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_file() => Ok(Thing::File(Identity::of(&meta))),
+        Ok(meta) if meta.is_dir() => Ok(Thing::Folder(FolderId::of(&meta))),
+        Ok(_) => Ok(Thing::Other),
+        Err(error) if is_nothing(&error) => Ok(Thing::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error means that there is nothing at the path.
+pub(super) fn is_nothing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Looks at a candidate.
+pub(super) fn look(path: &Path) -> Look {
+    match thing(path) {
+        Ok(Thing::File(before)) => look_inside(path, before),
+        Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing) => Look::Gone,
+        Err(_) => Look::OutOfReach,
+    }
+}
+
+fn look_inside(path: &Path, before: Identity) -> Look {
+    let (opened, writer) = match open(path) {
+        Ok(file) => {
+            let writer = writer::probe(&file);
+            (file.metadata().map(|meta| Identity::of(&meta)), writer)
+        }
+        // The upload will say it better, if it still cannot be read when it has settled.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            (Ok(before), Writer::Unknown(Reason::NoRight))
+        }
+        Err(error) if is_nothing(&error) => return Look::Gone,
+        Err(_) => return Look::OutOfReach,
+    };
+    match (opened, thing(path)) {
+        (Ok(opened), Ok(Thing::File(after))) if opened == before && after == before => {
+            Look::Still(after, writer)
+        }
+        (_, Ok(Thing::File(after))) => Look::Moving(after),
+        (_, Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing)) => Look::Gone,
+        (_, Err(_)) => Look::OutOfReach,
+    }
+}
+
+/// For reading only, so that the lease can be granted and the writer is not disturbed. `O_NONBLOCK`
+/// matters if a pipe has taken the file's place since the `stat`.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// The verdict on a path, with what only the disk can tell: links, and what is no file. Where the
+/// path does not exist, or cannot be looked at, the name alone decides.
+pub fn verdict_on_disk(watch: &Watch, path: &Path) -> Verdict {
+    let by_name = select::verdict(watch, path);
+    let Ok(relative) = path.strip_prefix(&watch.path) else {
+        return by_name;
+    };
+    let below = relative
+        .ancestors()
+        .filter(|part| !part.as_os_str().is_empty());
+    for part in below {
+        if watch
+            .path
+            .join(part)
+            .symlink_metadata()
+            .is_ok_and(|meta| meta.is_symlink())
+        {
+            return Verdict::Ignored(Rule::SymbolicLink);
+        }
+    }
+    match path.symlink_metadata() {
+        Ok(meta) if !meta.is_file() => Verdict::Ignored(Rule::NotAFile),
+        _ => by_name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::watch::tests::support::watch;
+
+    #[test]
+    fn links_and_strange_files_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let watch = watch(root);
+        fs::create_dir(root.join("real")).unwrap();
+        fs::write(root.join("real/a.mp4"), b"x").unwrap();
+        symlink(root.join("real/a.mp4"), root.join("link.mp4")).unwrap();
+        symlink(root.join("real"), root.join("way")).unwrap();
+        let _socket = UnixListener::bind(root.join("socket.mp4")).unwrap();
+        let on_disk = |name: &str| verdict_on_disk(&watch, &root.join(name));
+        assert_eq!(on_disk("real/a.mp4"), Verdict::Taken);
+        assert_eq!(on_disk("absent.mp4"), Verdict::Taken);
+        assert_eq!(on_disk("link.mp4"), Verdict::Ignored(Rule::SymbolicLink));
+        assert_eq!(on_disk("way/a.mp4"), Verdict::Ignored(Rule::SymbolicLink));
+        assert_eq!(on_disk("socket.mp4"), Verdict::Ignored(Rule::NotAFile));
+        assert_eq!(on_disk("real"), Verdict::Ignored(Rule::NotAFile));
+        assert_eq!(look(&root.join("socket.mp4")), Look::Gone);
+        assert_eq!(look(&root.join("link.mp4")), Look::Gone);
+    }
+}

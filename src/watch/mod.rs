@@ -1,0 +1,51 @@
+//! Watching: from something that happens in a folder to a file that has stopped changing.
+//!
+//! ```text
+//! events ─┐
+//!         ├─> Sighting ─> Settler ─(due)─> look ─(answer)─> Settler ─> Report::Settled
+//! scan ───┘
+//! ```
+//!
+//! One thread for each watch, so that a folder that hangs stops only itself: `folder` is its
+//! loop. [`select`] says which paths count, `events` and `scan` bring sightings, `root`
+//! notices when the folder itself goes or is another, `look` and [`writer`] examine one file, and
+//! `settle` decides, without touching clock or disk. It knows neither the queue nor the platform;
+//! what settled twice with one identity is for the queue to tell.
+
+mod candidates;
+mod events;
+mod folder;
+mod handle;
+mod inbox;
+mod look;
+mod outbox;
+mod report;
+mod root;
+mod scan;
+mod schedule;
+pub mod select;
+mod settle;
+mod sighting;
+mod status;
+#[cfg(test)]
+mod tests;
+mod walks;
+pub mod writer;
+
+pub use handle::{Handle, start};
+pub use look::verdict_on_disk;
+pub use report::{Report, SeenBy, Waiting};
+pub use settle::SettledFile;
+
+/// Why watching could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused a thread.
+    #[error("starting the thread of watch {watch:?}")]
+    Thread {
+        /// The watch's name.
+        watch: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,96 @@
+//! What a watch tells the rest of the program.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::settle::SettledFile;
+
+/// One message of a watch. Reports on one path come in the order in which things happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A file waits to settle. Sent after the first look at it and again when `why` changes; not at
+    /// each growth, so that a slow copy does not flood anybody.
+    Waiting {
+        /// The watch's name.
+        watch: String,
+        /// The file.
+        path: PathBuf,
+        /// Its size at that look, bytes.
+        size: u64,
+        /// When it was first seen, in this round of settling.
+        since: Timestamp,
+        /// How it was found.
+        seen_by: SeenBy,
+        /// What it waits for.
+        why: Waiting,
+    },
+    /// A file settled: hand it to the queue.
+    Settled(SettledFile),
+    /// A waiting file vanished (deleted, renamed away) before it settled.
+    Gone {
+        /// The watch's name.
+        watch: String,
+        /// The path it had.
+        path: PathBuf,
+    },
+    /// A full scan is done, or the last waiting file is no longer waiting.
+    Scanned {
+        /// The watch's name.
+        watch: String,
+        /// How many files still wait; see [`super::Handle::waiting`] for what counts.
+        waiting: usize,
+    },
+}
+
+/// How a file was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenBy {
+    /// The kernel announced it, or the folder that it came in.
+    Event,
+    /// A scan came across it.
+    Scan,
+}
+
+/// What a file waits for. Its text is a clause that follows "waiting: ".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// It has no byte; it waits for ever.
+    Empty,
+    /// It was not the same as at the look before.
+    Changing,
+    /// Nothing changes and nobody writes; only time must pass.
+    Quiet,
+    /// A program has it open for writing; it waits for ever.
+    WriterOpen,
+    /// Nothing changes, but nobody can tell whether a program has it open: it waits longer.
+    WriterUnknown,
+    /// It cannot be looked at: its folder is offline, or access is refused.
+    OutOfReach,
+}
+
+impl fmt::Display for SeenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Event => "event",
+            Self::Scan => "scan",
+        })
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "there is no byte in it yet",
+            Self::Changing => "it changed a moment ago, so its settle time began anew",
+            Self::Quiet => "it is unchanged, and its settle time is not over",
+            Self::WriterOpen => "a program has it open for writing",
+            Self::WriterUnknown => {
+                "it is unchanged, but this filesystem cannot tell whether a program still writes it, \
+                 so it waits three times the settle time"
+            }
+            Self::OutOfReach => "it cannot be looked at, because its folder is offline or unreadable",
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Is the watch folder itself there, and is it still the same one?
+//!
+//! inotify does not tell of an unmount, of a mount over a folder, or of a folder that is made again
+//! under its old name; so the root is looked at every few seconds. While it is away, or another
+//! one, nothing that is missing in it means that a file was deleted.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::look::{self, FolderId, Thing};
+
+/// The root folder of one watch.
+#[derive(Debug)]
+pub(super) struct Root {
+    watch: String,
+    path: PathBuf,
+    /// The folder that was here last, also while it is away.
+    last: Option<FolderId>,
+    away: bool,
+    next: Duration,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// The same folder as before.
+    Same,
+    /// A folder that was not here before, or was away: watch and scan it.
+    Appeared,
+    /// There is none, or it cannot be read.
+    Away,
+}
+
+/// How often to look.
+const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL_AWAY: Duration = Duration::from_secs(2);
+
+impl Root {
+    pub(super) fn new(watch: String, path: PathBuf) -> Self {
+        Self {
+            watch,
+            path,
+            last: None,
+            away: true,
+            next: Duration::ZERO,
+        }
+    }
+
+    /// When to check next.
+    pub(super) fn next(&self) -> Duration {
+        self.next
+    }
+
+    /// Something happened to the root: check at once.
+    pub(super) fn suspect(&mut self) {
+        self.next = Duration::ZERO;
+    }
+
+    /// Whether the root was there at the last check.
+    pub(super) fn is_here(&self) -> bool {
+        !self.away
+    }
+
+    /// Whether the root is, this moment, the folder that the last check found.
+    pub(super) fn is_unchanged(&self) -> bool {
+        let now = look::thing(&self.path);
+        !self.away && matches!(now, Ok(Thing::Folder(id)) if Some(id) == self.last)
+    }
+
+    /// Looks at the root, and logs what is news. The second value tells whether it is another
+    /// folder than the last one that was here.
+    pub(super) fn check(&mut self, now: Duration) -> (Presence, bool) {
+        let found = inspect(&self.path);
+        let was_away = self.away;
+        self.away = found.is_err();
+        self.next = now + if self.away { INTERVAL_AWAY } else { INTERVAL };
+        let id = match found {
+            Ok(id) => id,
+            Err(error) => {
+                self.say_away(was_away && now > Duration::ZERO, &error);
+                return (Presence::Away, false);
+            }
+        };
+        let other = self.last.is_some_and(|last| last != id);
+        let first = self.last.replace(id).is_none();
+        match (was_away, other) {
+            (false, false) => return (Presence::Same, false),
+            (true, false) if !first => info!(watch.name = %self.watch, "the watch folder is back"),
+            (_, true) => warn!(
+                watch.name = %self.watch, path = ?self.path,
+                "another folder stands at this path now (mounted, unmounted or made again); \
+                 what was known of the files in the old one is kept"
+            ),
+            (true, false) => {}
+        }
+        (Presence::Appeared, other)
+    }
+
+    fn say_away(&self, said: bool, error: &io::Error) {
+        if !said {
+            warn!(
+                watch.name = %self.watch, path = ?self.path, %error,
+                "the watch folder is offline; it is tried again every few seconds, and no file is \
+                 taken for deleted meanwhile"
+            );
+        }
+    }
+}
+
+/// The folder at a path, if it can be listed.
+fn inspect(path: &Path) -> io::Result<FolderId> {
+    match look::thing(path)? {
+        Thing::Folder(id) => fs::read_dir(path).map(|_| id),
+        Thing::Nothing => Err(io::ErrorKind::NotFound.into()),
+        Thing::File(_) | Thing::Other => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}

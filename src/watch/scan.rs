@@ -1,0 +1,146 @@
+//! Walking a folder: every folder and every file that counts, one at a time.
+//!
+//! A walk is an iterator, so that its owner can do other things in between. A folder is given out
+//! **before** it is listed: who watches it at once misses nothing, since what came before the watch
+//! is in the list, and what came after it is announced. Links are not followed.
+
+use std::fs::{self, DirEntry, ReadDir};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::look::{self, FolderId, Thing};
+use super::report::SeenBy;
+use super::select::{self, Verdict};
+use super::sighting::Sighting;
+use crate::config::Watch;
+
+/// One thing that a walk came across.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A folder, about to be listed.
+    Folder(PathBuf, FolderId),
+    /// A file that counts.
+    File(Sighting),
+    /// A folder that cannot be listed, in whole or in part; the walk goes on with the others.
+    Trouble(PathBuf, io::Error),
+}
+
+/// A walk under way.
+#[derive(Debug)]
+pub(super) struct Walk {
+    watch: Arc<Watch>,
+    by: SeenBy,
+    folders: Vec<PathBuf>,
+    /// Given out, and to be listed when the walk goes on.
+    next: Option<PathBuf>,
+    open: Option<(PathBuf, ReadDir)>,
+}
+
+impl Walk {
+    /// Starts a walk at a folder, which is taken as one that counts.
+    pub(super) fn new(watch: Arc<Watch>, start: PathBuf, by: SeenBy) -> Self {
+        Self {
+            watch,
+            by,
+            folders: vec![start],
+            next: None,
+            open: None,
+        }
+    }
+
+    /// Whether all was given out.
+    pub(super) fn is_done(&self) -> bool {
+        self.next.is_none() && self.open.is_none() && self.folders.is_empty()
+    }
+
+    fn entry(&mut self, entry: &DirEntry) -> Option<Found> {
+        let path = entry.path();
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) if look::is_nothing(&error) => return None,
+            Err(error) => return Some(Found::Trouble(path, error)),
+        };
+        if kind.is_dir() {
+            if select::descend(&self.watch, &path) == Verdict::Taken {
+                self.folders.push(path);
+            }
+            return None;
+        }
+        if !kind.is_file() || select::verdict(&self.watch, &path) != Verdict::Taken {
+            return None;
+        }
+        match look::thing(&path) {
+            Ok(Thing::File(identity)) => Some(Found::File(Sighting {
+                path,
+                identity,
+                by: self.by,
+            })),
+            Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing) => None,
+            Err(error) => Some(Found::Trouble(path, error)),
+        }
+    }
+
+    /// Goes on in the folder that is being listed.
+    fn listed(&mut self) -> Option<Found> {
+        while let Some((folder, entries)) = &mut self.open {
+            let found = match entries.next() {
+                Some(Ok(entry)) => self.entry(&entry),
+                Some(Err(error)) => {
+                    let trouble = Found::Trouble(folder.clone(), error);
+                    self.open = None;
+                    Some(trouble)
+                }
+                None => {
+                    self.open = None;
+                    None
+                }
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    fn list(&mut self, folder: PathBuf) -> Option<Found> {
+        match fs::read_dir(&folder) {
+            Ok(entries) => {
+                self.open = Some((folder, entries));
+                None
+            }
+            Err(error) => trouble(&folder, error),
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            if let Some(folder) = self.next.take()
+                && let Some(trouble) = self.list(folder)
+            {
+                return Some(trouble);
+            }
+            if let Some(found) = self.listed() {
+                return Some(found);
+            }
+            let folder = self.folders.pop()?;
+            match look::thing(&folder) {
+                Ok(Thing::Folder(id)) => {
+                    self.next = Some(folder.clone());
+                    return Some(Found::Folder(folder, id));
+                }
+                Ok(Thing::File(_) | Thing::Other | Thing::Nothing) => {}
+                Err(error) => return Some(Found::Trouble(folder, error)),
+            }
+        }
+    }
+}
+
+/// A folder that has just gone is no trouble: its parent's events tell.
+fn trouble(folder: &Path, error: io::Error) -> Option<Found> {
+    (!look::is_nothing(&error)).then(|| Found::Trouble(folder.to_path_buf(), error))
+}

@@ -1,0 +1,363 @@
+//! Which paths count: the verdict on a path, from its text alone.
+//!
+//! Pure: no disk is asked, so the same path always gets the same answer, also for a file that does
+//! not exist. What only the disk knows (a symbolic link, a device) is added by
+//! [`super::look::verdict_on_disk`]. Names are bytes; none is refused for not being UTF-8.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::config::{Globs, Watch};
+
+/// Whether a path counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is a video of this watch, as far as its name tells.
+    Taken,
+    /// It is left alone, and this rule decided.
+    Ignored(Rule),
+}
+
+/// The rule that leaves a path alone. Its text is a clause that follows "ignored: ".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// The path is not below the watch folder.
+    Outside,
+    /// It lies below a folder, and `recursive` is off.
+    NotRecursive,
+    /// A folder above it begins with a dot.
+    HiddenFolder(String),
+    /// A folder above it belongs to a storage system or a copy tool.
+    SystemFolder(String),
+    /// A folder above it matches an exclude pattern.
+    ExcludedFolder {
+        /// The folder's name.
+        folder: String,
+        /// The pattern, as written.
+        pattern: String,
+    },
+    /// The name begins with a dot.
+    Hidden,
+    /// The name has the form `.name.XXXXXX`, which rsync gives to a file on its way.
+    Rsync,
+    /// The name ends in a suffix that marks a file on its way.
+    Partial(&'static str),
+    /// The name is the one an editor or office program gives to its own files.
+    Editor,
+    /// An exclude pattern matches.
+    Excluded(String),
+    /// No include pattern matches.
+    NotIncluded,
+    /// It is a symbolic link, or lies below one.
+    SymbolicLink,
+    /// It is a folder, device, pipe or socket.
+    NotAFile,
+}
+
+/// Suffixes of files that are still on their way, lower case.
+const PARTIAL: [&str; 6] = [
+    ".part",
+    ".partial",
+    ".tmp",
+    ".crdownload",
+    ".filepart",
+    ".download",
+];
+
+/// Folders of storage systems and copy tools that never hold a finished video; lower case.
+const SYSTEM: [&str; 7] = [
+    ".~tmp~",
+    ".snapshot",
+    "@eadir",
+    "#recycle",
+    "$recycle.bin",
+    "lost+found",
+    "system volume information",
+];
+
+/// Says whether a file at this path counts.
+pub fn verdict(watch: &Watch, path: &Path) -> Verdict {
+    match rule(watch, path) {
+        Some(rule) => Verdict::Ignored(rule),
+        None => Verdict::Taken,
+    }
+}
+
+/// Says whether the folder at this path is looked into; the watch folder itself always is.
+pub fn descend(watch: &Watch, path: &Path) -> Verdict {
+    let Ok(relative) = path.strip_prefix(&watch.path) else {
+        return Verdict::Ignored(Rule::Outside);
+    };
+    match folder_rule(watch, relative) {
+        Some(rule) => Verdict::Ignored(rule),
+        None => Verdict::Taken,
+    }
+}
+
+fn rule(watch: &Watch, path: &Path) -> Option<Rule> {
+    let Ok(relative) = path.strip_prefix(&watch.path) else {
+        return Some(Rule::Outside);
+    };
+    let (Some(name), Some(parent)) = (relative.file_name(), relative.parent()) else {
+        return Some(Rule::NotAFile);
+    };
+    folder_rule(watch, parent)
+        .or_else(|| name_rule(name))
+        .or_else(|| {
+            if let Some(pattern) = matching(&watch.exclude, name, relative) {
+                return Some(Rule::Excluded(pattern));
+            }
+            matching(&watch.include, name, relative)
+                .is_none()
+                .then_some(Rule::NotIncluded)
+        })
+}
+
+/// The rule that keeps us out of a folder, given relative to the watch folder.
+fn folder_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
+    for folder in relative.ancestors() {
+        let Some(name) = folder.file_name() else {
+            continue;
+        };
+        if !watch.recursive {
+            return Some(Rule::NotRecursive);
+        }
+        let shown = || name.to_string_lossy().into_owned();
+        if SYSTEM
+            .iter()
+            .any(|system| name.as_bytes().eq_ignore_ascii_case(system.as_bytes()))
+        {
+            return Some(Rule::SystemFolder(shown()));
+        }
+        if name.as_bytes().starts_with(b".") {
+            return Some(Rule::HiddenFolder(shown()));
+        }
+        if let Some(pattern) = matching(&watch.exclude, name, folder) {
+            return Some(Rule::ExcludedFolder {
+                folder: shown(),
+                pattern,
+            });
+        }
+    }
+    None
+}
+
+/// The rule that a name alone decides.
+fn name_rule(name: &OsStr) -> Option<Rule> {
+    let bytes = name.as_bytes();
+    if bytes.starts_with(b".") {
+        return Some(if is_rsync(bytes) {
+            Rule::Rsync
+        } else {
+            Rule::Hidden
+        });
+    }
+    if let Some(suffix) = PARTIAL.iter().find(|suffix| ends_with(bytes, suffix)) {
+        return Some(Rule::Partial(suffix));
+    }
+    let editor = bytes.starts_with(b"~$")
+        || bytes.ends_with(b"~")
+        || (bytes.starts_with(b"#") && bytes.ends_with(b"#"));
+    editor.then_some(Rule::Editor)
+}
+
+/// `.name.XXXXXX`: a dot, the name, a dot and six letters or digits (rsync(1), `--temp-dir`).
+fn is_rsync(name: &[u8]) -> bool {
+    let mut parts = name.rsplitn(2, |byte| *byte == b'.');
+    let (Some(random), Some(rest)) = (parts.next(), parts.next()) else {
+        return false;
+    };
+    random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric) && rest.len() > 1
+}
+
+fn ends_with(name: &[u8], suffix: &str) -> bool {
+    let suffix = suffix.as_bytes();
+    name.len()
+        .checked_sub(suffix.len())
+        .and_then(|start| name.get(start..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(suffix))
+}
+
+/// The first pattern that matches the name or the path relative to the watch folder.
+fn matching(globs: &Globs, name: &OsStr, relative: &Path) -> Option<String> {
+    if globs.set.is_empty() {
+        return None;
+    }
+    let found = globs
+        .set
+        .matches(name)
+        .into_iter()
+        .chain(globs.set.matches(relative))
+        .min()?;
+    Some(globs.patterns.get(found).cloned().unwrap_or_default())
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outside => f.write_str("it is not below the watch folder"),
+            Self::NotRecursive => f.write_str("it is below a folder, and recursive = false"),
+            Self::HiddenFolder(name) => {
+                write!(f, "it is in a hidden folder ({name:?} begins with a dot)")
+            }
+            Self::SystemFolder(name) => {
+                write!(
+                    f,
+                    "it is in {name:?}, a folder of the storage system or of a copy tool"
+                )
+            }
+            Self::ExcludedFolder { folder, pattern } => {
+                write!(
+                    f,
+                    "it is in the folder {folder:?}, which matches exclude pattern {pattern:?}"
+                )
+            }
+            Self::Hidden => f.write_str("it has a hidden name (it begins with a dot)"),
+            Self::Rsync => f.write_str("its name is the one rsync uses until a file is complete"),
+            Self::Partial(suffix) => {
+                write!(
+                    f,
+                    "its name ends in {suffix}, which marks a file still being written"
+                )
+            }
+            Self::Editor => {
+                f.write_str("its name is the one a program gives to its lock or backup files")
+            }
+            Self::Excluded(pattern) => write!(f, "it matches exclude pattern {pattern:?}"),
+            Self::NotIncluded => f.write_str("it matches no include pattern"),
+            Self::SymbolicLink => {
+                f.write_str("it is or lies below a symbolic link; those are not followed")
+            }
+            Self::NotAFile => f.write_str("it is not a regular file"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::watch::tests::support::{globs, watch};
+
+    fn at(relative: impl AsRef<Path>) -> PathBuf {
+        Path::new("/v").join(relative)
+    }
+
+    fn rule_of(relative: impl AsRef<Path>) -> Option<Rule> {
+        let mut watch = watch(Path::new("/v"));
+        watch.exclude = globs(&["draft-*", "old/**", "attic"]);
+        rule(&watch, &at(relative))
+    }
+
+    #[test]
+    fn names_that_count() {
+        let long = "x".repeat(251) + ".mp4";
+        let names = [
+            "a.mp4",
+            "A.MP4",
+            "-rf.mp4",
+            "a\nb.mp4",
+            "a b#?%&\".mp4",
+            "é😀.mov",
+            "a~b.mp4",
+        ];
+        for name in names
+            .into_iter()
+            .chain([long.as_str(), "in/side/a.mp4", "tmp.mp4", "part.mov"])
+        {
+            assert_eq!(rule_of(name), None, "{name}");
+        }
+        assert_eq!(rule_of(OsString::from_vec(b"caf\xe9.mp4".to_vec())), None);
+    }
+
+    #[test]
+    fn names_that_do_not() {
+        for (name, suffix) in [
+            ("a.mp4.part", ".part"),
+            ("a.mp4.TMP", ".tmp"),
+            ("a.Download", ".download"),
+        ] {
+            assert_eq!(rule_of(name), Some(Rule::Partial(suffix)), "{name}");
+        }
+        for name in ["a.mp4.partial", "a.crdownload", "a.mp4.filepart"] {
+            assert!(matches!(rule_of(name), Some(Rule::Partial(_))), "{name}");
+        }
+        for name in ["~$a.mp4", "a.mp4~", "#a.mp4#"] {
+            assert_eq!(rule_of(name), Some(Rule::Editor), "{name}");
+        }
+        assert_eq!(rule_of(".a.mp4.Xy12Zz"), Some(Rule::Rsync));
+        assert_eq!(rule_of(".a.mp4"), Some(Rule::Hidden));
+        assert_eq!(rule_of(".secret"), Some(Rule::Hidden));
+        assert_eq!(rule_of("a.txt"), Some(Rule::NotIncluded));
+        assert_eq!(
+            rule_of("draft-1.mp4"),
+            Some(Rule::Excluded("draft-*".to_owned()))
+        );
+        assert_eq!(
+            rule_of("old/a.mp4"),
+            Some(Rule::Excluded("old/**".to_owned()))
+        );
+        assert_eq!(rule_of(""), Some(Rule::NotAFile));
+    }
+
+    #[test]
+    fn folders() {
+        let cases = [
+            ("x/.git/a.mp4", Rule::HiddenFolder(".git".to_owned())),
+            ("x/.~tmp~/a.mp4", Rule::SystemFolder(".~tmp~".to_owned())),
+            ("@eaDir/a.mp4", Rule::SystemFolder("@eaDir".to_owned())),
+            (
+                "lost+found/a.mp4",
+                Rule::SystemFolder("lost+found".to_owned()),
+            ),
+            (
+                "attic/deep/a.mp4",
+                Rule::ExcludedFolder {
+                    folder: "attic".to_owned(),
+                    pattern: "attic".to_owned(),
+                },
+            ),
+        ];
+        for (path, rule) in cases {
+            assert_eq!(rule_of(path), Some(rule), "{path}");
+        }
+        let mut flat = watch(Path::new("/v"));
+        assert_eq!(descend(&flat, &at("x")), Verdict::Taken);
+        assert_eq!(
+            descend(&flat, &at(".x")),
+            Verdict::Ignored(Rule::HiddenFolder(".x".to_owned()))
+        );
+        flat.recursive = false;
+        assert_eq!(descend(&flat, &at("")), Verdict::Taken);
+        assert_eq!(
+            descend(&flat, &at("x")),
+            Verdict::Ignored(Rule::NotRecursive)
+        );
+        assert_eq!(
+            verdict(&flat, &at("x/a.mp4")),
+            Verdict::Ignored(Rule::NotRecursive)
+        );
+        assert_eq!(verdict(&flat, &at("a.mp4")), Verdict::Taken);
+        assert_eq!(
+            verdict(&flat, Path::new("/vv/a.mp4")),
+            Verdict::Ignored(Rule::Outside)
+        );
+    }
+
+    #[test]
+    fn a_rule_is_said_in_plain_words() {
+        assert_eq!(
+            Rule::Partial(".part").to_string(),
+            "its name ends in .part, which marks a file still being written"
+        );
+        assert_eq!(
+            Rule::Excluded("draft-*".to_owned()).to_string(),
+            "it matches exclude pattern \"draft-*\""
+        );
+    }
+}
