@@ -9,6 +9,8 @@ mod hex;
 pub mod identity;
 pub mod platform;
 pub mod queue;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod upload;
 pub mod watch;
 

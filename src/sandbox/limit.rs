@@ -1,0 +1,142 @@
+//! How many calls a minute: fixed windows of one minute, aligned to the minute as the platform's
+//! are, one for all calls of a key and one for `/videos/list` alone (JW docs, v1 rate limit).
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::operation::Operation;
+use super::refusal::{Code, Refusal};
+use super::store::held;
+
+/// The windows in use.
+pub(super) struct Limits {
+    calls: u32,
+    lists: u32,
+    windows: Mutex<HashMap<Bucket, Window>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Bucket {
+    Calls,
+    Lists,
+}
+
+struct Window {
+    reset: i64,
+    used: u32,
+}
+
+/// What the answer says of the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rate {
+    limit: u32,
+    remaining: u32,
+    reset: i64,
+}
+
+impl Limits {
+    /// Calls and list calls a minute; 0 means no limit.
+    pub(super) fn new(calls: u32, lists: u32) -> Self {
+        Self {
+            calls,
+            lists,
+            windows: Mutex::default(),
+        }
+    }
+
+    /// Counts one call at `now` (UNIX seconds). Over the limit the call must not be executed.
+    pub(super) fn count(&self, operation: Operation, now: i64) -> (Rate, Result<(), Refusal>) {
+        let (bucket, limit) = match operation {
+            Operation::List => (Bucket::Lists, self.lists),
+            _ => (Bucket::Calls, self.calls),
+        };
+        let reset = (now.div_euclid(WINDOW_S) + 1) * WINDOW_S;
+        if limit == 0 {
+            return (
+                Rate {
+                    limit: NO_LIMIT,
+                    remaining: NO_LIMIT,
+                    reset,
+                },
+                Ok(()),
+            );
+        }
+        let mut windows = held(&self.windows);
+        let window = windows.entry(bucket).or_insert(Window { reset, used: 0 });
+        if window.reset != reset {
+            *window = Window { reset, used: 0 };
+        }
+        let allowed = window.used < limit;
+        window.used = window.used.saturating_add(u32::from(allowed));
+        let rate = Rate {
+            limit,
+            remaining: limit - window.used,
+            reset,
+        };
+        let refusal = || {
+            Refusal::new(
+                Code::RateLimitExceeded,
+                "Too many calls; wait for the window to end",
+            )
+        };
+        (rate, allowed.then_some(()).ok_or_else(refusal))
+    }
+}
+
+impl Rate {
+    /// The `rate_limit` of an answer's body.
+    pub(super) fn body(&self) -> Value {
+        json!({"limit": self.limit, "remaining": self.remaining, "reset": self.reset})
+    }
+
+    /// The same as headers.
+    pub(super) fn write(&self, headers: &mut HeaderMap) {
+        for (name, value) in [
+            ("x-ratelimit-limit", i64::from(self.limit)),
+            ("x-ratelimit-remaining", i64::from(self.remaining)),
+            ("x-ratelimit-reset", self.reset),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+        }
+    }
+}
+
+const WINDOW_S: i64 = 60;
+
+/// What is announced where there is no limit: so much that nobody holds back for it.
+const NO_LIMIT: u32 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_603_577_130;
+
+    #[test]
+    fn the_call_over_the_limit_is_refused_until_the_minute_is_over() {
+        let limits = Limits::new(2, 1);
+        let remaining = |operation, now| {
+            let (rate, verdict) = limits.count(operation, now);
+            (rate.remaining, rate.reset, verdict.is_ok())
+        };
+        let reset = 1_603_577_160;
+        assert_eq!(remaining(Operation::Create, NOW), (1, reset, true));
+        assert_eq!(remaining(Operation::Show, NOW), (0, reset, true));
+        assert_eq!(remaining(Operation::Show, NOW + 29), (0, reset, false));
+        // The list has a window of its own.
+        assert_eq!(remaining(Operation::List, NOW), (0, reset, true));
+        assert_eq!(remaining(Operation::List, NOW), (0, reset, false));
+        assert_eq!(remaining(Operation::Show, NOW + 30), (1, reset + 60, true));
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let limits = Limits::new(0, 0);
+        for _ in 0..1000 {
+            assert!(limits.count(Operation::List, NOW).1.is_ok());
+        }
+    }
+}
