@@ -3,14 +3,18 @@
 
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod disposition;
 pub mod exit;
 mod hex;
 pub mod identity;
+pub mod ingest;
 pub mod platform;
 pub mod queue;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod shutdown;
+pub mod text;
 pub mod upload;
 pub mod watch;
 

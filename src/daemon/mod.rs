@@ -1,0 +1,345 @@
+//! The supervisor: builds the parts, starts the loops, and sees to it that they end together.
+//!
+//! A loop that ends by itself has failed, and ends the daemon with an error (systemd starts it
+//! again); a job that fails never does. Files are watched by threads of their own ([`crate::watch`]),
+//! jobs are worked on by [`crate::ingest`].
+
+mod idle;
+mod reload;
+mod systemd;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::ingest::{self, Context, Live, Settings, SettingsError};
+use crate::queue::{self, Queue, claim};
+use crate::shutdown::Requests;
+use crate::{chain, clock};
+
+/// Reports that may wait for the intake; a watch that finds more waits itself.
+const REPORTS: usize = 4096;
+
+/// After this long a stop does not wait for what still runs; the job table knows how to go on.
+/// The service file's `TimeoutStopSec` must be longer.
+const STOP_LIMIT: Duration = Duration::from_secs(9);
+
+/// How often the supervisor looks around: for systemd, and for `--until-idle`.
+const TICK: Duration = Duration::from_millis(250);
+
+/// When the daemon ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Never: it runs until it is told to stop.
+    Stopped,
+    /// As soon as nothing is settling, due, running, or waiting for `ready`.
+    Idle,
+}
+
+/// Why the daemon could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The job table cannot be used.
+    #[error(transparent)]
+    Queue(#[from] queue::Error),
+    /// A client cannot be made.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The folders cannot be watched.
+    #[error("cannot watch the folders")]
+    Watch(#[from] crate::watch::Error),
+    /// A loop failed.
+    #[error("the {name} loop failed")]
+    Loop {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: queue::Error,
+    },
+    /// A loop ended without a reason or panicked.
+    #[error("the {name} loop broke down; this is a fault of jw-ingest")]
+    Broken {
+        /// Its name.
+        name: &'static str,
+    },
+}
+
+impl Error {
+    /// The exit code: configuration faults must not make systemd try again and again.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Queue(
+                queue::Error::Folder { .. }
+                | queue::Error::NetworkFilesystem { .. }
+                | queue::Error::Newer { .. }
+                | queue::Error::Damaged { .. },
+            )
+            | Self::Settings(_) => Exit::Config,
+            Self::Queue(_) | Self::Watch(_) | Self::Loop { .. } | Self::Broken { .. } => {
+                Exit::Failed
+            }
+        }
+    }
+}
+
+/// Runs the daemon until it is asked to stop or, with [`Until::Idle`], has nothing left to do.
+///
+/// `live` shows the running uploads to whoever wants to draw them.
+///
+/// # Errors
+/// When it cannot start, or a part of it fails for good.
+pub async fn run(
+    config: Config,
+    requests: Requests,
+    until: Until,
+    live: Live,
+) -> Result<Exit, Error> {
+    let started = clock::now();
+    let _lock = queue::lock(&config.database.path)?;
+    let queue = Queue::start(&config.database.path)?;
+    let longest = config.retry.max_delay;
+    let back = queue
+        .write(move |db| {
+            claim::forgive_the_past(db, started)?;
+            claim::clock_was_mended(db, started, longest)?;
+            claim::reclaim(db, None, &[], started)
+        })
+        .await?;
+    for job in back {
+        tracing::warn!(
+            job.id = job.0,
+            "the last run was stopped hard; job {job} is taken up again"
+        );
+    }
+    let parts = Parts::build(config, queue, requests.stop.clone(), live)?;
+    let mut supervisor = Supervisor::start(parts, requests.reload)?;
+    let outcome = supervisor.supervise(until, started).await;
+    supervisor.stop().await;
+    outcome
+}
+
+/// What is there before anything runs.
+struct Parts {
+    context: Context,
+    settings: watch::Sender<Arc<Settings>>,
+    rechecks: mpsc::UnboundedReceiver<(String, PathBuf)>,
+}
+
+impl Parts {
+    fn build(
+        config: Config,
+        queue: Queue,
+        stop: CancellationToken,
+        live: Live,
+    ) -> Result<Self, Error> {
+        let (settings, present) = watch::channel(Arc::new(Settings::new(config)?));
+        let (recheck, rechecks) = mpsc::unbounded_channel();
+        let context = Context {
+            queue,
+            settings: present,
+            live,
+            work: Arc::new(Notify::new()),
+            confirms: Arc::new(Notify::new()),
+            withdrawals: Arc::new(Notify::new()),
+            pauses: Arc::new(Notify::new()),
+            recheck,
+            stop,
+        };
+        Ok(Self {
+            context,
+            settings,
+            rechecks,
+        })
+    }
+}
+
+/// What the supervisor looks after once it runs.
+struct Watcher {
+    systemd: systemd::Systemd,
+    idle: Option<idle::Idle>,
+    timer: tokio::time::Interval,
+}
+
+struct Supervisor {
+    parts: Parts,
+    reloads: mpsc::Receiver<()>,
+    reports: mpsc::Sender<crate::watch::Report>,
+    barriers: ingest::Barriers,
+    folders: Option<crate::watch::Handle>,
+    loops: JoinSet<(&'static str, Result<(), queue::Error>)>,
+}
+
+impl Supervisor {
+    fn start(parts: Parts, reloads: mpsc::Receiver<()>) -> Result<Self, Error> {
+        let (reports, inbox) = mpsc::channel(REPORTS);
+        let settings = parts.context.now_settings();
+        let folders = crate::watch::start(&settings.config.watches, reports.clone())?;
+        let (barriers, flushes) = ingest::barriers();
+        let mut loops = JoinSet::new();
+        for (name, future) in ingest::loops(&parts.context, inbox, flushes) {
+            loops.spawn(async move { (name, future.await) });
+        }
+        for watch in &settings.config.watches {
+            tracing::info!(watch = %watch.name, "watching {}", watch.path.display());
+        }
+        Ok(Self {
+            parts,
+            reloads,
+            reports,
+            barriers,
+            folders: Some(folders),
+            loops,
+        })
+    }
+
+    async fn supervise(&mut self, until: Until, started: jiff::Timestamp) -> Result<Exit, Error> {
+        let stop = self.parts.context.stop.clone();
+        let mut watcher = Watcher {
+            systemd: systemd::Systemd::ready(),
+            idle: (until == Until::Idle).then(|| idle::Idle::new(started)),
+            timer: tokio::time::interval(TICK),
+        };
+        let behaviour = tokio::time::MissedTickBehavior::Delay;
+        watcher.timer.set_missed_tick_behavior(behaviour);
+        loop {
+            tokio::select! {
+                // First, and around all of a turn: a stop waits for no dead share and no full disk. The
+                // loops end because of it, which is no failure of theirs.
+                biased;
+                () = stop.cancelled() => return Ok(Exit::Done),
+                turn = self.turn(&mut watcher) => if let Some(exit) = turn? {
+                    return Ok(exit);
+                }
+            }
+        }
+    }
+
+    /// Waits for one thing to happen, and sees to it; answers the exit code when all is done.
+    async fn turn(&mut self, watcher: &mut Watcher) -> Result<Option<Exit>, Error> {
+        tokio::select! {
+            Some(ended) = self.loops.join_next() => {
+                if self.parts.context.stop.is_cancelled() && matches!(ended, Ok((_, Ok(())))) {
+                    return Ok(Some(Exit::Done));
+                }
+                Err(failure(ended))
+            }
+            Some(()) = self.reloads.recv() => {
+                self.reload().await?;
+                Ok(None)
+            }
+            Some((watch, path)) = self.parts.rechecks.recv() => {
+                self.recheck(&watch, path);
+                Ok(None)
+            }
+            _ = watcher.timer.tick() => {
+                watcher.systemd.tick(&self.parts.context).await;
+                match &watcher.idle {
+                    Some(idle) => self.when_idle(idle).await,
+                    None => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn recheck(&self, watch: &str, path: PathBuf) {
+        if let Some(folders) = &self.folders {
+            folders.recheck(watch, path);
+        }
+    }
+
+    /// The exit code, if there is nothing left to do.
+    async fn when_idle(&mut self, idle: &idle::Idle) -> Result<Option<Exit>, Error> {
+        if !self.folders_are_quiet() {
+            return Ok(None);
+        }
+        let exit = idle.check(&self.parts.context, &self.barriers).await?;
+        // A job that let go of its file a moment ago has asked for it to settle anew.
+        while let Ok((watch, path)) = self.parts.rechecks.try_recv() {
+            self.recheck(&watch, path);
+        }
+        Ok(exit.filter(|_| self.folders_are_quiet()))
+    }
+
+    fn folders_are_quiet(&self) -> bool {
+        self.folders
+            .as_ref()
+            .is_some_and(crate::watch::Handle::idle)
+    }
+
+    async fn reload(&mut self) -> Result<(), Error> {
+        let present = self.parts.context.now_settings();
+        let Some(next) = reload::read(&present.config).await else {
+            return Ok(());
+        };
+        let folders_changed = reload::folders_differ(&present.config, &next.config);
+        let watches = next.config.watches.clone();
+        self.parts.settings.send_replace(Arc::new(next));
+        if folders_changed {
+            // The old watches end before the new ones begin: two would report each file twice,
+            // which is harmless, but they would also log each fault twice.
+            self.stop_folders().await;
+            self.folders = Some(crate::watch::start(&watches, self.reports.clone())?);
+        }
+        let now = clock::now();
+        let mended = self
+            .parts
+            .context
+            .queue
+            .write(move |db| queue::accounts::probe_now(db, now))
+            .await;
+        if let Err(error) = mended {
+            tracing::warn!(error = %chain(&error), "the paused accounts are probed a little later");
+        }
+        self.parts.context.ring_all();
+        tracing::info!("the configuration was read anew");
+        Ok(())
+    }
+
+    async fn stop_folders(&mut self) {
+        if let Some(folders) = self.folders.take()
+            && let Err(error) = tokio::task::spawn_blocking(move || folders.stop()).await
+        {
+            tracing::warn!(%error, "the watches did not end well");
+        }
+    }
+
+    /// Ends all parts; what has not ended in time is left to the job table.
+    async fn stop(mut self) {
+        systemd::stopping();
+        tracing::info!("stopping: uploads under way are put down, and go on at the next start");
+        self.parts.context.stop.cancel();
+        let all = async {
+            self.stop_folders().await;
+            while let Some(ended) = self.loops.join_next().await {
+                if let Ok((name, Err(error))) = ended {
+                    tracing::warn!(error = %chain(&error), "the {name} loop did not end well");
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_LIMIT, all).await.is_err() {
+            tracing::warn!(
+                "not all work could be put down in time; the next start goes on from the job table"
+            );
+        }
+    }
+}
+
+fn failure(
+    ended: Result<(&'static str, Result<(), queue::Error>), tokio::task::JoinError>,
+) -> Error {
+    match ended {
+        Ok((name, Err(source))) => Error::Loop { name, source },
+        Ok((name, Ok(()))) => Error::Broken { name },
+        Err(error) => {
+            tracing::error!(%error, "a loop broke down");
+            Error::Broken { name: "unknown" }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Reading the configuration anew on SIGHUP: a bad one is refused, and the old one stays.
+
+use crate::chain;
+use crate::config::{self, Config};
+use crate::ingest::Settings;
+
+/// The new settings, unless they are bad, which is logged.
+pub(super) async fn read(present: &Config) -> Option<Settings> {
+    let file = present.file.clone();
+    let read = tokio::task::spawn_blocking(move || config::load(&file)).await;
+    let next = match read {
+        Ok(Ok(next)) => next,
+        Ok(Err(problems)) => {
+            tracing::error!("the new configuration is refused, the old one stays:\n{problems}");
+            return None;
+        }
+        Err(error) => {
+            tracing::error!(%error, "the new configuration could not be read, the old one stays");
+            return None;
+        }
+    };
+    if let Some(key) = present.needs_restart(&next) {
+        tracing::error!(
+            "{key} can change only with a restart; the new configuration is refused, the old one stays"
+        );
+        return None;
+    }
+    match Settings::new(next) {
+        Ok(settings) => Some(settings),
+        Err(error) => {
+            tracing::error!(
+                "the new configuration is refused, the old one stays: {}",
+                chain(&error)
+            );
+            None
+        }
+    }
+}
+
+/// Whether the folders must be watched anew.
+pub(super) fn folders_differ(a: &Config, b: &Config) -> bool {
+    let look = |config: &Config| -> Vec<_> {
+        let watches = config.watches.iter();
+        watches
+            .map(|watch| {
+                let patterns = (
+                    watch.include.patterns.clone(),
+                    watch.exclude.patterns.clone(),
+                );
+                (
+                    watch.name.clone(),
+                    watch.path.clone(),
+                    watch.recursive,
+                    patterns,
+                    watch.settle,
+                )
+            })
+            .collect()
+    };
+    look(a) != look(b)
+}

@@ -1,0 +1,187 @@
+//! Waits until the platform is done with what it has: one list call for all jobs of an account.
+
+mod seen;
+mod verdict;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::verdict::Verdict;
+use super::context::Context;
+use super::dispatch::until;
+use super::fate::later;
+use super::pause;
+use super::persist::persist;
+use crate::disposition::Disposition;
+use crate::platform::{self, Video};
+use crate::queue::confirm::{self, Facts, Waiting};
+use crate::queue::{Error, accounts, retry};
+use crate::{chain, clock, text};
+
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// Runs until the daemon stops.
+pub(super) async fn run(context: Context) -> Result<(), Error> {
+    while !context.stop.is_cancelled() {
+        let mut rest = LONGEST_REST;
+        for (account, due) in due_accounts(&context).await? {
+            let now = clock::now();
+            if due > now {
+                rest = rest.min(until(now, due));
+                continue;
+            }
+            // Not at once: what was due and not asked for this time stays due.
+            rest = rest.min(context.now_settings().config.confirm.poll_interval);
+            tokio::select! {
+                () = context.stop.cancelled() => return Ok(()),
+                done = look(&context, &account) => done?,
+            }
+        }
+        tokio::select! {
+            () = context.stop.cancelled() => {}
+            () = context.confirms.notified() => {}
+            () = tokio::time::sleep(rest) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The accounts of which jobs wait, and when each is to be looked at; never while it is paused.
+async fn due_accounts(context: &Context) -> Result<Vec<(String, Timestamp)>, Error> {
+    persist(context, |db| {
+        let paused = accounts::paused(db)?;
+        let closed = |account: &str| paused.iter().any(|p| p.account == account && !p.trying);
+        let mut due = confirm::accounts_due(db)?;
+        due.retain(|(account, _)| !closed(account));
+        Ok(due)
+    })
+    .await
+}
+
+async fn look(context: &Context, account: &str) -> Result<(), Error> {
+    let (settings, now) = (context.now_settings(), clock::now());
+    let Some(client) = settings.client(account) else {
+        let reason = "the configuration has no such account any more";
+        return pause::account(context, account, reason, now).await;
+    };
+    let name = account.to_owned();
+    let waiting = persist(context, move |db| confirm::waiting(db, &name)).await?;
+    match seen::seen(client, &waiting, now).await {
+        // That a list call works is no proof that a paused account does: its plan may be used up.
+        Ok(videos) => settle(context, waiting, &videos).await,
+        Err(error) => put_off(context, account, (waiting, &error)).await,
+    }
+}
+
+/// Writes down what follows for each job that was asked for.
+async fn settle(
+    context: &Context,
+    waiting: Vec<Waiting>,
+    videos: &HashMap<String, Option<Video>>,
+) -> Result<(), Error> {
+    let (settings, now) = (context.now_settings(), clock::now());
+    let mut waits = Vec::new();
+    for job in waiting {
+        let Some(video) = videos.get(&job.video_key) else {
+            continue;
+        };
+        match verdict::judge(&job, video.as_ref(), &settings.config.confirm, now) {
+            Verdict::Ready(facts) => done(context, job, facts).await?,
+            Verdict::Failed(facts, message) => fail(context, job, (facts, message)).await?,
+            Verdict::Differs(facts, message) => differs(context, job, (facts, message)).await?,
+            Verdict::Wait(facts, run_at) => waits.push((job, facts, run_at)),
+        }
+    }
+    if waits.is_empty() {
+        return Ok(());
+    }
+    // Thousands may wait: one transaction, not one each.
+    persist(context, move |db| {
+        waits
+            .iter()
+            .try_for_each(|(job, facts, run_at)| confirm::later(db, job, Some(facts), *run_at))
+    })
+    .await
+}
+
+async fn done(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error> {
+    let (key, path, id) = (job.video_key.clone(), job.path.clone(), job.id);
+    let changed = persist(context, move |db| {
+        confirm::ready(db, &job, &facts, clock::now())
+    })
+    .await?;
+    if changed {
+        let path = text::path(&path);
+        tracing::info!(job.id = id.0, video.key = %key, "{path}: ready as video {key}");
+    }
+    Ok(())
+}
+
+async fn fail(
+    context: &Context,
+    job: Waiting,
+    (facts, message): (Facts, String),
+) -> Result<(), Error> {
+    let path = text::path(&job.path);
+    tracing::error!(job.id = job.id.0, video.key = %job.video_key, "{path}: failed: {message}");
+    persist(context, move |db| {
+        confirm::failed(db, &job, &facts, (&message, clock::now()))
+    })
+    .await?;
+    Ok(())
+}
+
+/// The platform holds something else than was sent: once more from the start, then a person's turn.
+async fn differs(
+    context: &Context,
+    job: Waiting,
+    (facts, message): (Facts, String),
+) -> Result<(), Error> {
+    let id = job.id;
+    if persist(context, move |db| confirm::mismatches(db, id)).await? > 0 {
+        return fail(context, job, (facts, message)).await;
+    }
+    let path = text::path(&job.path);
+    tracing::warn!(job.id = id.0, "{path}: {message}; it is uploaded once more");
+    persist(context, move |db| {
+        let now = clock::now();
+        confirm::start_over(db, &job, now, (&message, now))
+    })
+    .await?;
+    context.ring_all();
+    Ok(())
+}
+
+/// The look itself failed: all jobs of the account wait a little longer.
+async fn put_off(
+    context: &Context,
+    account: &str,
+    (waiting, error): (Vec<Waiting>, &platform::Error),
+) -> Result<(), Error> {
+    let now = clock::now();
+    let message = chain(error);
+    let after = match error.disposition() {
+        Disposition::Blocked => return pause::account(context, account, &message, now).await,
+        Disposition::Transient { after } => after,
+        Disposition::Permanent | Disposition::Ambiguous | Disposition::LinkExpired => None,
+    };
+    tracing::warn!(
+        account,
+        "cannot ask the platform how far the videos are: {message}"
+    );
+    let settings = context.now_settings();
+    let retry = &settings.config.retry;
+    let run_at = later(
+        now,
+        retry::delay(1, retry.first_delay, retry.max_delay, after),
+    );
+    persist(context, move |db| {
+        waiting
+            .iter()
+            .filter(|job| job.run_at < run_at)
+            .try_for_each(|job| confirm::later(db, job, None, run_at))
+    })
+    .await
+}

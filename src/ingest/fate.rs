@@ -1,0 +1,212 @@
+//! What becomes of a job after a try that did not work out: the only place where a failure turns
+//! into a queue verb.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::pause;
+use super::persist::persist;
+use crate::disposition::Disposition;
+use crate::queue::outcome::{self, Count, Report};
+use crate::queue::{Error, Lease, retry};
+use crate::{chain, clock, config, text};
+
+/// A try of a step that did not work out.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What that means for trying again.
+    pub(super) disposition: Disposition,
+    /// What to record.
+    pub(super) report: Report,
+}
+
+impl Failure {
+    /// From any error that knows its disposition.
+    pub(super) fn new(error: &dyn std::error::Error, disposition: Disposition) -> Self {
+        let report = Report {
+            message: Some(chain(error)),
+            ..Report::default()
+        };
+        Self {
+            disposition,
+            report,
+        }
+    }
+}
+
+/// Writes the failure down and decides about the next try.
+pub(super) async fn settle(
+    context: &Context,
+    lease: &Lease,
+    failure: Failure,
+) -> Result<(), Error> {
+    let now = clock::now();
+    let Failure {
+        disposition,
+        report,
+    } = failure;
+    match disposition {
+        Disposition::Transient { after } => {
+            again(context, lease, ("transient", after), report, now).await
+        }
+        Disposition::Ambiguous => again(context, lease, ("ambiguous", None), report, now).await,
+        Disposition::Permanent => fail(context, lease, report, now).await,
+        Disposition::LinkExpired => start_over(context, lease, ("link-expired", report), now).await,
+        Disposition::Blocked => pause::job(context, lease, report, now).await,
+    }
+}
+
+/// Tries again later, unless the job has failed for too long.
+async fn again(
+    context: &Context,
+    lease: &Lease,
+    (word, after): (&'static str, Option<Duration>),
+    report: Report,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let retry = &context.now_settings().config.retry;
+    if let Some(message) = given_up(lease, retry, &report, now) {
+        return fail(
+            context,
+            lease,
+            Report {
+                message: Some(message),
+                ..report
+            },
+            now,
+        )
+        .await;
+    }
+    let wait = retry::delay(
+        lease.job.attempts,
+        retry.first_delay,
+        retry.max_delay,
+        after,
+    );
+    let run_at = later(now, wait);
+    tracing::warn!(
+        job.id = lease.job.id.0,
+        job.attempts = lease.job.attempts,
+        job.run_at = %clock::text(run_at),
+        "{}: {}; the next try is in {wait:.0?}",
+        text::path(&lease.job.path),
+        said(&report),
+    );
+    let lease = lease.clone();
+    persist(context, move |db| {
+        outcome::again(db, &lease, (run_at, Count::Yes), (word, &report), now)
+    })
+    .await
+}
+
+/// The sentence of a job that has failed for longer than `give-up-after`.
+fn given_up(
+    lease: &Lease,
+    retry: &config::Retry,
+    report: &Report,
+    now: Timestamp,
+) -> Option<String> {
+    let since = lease.job.failing_since?;
+    if later(since, retry.give_up_after) > now {
+        return None;
+    }
+    Some(format!(
+        "given up: every try since {} failed (give-up-after); the last one: {}; when the cause is mended: \
+         jw-ingest retry {}",
+        clock::text(since),
+        said(report),
+        lease.job.id
+    ))
+}
+
+/// Fails the job for good.
+pub(super) async fn fail(
+    context: &Context,
+    lease: &Lease,
+    report: Report,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tracing::error!(
+        job.id = lease.job.id.0,
+        "{}: failed: {}",
+        text::path(&lease.job.path),
+        said(&report)
+    );
+    let lease = lease.clone();
+    persist(context, move |db| outcome::failed(db, &lease, &report, now)).await?;
+    context.withdrawals.notify_one();
+    Ok(())
+}
+
+/// Withdraws the video that was begun and creates another one, with the usual wait.
+pub(super) async fn start_over(
+    context: &Context,
+    lease: &Lease,
+    (word, report): (&'static str, Report),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let retry = &context.now_settings().config.retry;
+    if let Some(message) = given_up(lease, retry, &report, now) {
+        return fail(
+            context,
+            lease,
+            Report {
+                message: Some(message),
+                ..report
+            },
+            now,
+        )
+        .await;
+    }
+    // The first time a fresh video is made at once: nothing is wrong but the age of the old one.
+    let run_at = if lease.job.failing_since.is_none() {
+        now
+    } else {
+        later(
+            now,
+            retry::delay(lease.job.attempts, retry.first_delay, retry.max_delay, None),
+        )
+    };
+    tracing::warn!(
+        job.id = lease.job.id.0,
+        "{}: {}; the video begun for it is withdrawn, and a new one made",
+        text::path(&lease.job.path),
+        said(&report)
+    );
+    let lease = lease.clone();
+    persist(context, move |db| {
+        outcome::start_over(db, &lease, run_at, (word, &report), now)
+    })
+    .await?;
+    context.ring_all();
+    Ok(())
+}
+
+/// Gives the try back, to go on at `run_at`: nobody could have done better.
+pub(super) async fn give_back(
+    context: &Context,
+    lease: &Lease,
+    run_at: Timestamp,
+    (word, report): (&'static str, Report),
+) -> Result<(), Error> {
+    let (lease, now) = (lease.clone(), clock::now());
+    persist(context, move |db| {
+        outcome::again(db, &lease, (run_at, Count::No), (word, &report), now)
+    })
+    .await
+}
+
+/// A moment after another; the end of time where that overflows.
+pub(super) fn later(from: Timestamp, wait: Duration) -> Timestamp {
+    from.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// What the operator is told.
+pub(super) fn said(report: &Report) -> String {
+    report
+        .message
+        .clone()
+        .unwrap_or_else(|| "no reason was given".to_owned())
+}

@@ -1,0 +1,196 @@
+//! Takes in what the watches report: settled files become jobs, waiting ones are noted for people.
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::context::{Context, Settings};
+use super::persist::persist;
+use crate::clock;
+use crate::identity::Identity;
+use crate::queue::enqueue::{self, Enqueued, NewJob};
+use crate::queue::settling::{self, Settling};
+use crate::queue::{Error, JobId};
+use crate::text;
+use crate::watch::Report;
+
+/// Reports that go into one transaction: ten thousand files dropped at once cost a few of them.
+const AT_ONCE: usize = 1000;
+
+/// Runs until the daemon stops.
+pub(super) async fn run(
+    context: Context,
+    mut reports: mpsc::Receiver<Report>,
+    mut flushes: Flushes,
+) -> Result<(), Error> {
+    persist(&context, settling::clear).await?;
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return Ok(()),
+            // The supervisor keeps a sender: reports never end before the daemon does.
+            _ = reports.recv_many(&mut batch, AT_ONCE) => {
+                take(&context, std::mem::take(&mut batch)).await?;
+            }
+            // Only when no report is left: all that came before is in the table.
+            Some(passed) = flushes.0.recv() => drop(passed.send(())),
+        }
+    }
+}
+
+/// Lets somebody wait until everything reported so far is in the table.
+#[derive(Debug, Clone)]
+pub struct Barriers(mpsc::Sender<oneshot::Sender<()>>);
+
+/// The intake's end of [`Barriers`].
+#[derive(Debug)]
+pub struct Flushes(mpsc::Receiver<oneshot::Sender<()>>);
+
+/// Makes the two ends.
+pub fn barriers() -> (Barriers, Flushes) {
+    let (sender, receiver) = mpsc::channel(1);
+    (Barriers(sender), Flushes(receiver))
+}
+
+impl Barriers {
+    /// Returns once the intake has written all that it had received; at once where it has ended.
+    pub async fn pass(&self) {
+        let (passed, done) = oneshot::channel();
+        if self.0.send(passed).await.is_ok() {
+            drop(done.await);
+        }
+    }
+}
+
+/// One thing to write.
+#[derive(Clone)]
+enum Entry {
+    Job(NewJob),
+    Moved {
+        job: JobId,
+        old_path: PathBuf,
+        new: NewJob,
+    },
+    Waiting(PathBuf, Settling),
+    Gone(PathBuf),
+}
+
+async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
+    let settings = context.now_settings();
+    let mut entries: Vec<Entry> = reports
+        .into_iter()
+        .filter_map(|report| entry(&settings, report))
+        .collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    follow_renames(context, &mut entries).await?;
+    let now = clock::now();
+    let write = move |db: &Connection| {
+        let written = entries.iter().map(|entry| write(db, entry, now));
+        written.collect::<Result<Vec<_>, _>>()
+    };
+    for (path, id) in persist(context, write).await?.into_iter().flatten() {
+        tracing::info!(
+            job.id = id.0,
+            "{}: settled, queued as job {id}",
+            text::path(&path)
+        );
+    }
+    context.work.notify_one();
+    Ok(())
+}
+
+fn entry(settings: &Settings, report: Report) -> Option<Entry> {
+    match report {
+        Report::Settled(file) => Some(Entry::Job(NewJob {
+            account: settings.watch(&file.watch)?.account.clone(),
+            watch: file.watch,
+            path: file.path,
+            identity: file.identity,
+        })),
+        Report::Waiting {
+            watch,
+            path,
+            size,
+            since,
+            seen_by,
+            why,
+        } => Some(Entry::Waiting(
+            path,
+            Settling {
+                watch,
+                size: i64::try_from(size).unwrap_or(i64::MAX),
+                since,
+                seen_by: seen_by.to_string(),
+                waiting_for: why.to_string(),
+            },
+        )),
+        Report::Gone { path, .. } => Some(Entry::Gone(path)),
+        Report::Scanned { .. } => None,
+    }
+}
+
+/// Files whose job has another name that nothing has any more: a rename is followed, not uploaded
+/// again. A hard link is another file to us: both names are there.
+async fn follow_renames(context: &Context, entries: &mut Vec<Entry>) -> Result<(), Error> {
+    let asked = entries.clone();
+    let names = persist(context, move |db| {
+        let names = asked.iter().map(|entry| match entry {
+            Entry::Job(new) => enqueue::other_names(db, new),
+            Entry::Moved { .. } | Entry::Waiting(..) | Entry::Gone(_) => Ok(Vec::new()),
+        });
+        names.collect::<Result<Vec<_>, _>>()
+    })
+    .await?;
+    if names.iter().all(Vec::is_empty) {
+        return Ok(());
+    }
+    let old = std::mem::take(entries);
+    let looked = tokio::task::spawn_blocking(move || {
+        let pairs = old.into_iter().zip(names);
+        pairs.map(|(entry, names)| follow(entry, names)).collect()
+    });
+    // It cannot fail but by a panic, after which the next scan offers the files again.
+    *entries = looked.await.unwrap_or_default();
+    Ok(())
+}
+
+fn follow(entry: Entry, names: Vec<(JobId, PathBuf)>) -> Entry {
+    let Entry::Job(new) = entry else {
+        return entry;
+    };
+    // Another file under the old name is as good as none: two names may have been swapped.
+    let is_gone = |path: &PathBuf| match std::fs::symlink_metadata(path) {
+        Ok(meta) => !Identity::of(&meta).may_still_be(&new.identity),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    match names.into_iter().find(|(_, name)| is_gone(name)) {
+        Some((job, old_path)) => Entry::Moved { job, old_path, new },
+        None => Entry::Job(new),
+    }
+}
+
+/// Writes an entry; answers the job that it made.
+fn write(
+    db: &Connection,
+    entry: &Entry,
+    now: jiff::Timestamp,
+) -> Result<Option<(PathBuf, JobId)>, Error> {
+    match entry {
+        Entry::Job(new) => Ok(match enqueue::enqueue(db, new, now)? {
+            Enqueued::New(id) => Some((new.path.clone(), id)),
+            Enqueued::Known(..) => None,
+        }),
+        Entry::Moved { job, old_path, new } => {
+            Ok(match enqueue::moved(db, (*job, old_path), new, now)? {
+                Enqueued::New(id) => Some((new.path.clone(), id)),
+                Enqueued::Known(..) => None,
+            })
+        }
+        Entry::Waiting(path, file) => settling::note(db, path, file).map(|()| None),
+        Entry::Gone(path) => settling::forget(db, path).map(|()| None),
+    }
+}

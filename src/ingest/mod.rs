@@ -1,0 +1,61 @@
+//! The steps of a job: create the video, transfer the bytes, wait until the platform is ready.
+//!
+//! `dispatch` claims due jobs and runs `worker`s; a worker takes its job through `create` and
+//! `transfer`; `confirm` looks after all that wait for `ready`; `withdraw` deletes what was
+//! begun in vain; `probe` finds out when a paused account works again. `pulse` keeps the leases
+//! alive and notices what other processes changed. `intake` turns settled files into jobs.
+//!
+//! Whatever happens on the way is written to the job table before the next thing depends on it;
+//! killed on any line, the restart finds a job that knows what may have happened.
+
+mod confirm;
+mod context;
+mod create;
+mod disk;
+mod dispatch;
+mod fate;
+mod intake;
+mod live;
+mod method;
+mod pause;
+mod persist;
+mod probe;
+mod pulse;
+mod source;
+mod transfer;
+mod trouble;
+mod withdraw;
+mod worker;
+
+pub use context::{Context, Settings, SettingsError};
+pub use intake::{Barriers, Flushes, barriers};
+pub use live::{Live, Upload};
+
+use std::pin::Pin;
+
+use tokio::sync::mpsc;
+
+use crate::queue::Error;
+use crate::watch::Report;
+
+/// One loop of the daemon: its name and its future, which ends when the daemon stops.
+pub type Loop = (
+    &'static str,
+    Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+);
+
+/// All loops of the ingest side. Each runs until `context.stop`; one that ends before has failed,
+/// and the daemon with it.
+pub fn loops(context: &Context, reports: mpsc::Receiver<Report>, flushes: Flushes) -> Vec<Loop> {
+    vec![
+        (
+            "intake",
+            Box::pin(intake::run(context.clone(), reports, flushes)),
+        ),
+        ("dispatch", Box::pin(dispatch::run(context.clone()))),
+        ("confirm", Box::pin(confirm::run(context.clone()))),
+        ("withdraw", Box::pin(withdraw::run(context.clone()))),
+        ("probe", Box::pin(probe::run(context.clone()))),
+        ("pulse", Box::pin(pulse::run(context.clone()))),
+    ]
+}

@@ -1,0 +1,80 @@
+//! Pausing an account of which nothing can work until somebody mends it, and ending the pause.
+//!
+//! Its jobs wait and lose no attempt. The log says it once at the start and once at the end.
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::fate::{later, said};
+use super::persist::persist;
+use crate::clock;
+use crate::queue::outcome::{self, Count, Report};
+use crate::queue::{Error, Lease, accounts, retry};
+
+/// Pauses the job's account, and puts the job back as if it had not been tried.
+pub(super) async fn job(
+    context: &Context,
+    lease: &Lease,
+    report: Report,
+    now: Timestamp,
+) -> Result<(), Error> {
+    account(context, &lease.job.account, &said(&report), now).await?;
+    let lease = lease.clone();
+    persist(context, move |db| {
+        let account = &lease.job.account;
+        let message = format!("account {account} is paused: {}", said(&report));
+        let report = Report {
+            message: Some(message),
+            ..report.clone()
+        };
+        outcome::again(db, &lease, (now, Count::No), ("blocked", &report), now)
+    })
+    .await
+}
+
+/// Pauses an account, or counts one more probe in vain.
+pub(super) async fn account(
+    context: &Context,
+    account: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let retry = context.now_settings().config.retry.clone();
+    let (name, text) = (account.to_owned(), reason.to_owned());
+    let new = persist(context, move |db| {
+        let paused = accounts::paused(db)?;
+        let present = paused.iter().find(|paused| paused.account == name);
+        // Several workers meet the same refusal at once: that is one, not several probes in vain.
+        if present.is_some_and(|present| !present.trying && present.probe_at > now) {
+            return Ok(false);
+        }
+        let probes = present.map_or(0, |present| present.probes + 1);
+        let wait = retry::delay(probes + 1, retry.first_delay, retry.max_delay, None);
+        accounts::pause(db, &name, &text, (later(now, wait), now))
+    })
+    .await?;
+    context.pauses.notify_one();
+    if new {
+        tracing::error!(
+            account,
+            "account {account} is paused, its files wait and lose no attempt: {reason}. Mend its key, secret or \
+             plan (a changed configuration is read by `systemctl reload jw-ingest`); it is probed until it works"
+        );
+    }
+    Ok(())
+}
+
+/// A call of this account worked that shows it: a pause ends.
+pub(super) async fn works(context: &Context, account: &str) -> Result<(), Error> {
+    let name = account.to_owned();
+    let ended = persist(context, move |db| accounts::resume(db, &name)).await?;
+    if let Some(pause) = ended {
+        tracing::info!(
+            account,
+            "account {account} works again; it was paused since {}, and nothing was lost",
+            clock::text(pause.since)
+        );
+        context.ring_all();
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Finds out when a paused account works again: one harmless call with back-off, then one job at a
+//! time until one succeeds.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::dispatch::until;
+use super::pause;
+use super::persist::persist;
+use crate::queue::accounts::{self, Paused};
+use crate::queue::{Error, claim};
+use crate::{chain, clock};
+
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// Runs until the daemon stops.
+pub(super) async fn run(context: Context) -> Result<(), Error> {
+    let started = clock::now();
+    // Somebody restarts a daemon because they mended something.
+    persist(&context, move |db| accounts::probe_now(db, started)).await?;
+    while !context.stop.is_cancelled() {
+        let paused = persist(&context, accounts::paused).await?;
+        let now = clock::now();
+        for account in &paused {
+            tokio::select! {
+                () = context.stop.cancelled() => return Ok(()),
+                done = attend(&context, account, now) => done?,
+            }
+        }
+        let next = paused
+            .iter()
+            .filter(|account| !account.trying)
+            .map(|account| account.probe_at)
+            .min();
+        let rest = next
+            .map_or(LONGEST_REST, |at| until(now, at))
+            .min(LONGEST_REST);
+        tokio::select! {
+            () = context.stop.cancelled() => {}
+            () = context.pauses.notified() => {}
+            () = tokio::time::sleep(rest) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn attend(context: &Context, paused: &Paused, now: Timestamp) -> Result<(), Error> {
+    if paused.trying {
+        no_job_left(context, &paused.account).await
+    } else if paused.probe_at <= now {
+        one(context, paused).await
+    } else {
+        Ok(())
+    }
+}
+
+async fn one(context: &Context, paused: &Paused) -> Result<(), Error> {
+    let settings = context.now_settings();
+    let name = paused.account.clone();
+    let refused = match settings.client(&name) {
+        None => Some(paused.reason.clone()),
+        Some(client) => client
+            .check_credentials()
+            .await
+            .err()
+            .map(|error| chain(&error)),
+    };
+    let now = clock::now();
+    if let Some(reason) = refused {
+        return pause::account(context, &name, &reason, now).await;
+    }
+    // A job must show that all works, e.g. that the plan has room again.
+    let account = name.clone();
+    persist(context, move |db| accounts::probation(db, &name)).await?;
+    context.ring_all();
+    no_job_left(context, &account).await
+}
+
+/// Where no job is left that could show it, the answered call is all there is to know.
+async fn no_job_left(context: &Context, account: &str) -> Result<(), Error> {
+    let name = account.to_owned();
+    if persist(context, move |db| claim::waits(db, &name)).await? {
+        return Ok(());
+    }
+    pause::works(context, account).await
+}

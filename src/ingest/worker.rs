@@ -1,0 +1,52 @@
+//! One worker: takes its job from the step where it stands as far as it goes.
+
+use super::context::Context;
+use super::{create, transfer};
+use crate::queue::{Error, Lease, Step};
+
+/// How a step ended for the worker.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The job is at its next step, still held.
+    GoOn(Box<Lease>),
+    /// The job is not held any more: its outcome is written.
+    Finished,
+}
+
+/// What a worker is given for one job.
+#[derive(Clone)]
+pub(super) struct Task {
+    /// Everything shared.
+    pub(super) context: Context,
+    /// Cancelled when the work on this job must end: the daemon stops, or the lease is lost.
+    pub(super) stop: tokio_util::sync::CancellationToken,
+}
+
+/// Works on a claimed job until its outcome is written.
+///
+/// # Errors
+/// What the database says and waiting cannot mend.
+pub(super) async fn work(context: Context, lease: Lease) -> Result<(), Error> {
+    let stop = context.stop.child_token();
+    let _registration = context.live.register(&lease, stop.clone());
+    let task = Task { context, stop };
+    let mut lease = lease;
+    loop {
+        let next = match lease.job.step {
+            Step::Create => create::run(&task, &lease).await,
+            Step::Transfer => transfer::run(&task, &lease).await,
+            // The claim passes these over; the confirm loop has them.
+            Step::Confirm => Ok(Next::Finished),
+        };
+        match next {
+            Ok(Next::GoOn(on)) => lease = *on,
+            Ok(Next::Finished) => return Ok(()),
+            Err(Error::LeaseLost { job }) => {
+                tracing::info!(job.id = job, "the job was cancelled; its upload has ended");
+                task.context.withdrawals.notify_one();
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Texts that come from outside, made fit for one line of a terminal or a log.
+//!
+//! A file name is any run of bytes: it must neither move the cursor, nor break a line, nor look
+//! like another name. What is escaped here can be read back by a person without doubt.
+
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A path on one line: `\n` and its like for control characters, `\xNN` for what is not UTF-8, and
+/// a doubled backslash, so that none of these can be mistaken.
+pub fn path(path: &Path) -> String {
+    let mut shown = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character == '\\' {
+                shown.push('\\');
+            }
+            push(&mut shown, character);
+        }
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            write!(shown, "\\x{byte:02x}").unwrap_or_default();
+        }
+    }
+    shown
+}
+
+/// A message of a server or of the system on one line; a backslash stands for itself.
+pub fn line(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        push(&mut shown, character);
+    }
+    shown
+}
+
+fn push(shown: &mut String, character: char) {
+    if character.is_control() || is_deceptive(character) {
+        shown.extend(character.escape_default());
+    } else {
+        shown.push(character);
+    }
+}
+
+/// Characters without a picture that break lines or turn the direction of what follows. The joiners
+/// (U+200C, U+200D) stay: emoji and several scripts are written with them.
+fn is_deceptive(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_line_or_look_like_another() {
+        for (name, shown) in [
+            (&b"plain name.mp4"[..], "plain name.mp4"),
+            (b"a\nb\tc\x1b[2Jd.mp4", r"a\nb\tc\u{1b}[2Jd.mp4"),
+            (b"caf\xe9 \xff.mp4", r"caf\xe9 \xff.mp4"),
+            (br"a\nb.mp4", r"a\\nb.mp4"),
+            ("Été 北京 👩‍👩‍👧.mp4".as_bytes(), "Été 北京 👩‍👩‍👧.mp4"),
+            ("e\u{301}.mp4".as_bytes(), "e\u{301}.mp4"),
+            ("gp\u{202e}4pm.exe".as_bytes(), r"gp\u{202e}4pm.exe"),
+            ("a\u{85}\u{2028}b".as_bytes(), r"a\u{85}\u{2028}b"),
+            (b"-rf '\"#?%&", "-rf '\"#?%&"),
+        ] {
+            assert_eq!(path(Path::new(OsStr::from_bytes(name))), shown);
+        }
+    }
+
+    #[test]
+    fn a_message_stays_on_one_line_and_keeps_its_backslashes() {
+        assert_eq!(line("a\\b\r\nc"), "a\\b\\r\\nc");
+    }
+}
