@@ -1,7 +1,38 @@
 //! `jw-ingest` watches folders; a video that has been fully written there becomes one video on the
 //! JW Platform, and its key is recorded.
+//!
+//! # The line
+//!
+//! ```text
+//! notify event ─┐
+//!               ├─> Sighting ─> Settler ─> SettledFile ─> enqueue ─> Job ─> claim ─> Lease
+//! scan ─────────┘                                                                     │
+//!     recorded key <── confirm (ready) <── transfer (bytes) <── create (ticket) <─────┘
+//! ```
+//!
+//! Events and scans give the same value: an event only saves time, the scan makes it right.
+//!
+//! | stage | where |
+//! |---|---|
+//! | a file is seen: events, scans, which names count | [`watch`]: `events`, `scan`, [`watch::select`] |
+//! | it settles: nobody writes it any more | [`watch`]: `settle` (pure), [`watch::writer`] |
+//! | it becomes a job, once | `ingest::intake`, [`queue::enqueue`] |
+//! | a worker claims it | `ingest::dispatch`, [`queue::claim`] |
+//! | create: exactly one video | `ingest::create`, [`platform::v1`] |
+//! | transfer: the bytes, and what a failure means | `ingest::transfer`, [`upload`], `ingest::fate` |
+//! | confirm: until the platform says `ready` | `ingest::confirm`, [`queue::confirm`] |
+//! | what was begun in vain goes | `ingest::withdraw`, [`queue::withdraw`] |
+//!
+//! Around the line: [`config`] (read once, typed), [`daemon`] (the supervisor), [`shutdown`]
+//! (signals), `commands` (one file a command), `sandbox` (a strict stand-in of the platform,
+//! which shares no code with the client side).
+//!
+//! Arrows between modules point down only: commands → daemon → watch and ingest → queue, platform,
+//! upload. `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP.
 
+pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod disposition;
@@ -14,6 +45,7 @@ pub mod queue;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod shutdown;
+pub mod telemetry;
 pub mod text;
 pub mod upload;
 pub mod watch;

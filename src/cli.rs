@@ -1,0 +1,154 @@
+//! The command line: what can be typed. What it means is each command's own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::context::{Context, remark};
+use crate::commands::error::CommandError;
+use crate::commands::{add, call, cancel, check, explain, job, jobs, retry, run};
+#[cfg(feature = "sandbox")]
+use crate::commands::{demo, sandbox};
+use crate::config::DEFAULT_FILE;
+use crate::exit::Exit;
+use crate::telemetry;
+
+/// The end of the general help.
+const HELP: &str = "\
+Results go to standard output, logs and errors to standard error.
+
+Exit status:
+  0   done
+  1   something failed; standard error or the result says what
+  2   the command line is wrong
+  78  the configuration is wrong";
+
+/// The heading of the options that all commands have.
+const GENERAL: &str = "General options";
+
+/// Watches folders: a video dropped there becomes one video on JW Platform.
+#[derive(Debug, Parser)]
+#[command(name = "jw-ingest", version, after_help = HELP)]
+pub struct Cli {
+    /// The configuration
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+    /// How much is logged: error, warn, info, debug, or trace; unless given, `RUST_LOG` or info (the
+    /// demo: warn)
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "LEVEL")]
+    log: Option<tracing::Level>,
+    /// The form of the log: text or json
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "FORMAT", default_value_t)]
+    #[arg(value_enum, hide_possible_values = true)]
+    log_format: telemetry::Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the daemon
+    Run(run::Args),
+    /// Checks configuration, folders, database and credentials, and tells all faults at once
+    Check(check::Args),
+    /// Lists the jobs: what is up, under way, waiting, or in need of you
+    Jobs(jobs::Args),
+    /// Shows one job with all its tries
+    Job(job::Args),
+    /// Queues failed or cancelled jobs again
+    Retry(retry::Args),
+    /// Takes jobs out of the queue
+    Cancel(cancel::Args),
+    /// Shows the whole line on this machine, without an account
+    #[cfg(feature = "sandbox")]
+    Demo(demo::Args),
+    /// Enqueues files by hand
+    Add(add::Args),
+    /// Says why a file is up, or is not
+    Explain(explain::Args),
+    /// Makes one signed call of the platform's API
+    Call(call::Args),
+    /// Runs a strict stand-in of the platform on this machine, to try things on
+    #[cfg(feature = "sandbox")]
+    Sandbox(sandbox::Args),
+}
+
+impl Command {
+    /// How much is logged unless somebody says otherwise.
+    fn usual_level(&self) -> tracing::Level {
+        match self {
+            // It tells its own story, which the daemon's log would repeat.
+            #[cfg(feature = "sandbox")]
+            Self::Demo(_) => tracing::Level::WARN,
+            _ => tracing::Level::INFO,
+        }
+    }
+}
+
+/// The whole program: reads the command line, does what it says, and answers the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return answer_of_clap(&error).into(),
+    };
+    telemetry::start(cli.log, cli.command.usual_level(), cli.log_format);
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            if let Some(message) = error.message() {
+                let text = telemetry::fatal(&format!("jw-ingest: {message}"));
+                remark(text.trim_end());
+            }
+            error.exit().into()
+        }
+    }
+}
+
+/// Help and version are answers; everything else that clap says is about a wrong command line.
+fn answer_of_clap(error: &clap::Error) -> Exit {
+    let printed = error.print();
+    if error.use_stderr() {
+        return Exit::Usage;
+    }
+    match printed {
+        Err(fault) => CommandError::Output(fault).exit(),
+        Ok(()) => Exit::Done,
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<Exit, CommandError> {
+        let mut context = Context::new(self.config);
+        let exit = match &self.command {
+            Command::Check(args) => check::run(args, &mut context),
+            Command::Jobs(args) => jobs::run(args, &mut context),
+            Command::Job(args) => job::run(args, &mut context),
+            Command::Retry(args) => retry::run(args, &mut context),
+            Command::Cancel(args) => cancel::run(args, &mut context),
+            Command::Run(args) => run::run(args, &context),
+            #[cfg(feature = "sandbox")]
+            Command::Demo(args) => demo::run(args, &mut context),
+            Command::Add(args) => add::run(args, &mut context),
+            Command::Explain(args) => explain::run(args, &mut context),
+            Command::Call(args) => call::run(args, &mut context),
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(args) => sandbox::run(args, &mut context),
+        }?;
+        context.screen.flush()?;
+        Ok(exit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,257 @@
+//! `jw-ingest add`: files are enqueued by hand, without waiting for a folder to be watched.
+//!
+//! What watching decides by waiting is decided here by one look: a file that somebody has open for
+//! writing is refused, for half a file must never be published.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use super::change;
+use super::context::Context;
+use super::error::CommandError;
+use super::place;
+use super::show::text;
+use crate::config::{self, Outline, Watch};
+use crate::exit::Exit;
+use crate::identity::Identity;
+use crate::queue::enqueue::{self, Enqueued, NewJob};
+use crate::queue::operator::{self, Answer};
+use crate::queue::{self, JobId, State};
+use crate::watch::select::Verdict;
+use crate::watch::verdict_on_disk;
+use crate::watch::writer::{self, Writer};
+
+/// The end of its help.
+const HELP: &str = "\
+A file in a watch folder belongs to that watch; any other needs --watch, whose account and method
+it takes. A file that the watch leaves alone for its name is taken all the same. A file whose job
+failed or was cancelled is queued again; one that is up already is not uploaded twice.
+
+Refused are: what is no regular file (for a symbolic link, name the file it points to), a file
+without a byte, and one that a program has open for writing.
+
+Examples:
+  jw-ingest add /srv/video/news/interview.mp4
+  jw-ingest add --watch news ~/old/*.mov
+  jw-ingest add -- -name-with-a-dash.mp4
+
+Exit status:
+  0   each of them is queued, or has a job already
+  1   at least one is not; its line says why
+  2   the command line is wrong
+  78  the configuration is wrong";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The watch that they are to belong to
+    #[arg(long, value_name = "NAME")]
+    watch: Option<String>,
+}
+
+/// Enqueues the files.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let outline = config::load_outline(&context.config)?;
+    let watch = args
+        .watch
+        .as_deref()
+        .map(|name| named(&outline, name))
+        .transpose()?;
+    let mut db = change::open(&outline.database.path)?;
+    writer::ignore_sigio();
+    let now = context.present.now;
+    let mut exit = Exit::Done;
+    let mut is_queued = false;
+    for typed in &args.files {
+        let shown = text::path(typed);
+        let checked = candidate(typed, watch, &outline, now);
+        let answer = match checked {
+            Ok(candidate) => {
+                let (answer, queued) = enqueue(&mut db, &candidate, now)?;
+                is_queued |= queued;
+                answer
+            }
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        match answer {
+            Answer::Done(text) => context.screen.line_now(format_args!("{shown}: {text}"))?,
+            Answer::Refused(text) => {
+                context
+                    .screen
+                    .line_now(format_args!("{shown}: not done: {text}"))?;
+                exit = Exit::Failed;
+            }
+        }
+    }
+    if is_queued {
+        change::hint(&outline.database.path);
+    }
+    Ok(exit)
+}
+
+fn named<'a>(outline: &'a Outline, name: &str) -> Result<&'a Watch, CommandError> {
+    outline
+        .watches
+        .iter()
+        .find(|watch| watch.name == name)
+        .ok_or_else(|| {
+            let known = place::list(&outline.watches);
+            CommandError::Usage(format!("there is no watch {name:?}, only: {known}"))
+        })
+}
+
+/// A file that may be enqueued.
+struct Candidate {
+    job: NewJob,
+    /// What the operator should know although it was taken.
+    remarks: Vec<String>,
+}
+
+/// Looks at the file once.
+fn candidate(
+    typed: &Path,
+    watch: Option<&Watch>,
+    outline: &Outline,
+    now: Timestamp,
+) -> Result<Candidate, String> {
+    let path = place::absolute(typed).map_err(|error| error.to_string())?;
+    path.symlink_metadata().map_err(unreadable)?;
+    let owner = place::owner(&outline.watches, &path);
+    let watch = watch.or(owner).ok_or_else(|| {
+        format!(
+            "it lies outside of every watch; say with --watch which it is to belong to: {}",
+            place::list(&outline.watches)
+        )
+    })?;
+    let (identity, unsure) = settled(&path, watch, now)?;
+    let mut remarks: Vec<String> = unsure.into_iter().collect();
+    if let Some(owner) = owner
+        && let Verdict::Ignored(rule) = verdict_on_disk(owner, &path)
+    {
+        remarks.push(format!(
+            "taken by hand, although watch {} leaves it alone: {rule}",
+            owner.name
+        ));
+    }
+    let job = NewJob {
+        watch: watch.name.clone(),
+        account: watch.account.clone(),
+        path,
+        identity,
+    };
+    Ok(Candidate { job, remarks })
+}
+
+/// The identity of a file that is complete as far as one look can tell, and what it cannot tell.
+fn settled(
+    path: &Path,
+    watch: &Watch,
+    now: Timestamp,
+) -> Result<(Identity, Option<String>), String> {
+    let meta = path.symlink_metadata().map_err(unreadable)?;
+    if meta.is_symlink() {
+        return Err("it is a symbolic link: name the file that it points to".to_owned());
+    }
+    if !meta.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let file = place::open(path).map_err(unreadable)?;
+    let writer = writer::probe(&file);
+    // After the probe, and of the file that was probed.
+    let identity = Identity::of(&file.metadata().map_err(unreadable)?);
+    if identity.size == 0 {
+        return Err("there is no byte in it".to_owned());
+    }
+    match writer {
+        Writer::None => Ok((identity, None)),
+        Writer::Present => {
+            Err("it is still being written: a program has it open for writing".to_owned())
+        }
+        Writer::Unknown(reason) => {
+            let age = now.duration_since(changed_at(&identity));
+            let enough = SignedDuration::try_from(watch.settle).unwrap_or(SignedDuration::MAX);
+            if age < enough {
+                return Err(format!(
+                    "it changed a moment ago, and nobody can tell whether a program still writes it ({reason}): \
+                     try again later"
+                ));
+            }
+            Ok((
+                identity,
+                Some(format!(
+                    "nobody can tell whether a program still writes it: {reason}"
+                )),
+            ))
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn unreadable(error: std::io::Error) -> String {
+    format!("it cannot be read: {error}")
+}
+
+/// When it last changed in any way; ctime, since nobody can set that.
+fn changed_at(identity: &Identity) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(identity.ctime_ns)).unwrap_or(Timestamp::MAX)
+}
+
+/// Enqueues it; answers also whether the daemon has something to do now.
+fn enqueue(
+    db: &mut Connection,
+    candidate: &Candidate,
+    now: Timestamp,
+) -> Result<(Answer, bool), queue::Error> {
+    let (answer, queued) =
+        queue::write_now(db, |db| match enqueue::enqueue(db, &candidate.job, now)? {
+            Enqueued::New(id) => {
+                let text = format!("queued as job {id} of watch {}", candidate.job.watch);
+                Ok((Answer::Done(text), true))
+            }
+            Enqueued::Known(id, state) => {
+                let open = !matches!(state, State::Done | State::Duplicate);
+                Ok((known(db, id, state, now)?, open))
+            }
+        })?;
+    let answer = match answer {
+        Answer::Done(text) => {
+            let remarks = candidate
+                .remarks
+                .iter()
+                .map(|remark| format!(" ({remark})"));
+            Answer::Done(remarks.fold(text, |all, remark| all + &remark))
+        }
+        refused @ Answer::Refused(_) => refused,
+    };
+    Ok((answer, queued))
+}
+
+/// What becomes of a file that has a job.
+fn known(db: &Connection, id: JobId, state: State, now: Timestamp) -> Result<Answer, queue::Error> {
+    match state {
+        State::Failed | State::Cancelled => operator::retry(db, id, now),
+        State::Queued | State::Running => Ok(Answer::Done(format!(
+            "is job {id} already, {}",
+            state.word()
+        ))),
+        State::Done => {
+            let job = operator::by_id(db, id)?;
+            let key = job.and_then(|job| job.video_key).unwrap_or_default();
+            Ok(Answer::Done(format!(
+                "is up already as video {key} (job {id})"
+            )))
+        }
+        State::Duplicate => Ok(Answer::Done(format!(
+            "is up already: job {id} found it to be a duplicate"
+        ))),
+    }
+}

@@ -1,0 +1,91 @@
+//! `jw-ingest call`: one signed call of the platform's API, its answer printed.
+
+use super::context::Context;
+use super::error::CommandError;
+use crate::config::{self, Account, Config};
+use crate::exit::Exit;
+use crate::platform::{Client, Error, Refusal};
+
+/// The end of its help.
+const HELP: &str = "\
+The answer is printed as the platform gave it; where it holds an upload link, that is a credential.
+
+Examples:
+  jw-ingest call /videos/show video_key=AbCd1234
+  jw-ingest call /videos/list search:custom.ingest_id=0198d5a0 result_limit=5
+
+Exit status:
+  0   the platform did it
+  1   the platform refused, or cannot be reached
+  2   the command line is wrong
+  78  the configuration is wrong";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// The call, such as /videos/show
+    path: String,
+    /// Its parameters; signature, time and format are added
+    #[arg(value_name = "KEY=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+    /// The account, where there are several
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Makes the call.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let config = config::load(&context.config)?;
+    let client = Client::new(account(&config, args.account.as_deref())?)?;
+    let path = format!("/{}", args.path.trim_start_matches('/'));
+    let parameters: Vec<_> = args
+        .parameters
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    let answer = super::runtime()?.block_on(client.call(&path, &parameters));
+    let (answer, exit) = match answer {
+        Ok(answer) => (answer, Exit::Done),
+        Err(Error::Refused(refusal)) => (as_json(&refusal), Exit::Failed),
+        Err(error) => return Err(error.into()),
+    };
+    context.screen.line(format_args!("{answer:#}"))?;
+    Ok(exit)
+}
+
+fn account<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Account, CommandError> {
+    let mut accounts = config.accounts.values();
+    let found = match (name, accounts.len()) {
+        (Some(name), _) => config.accounts.get(name),
+        (None, 1) => accounts.next(),
+        (None, _) => None,
+    };
+    found.ok_or_else(|| {
+        let names: Vec<_> = config.accounts.keys().map(String::as_str).collect();
+        let names = names.join(", ");
+        CommandError::Usage(match name {
+            Some(name) => format!("there is no account {name:?}, only: {names}"),
+            None => format!("there are several accounts; say with --account which: {names}"),
+        })
+    })
+}
+
+/// A refusal in the fields of the platform's own form.
+fn as_json(refusal: &Refusal) -> serde_json::Value {
+    serde_json::json!({
+        "status": "error",
+        "code": refusal.word,
+        "message": refusal.message,
+        "http_status": refusal.status,
+        "request_id": refusal.request_id,
+    })
+}

@@ -1,0 +1,44 @@
+//! `jw-ingest cancel`: jobs are taken out of the queue; an upload under way ends within a second.
+
+use super::context::Context;
+use super::error::CommandError;
+use super::retry::{open_existing, order};
+use crate::exit::Exit;
+use crate::queue::{JobId, operator};
+
+/// The end of its help.
+const HELP: &str = "\
+An upload under way ends within a second, and what was begun of its video is deleted on the
+platform. A file whose job is cancelled is not taken again, unless it changes: `jw-ingest retry`
+queues the job again.
+
+Examples:
+  jw-ingest cancel 12 15
+
+Exit status:
+  0   each of them is cancelled
+  1   at least one is not; its line says why
+  2   the command line is wrong
+  78  the configuration is wrong";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// Numbers of jobs, as `jw-ingest jobs` shows them
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<i64>,
+}
+
+/// Cancels them.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let mut table = open_existing(context)?;
+    let ids: Vec<_> = args.ids.iter().copied().map(JobId).collect();
+    let now = context.present.now;
+    order(&mut table, &ids, context, |db, id| {
+        operator::cancel(db, id, now)
+    })
+}

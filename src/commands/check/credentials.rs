@@ -1,0 +1,96 @@
+//! The credentials: one harmless call for each account, all at once.
+
+use std::time::Duration;
+
+use super::super::show::text;
+use super::finding::Finding;
+use crate::chain;
+use crate::config::{Account, Config};
+use crate::disposition::Disposition;
+use crate::platform::{Client, Error, Garbage};
+
+/// No answer within this time is as good as none: a service that starts must not hang on it.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let runtime = match super::super::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return vec![Finding::warn("credentials", chain(&error))],
+    };
+    runtime.block_on(async {
+        let calls: Vec<_> = config
+            .accounts
+            .values()
+            .map(|account| tokio::spawn(answer(account.clone())))
+            .collect();
+        let mut findings = Vec::new();
+        for (call, name) in calls.into_iter().zip(config.accounts.keys()) {
+            let answer = call.await.unwrap_or(Answer::Silence);
+            findings.push(finding(name, &answer));
+        }
+        findings
+    })
+}
+
+enum Answer {
+    Good,
+    Bad(Error),
+    Silence,
+}
+
+async fn answer(account: Account) -> Answer {
+    let call = async { Client::new(&account)?.check_credentials().await };
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(Ok(())) => Answer::Good,
+        Ok(Err(error)) => Answer::Bad(error),
+        Err(_) => Answer::Silence,
+    }
+}
+
+/// Whether the answer looks as if it came from another place than the API.
+fn is_from_elsewhere(error: &Error) -> bool {
+    match error {
+        Error::Garbled(answer) => {
+            answer.status == 404 || matches!(answer.garbage, Garbage::Html | Garbage::NotJson)
+        }
+        Error::Refused(refusal) => refusal.status == 404,
+        _ => false,
+    }
+}
+
+fn finding(account: &str, answer: &Answer) -> Finding {
+    let subject = format!("account {account}");
+    let error = match answer {
+        Answer::Good => return Finding::ok(subject, "the platform accepts the key"),
+        Answer::Silence => {
+            let text = format!(
+                "no answer within {} s; not known whether the key is good",
+                PATIENCE.as_secs()
+            );
+            return Finding::warn(subject, text);
+        }
+        Answer::Bad(error) => error,
+    };
+    let mut said = text::line(&chain(error));
+    if is_from_elsewhere(error) {
+        said.push_str("; does base-url end in /v1?");
+    }
+    match error.disposition() {
+        Disposition::Blocked => Finding::fail(
+            subject,
+            format!(
+                "{said}; compare key and secret with those of the property, and the clock with the true time"
+            ),
+        ),
+        Disposition::Permanent => {
+            Finding::fail(subject, format!("{said}; check base-url and the account"))
+        }
+        // It may be well tomorrow, and must not keep the daemon from starting.
+        Disposition::Transient { .. } | Disposition::Ambiguous | Disposition::LinkExpired => {
+            Finding::warn(
+                subject,
+                format!("{said}; not known whether the key is good"),
+            )
+        }
+    }
+}

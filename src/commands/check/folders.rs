@@ -1,0 +1,168 @@
+//! The watch folders: what lies in them, and whether the kernel can tell of writers there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::place;
+use super::super::show::text;
+use super::finding::Finding;
+use super::kernel;
+use crate::config::Watch;
+use crate::watch::select::{self, Verdict};
+use crate::watch::writer::{self, Reason, Writer};
+
+/// So many entries are looked at in one watch; a check must end soon.
+const PATIENCE: usize = 100_000;
+
+/// So many files of one watch are opened, to see whether they can be read.
+const TRIED: usize = 1000;
+
+/// What the folders of one watch hold.
+#[derive(Debug, Default)]
+struct Census {
+    /// Files that the watch takes.
+    taken: usize,
+    /// Files that it leaves alone.
+    left: usize,
+    /// Folders, the watch folder among them.
+    folders: usize,
+    /// The first of the taken files that can be read, to try the probe on.
+    sample: Option<PathBuf>,
+    /// Files that cannot be read, among those that were tried.
+    closed: usize,
+    /// The first of them, and why.
+    first_closed: Option<String>,
+    /// A folder that cannot be listed, and why.
+    unreadable: Vec<String>,
+    /// Whether counting was broken off.
+    partial: bool,
+}
+
+/// Looks at all folders. One that is missing or unreadable was told as a fault
+/// of the configuration.
+pub(super) fn check(watches: &[Watch]) -> Vec<Finding> {
+    // The probe's lease may be broken by a writer that comes in just then.
+    writer::ignore_sigio();
+    let mut findings = Vec::new();
+    let mut folders = 0;
+    for watch in watches.iter().filter(|watch| watch.path.is_dir()) {
+        let census = Census::of(watch);
+        if census.folders == 0 {
+            // Not even the watch folder can be listed: a fault of the configuration too.
+            continue;
+        }
+        folders += census.folders;
+        findings.extend(census.findings(watch));
+    }
+    findings.extend(kernel::check(folders, watches.len()));
+    findings
+}
+
+impl Census {
+    fn of(watch: &Watch) -> Self {
+        let mut census = Self::default();
+        let mut open = vec![watch.path.clone()];
+        let mut seen = 0;
+        while let Some(folder) = open.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    census
+                        .unreadable
+                        .push(format!("{}: {error}", text::path(&folder)));
+                    continue;
+                }
+            };
+            census.folders += 1;
+            for entry in entries.flatten() {
+                seen += 1;
+                if seen > PATIENCE {
+                    census.partial = true;
+                    return census;
+                }
+                census.count(watch, &entry, &mut open);
+            }
+        }
+        census
+    }
+
+    fn count(&mut self, watch: &Watch, entry: &fs::DirEntry, open: &mut Vec<PathBuf>) {
+        let Ok(kind) = entry.file_type() else { return };
+        let path = entry.path();
+        if kind.is_dir() {
+            if select::descend(watch, &path) == Verdict::Taken {
+                open.push(path);
+            }
+        } else if kind.is_file() {
+            if select::verdict(watch, &path) == Verdict::Taken {
+                self.taken += 1;
+                self.try_to_read(path);
+            } else {
+                self.left += 1;
+            }
+        }
+    }
+
+    fn try_to_read(&mut self, path: PathBuf) {
+        if self.taken > TRIED {
+            return;
+        }
+        match place::open(&path) {
+            Ok(_) => drop(self.sample.get_or_insert(path)),
+            Err(error) => {
+                self.closed += 1;
+                self.first_closed
+                    .get_or_insert_with(|| format!("{}: {error}", text::path(&path)));
+            }
+        }
+    }
+
+    fn findings(&self, watch: &Watch) -> Vec<Finding> {
+        let subject = format!("watch {}", watch.name);
+        let more = if self.partial { "more than " } else { "" };
+        let left = match self.left {
+            0 => String::new(),
+            left => format!(", and leaves {left} alone"),
+        };
+        let counted = format!("it takes {more}{}{left}", text::count(self.taken, "file"));
+        let mut findings = vec![Finding::ok(
+            subject.clone(),
+            format!("{}: {counted}", text::path(&watch.path)),
+        )];
+        findings.extend(self.unreadable.iter().map(|folder| {
+            Finding::fail(
+                subject.clone(),
+                format!("{folder}; let the daemon's user read and enter it, or exclude it"),
+            )
+        }));
+        if let Some(first) = &self.first_closed {
+            let text = match self.closed {
+                1 => format!("one file cannot be read, {first}; let the daemon's user read it"),
+                many => format!(
+                    "{many} files cannot be read, the first is {first}; let the daemon's user read them"
+                ),
+            };
+            findings.push(Finding::warn(subject.clone(), text));
+        }
+        let tried = self.sample.as_deref().unwrap_or(&watch.path);
+        if let Some(text) = blind(tried, self.sample.is_some()) {
+            findings.push(Finding::warn(subject, text));
+        }
+        findings
+    }
+}
+
+/// Why nobody can tell whether a file is still being written, if so.
+fn blind(tried: &Path, is_file: bool) -> Option<String> {
+    let longer = "files wait three times `settle` there";
+    let file = place::open(tried).ok()?;
+    match writer::probe(&file) {
+        Writer::None | Writer::Present => None,
+        Writer::Unknown(reason @ Reason::NoRight) => Some(format!(
+            "{reason}; give it CAP_LEASE (the unit file does); until then {longer}"
+        )),
+        // A folder has no leases anywhere; only what is said of the filesystem counts.
+        Writer::Unknown(reason @ Reason::Remote(_)) => Some(format!("{reason}; {longer}")),
+        Writer::Unknown(reason) => is_file.then(|| format!("{reason}; {longer}")),
+    }
+}

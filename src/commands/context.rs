@@ -1,0 +1,95 @@
+//! What every command gets: where the configuration is, what time it is, and where results go.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::show::time::Present;
+use crate::clock;
+
+/// The surroundings of one command.
+pub struct Context {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The moment and the place.
+    pub present: Present,
+    /// Standard output.
+    pub screen: Screen,
+}
+
+impl Context {
+    /// Looks at the clock and at the terminal.
+    pub fn new(config: PathBuf) -> Self {
+        Self {
+            config,
+            present: Present {
+                now: clock::now(),
+                zone: TimeZone::system(),
+            },
+            screen: Screen::new(),
+        }
+    }
+}
+
+/// Standard output for results, standard error for remarks.
+pub struct Screen {
+    out: BufWriter<StdoutLock<'static>>,
+    /// The terminal's width in columns; none where standard output is no terminal.
+    pub width: Option<u16>,
+}
+
+impl Screen {
+    fn new() -> Self {
+        let terminal = console::Term::stdout();
+        let width = terminal
+            .is_term()
+            .then(|| terminal.size_checked().map(|(_, columns)| columns))
+            .flatten();
+        Self {
+            out: BufWriter::new(io::stdout().lock()),
+            width,
+        }
+    }
+
+    /// One line of the result.
+    ///
+    /// # Errors
+    /// Standard output's; a closed pipe among them.
+    pub fn line(&mut self, text: impl Display) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    /// One line of the result that must be seen now: the command goes on working.
+    ///
+    /// # Errors
+    /// As [`line`](Self::line).
+    pub fn line_now(&mut self, text: impl Display) -> io::Result<()> {
+        self.line(text)?;
+        self.out.flush()
+    }
+
+    /// One object of the result, on a line of its own.
+    ///
+    /// # Errors
+    /// As [`line`](Self::line).
+    pub fn object(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, value)?;
+        self.line("")
+    }
+
+    /// Hands out what is still held back.
+    ///
+    /// # Errors
+    /// As [`line`](Self::line).
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A remark for the operator that is no part of the result; where standard error is closed, nobody
+/// wants it.
+pub fn remark(text: impl Display) {
+    drop(writeln!(io::stderr(), "{text}"));
+}

@@ -1,0 +1,254 @@
+//! What the demo says at each stage, read from the job table as anybody could.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+
+use super::Place;
+use crate::commands::bars::{self, Bar};
+use crate::commands::context::Screen;
+use crate::commands::error::CommandError;
+use crate::commands::show::text;
+use crate::exit::Exit;
+use crate::queue::query::{self, Filter};
+use crate::queue::{self, Job, JobId, State, Step, settling};
+
+/// How often the table is looked at.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A demo that takes longer than this has failed.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// What is where.
+pub(super) fn introduce(
+    screen: &mut Screen,
+    place: &Place,
+    platform: SocketAddr,
+) -> Result<(), CommandError> {
+    screen.line(format_args!(
+        "A strict stand-in of the platform listens on {platform},"
+    ))?;
+    screen.line(format_args!(
+        "and the daemon watches {}",
+        place.folder().display()
+    ))?;
+    screen.line_now("A video is written there now, slowly, as a camera would:\n")?;
+    Ok(())
+}
+
+/// What to do next, in a demo that goes on.
+pub(super) fn invite(screen: &mut Screen, place: &Place) -> Result<(), CommandError> {
+    // As it was called: it need not be in $PATH, least of all right after `cargo run`.
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("jw-ingest"));
+    screen.line("\nDrop further videos into\n")?;
+    screen.line(format_args!("    {}", text::path(&place.folder())))?;
+    screen.line("\nand look at them from another terminal with\n")?;
+    screen.line(format_args!(
+        "    {} --config {} jobs",
+        text::shell(program.as_os_str()),
+        text::shell(place.config().as_os_str())
+    ))?;
+    screen.line_now("\nCtrl-C ends the demo and removes its folder.\n")?;
+    Ok(())
+}
+
+/// One line for each job that ends from now on, until the demo is over.
+pub(super) fn go_on(
+    screen: &mut Screen,
+    database: &Path,
+    is_over: impl Fn() -> bool,
+) -> Result<(), CommandError> {
+    let (_never, nothing) = mpsc::channel::<()>();
+    let mut told: Option<HashSet<(JobId, State)>> = None;
+    while !is_over() {
+        // A look that fails is made up for by the next one.
+        if let Ok(jobs) = queue::open_for_reading(database).and_then(|db| ended(&db)) {
+            let before = told.get_or_insert_with(|| jobs.iter().map(|j| (j.id, j.state)).collect());
+            for job in jobs {
+                if before.insert((job.id, job.state)) {
+                    bars::aside(|| screen.line_now(end_line(&job)))?;
+                }
+            }
+        }
+        if nothing.recv_timeout(PAUSE).is_ok() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// So many of the newest jobs are looked at each time.
+const AT_ONCE: u32 = 1000;
+
+fn ended(db: &Connection) -> Result<Vec<Job>, queue::Error> {
+    let filter = Filter {
+        states: vec![
+            State::Done,
+            State::Failed,
+            State::Cancelled,
+            State::Duplicate,
+        ],
+        watch: None,
+        limit: Some(AT_ONCE),
+    };
+    query::jobs(db, &filter)
+}
+
+fn end_line(job: &Job) -> String {
+    let name = text::path(job.path.file_name().map_or(&*job.path, Path::new));
+    match job.state {
+        State::Done => {
+            let key = job.video_key.as_deref().unwrap_or_default();
+            format!("  ready     {name}  {key}")
+        }
+        State::Duplicate => format!(
+            "  ready     {name}, by the video of job {} with the same content",
+            job.duplicate_of.unwrap_or_default()
+        ),
+        State::Failed | State::Cancelled | State::Queued | State::Running => {
+            let why = job.last_error.as_deref().unwrap_or_default();
+            format!("  {:<9} {name}: {}", job.state.word(), text::line(why))
+        }
+    }
+}
+
+/// The last words: what is gone with the demo.
+pub(super) fn close(
+    screen: &mut Screen,
+    folder: &Path,
+    under_way: usize,
+) -> Result<(), CommandError> {
+    let dropped = match under_way {
+        0 => String::new(),
+        1 => "; one video that was on its way is dropped".to_owned(),
+        many => format!("; {many} videos that were on their way are dropped"),
+    };
+    screen.line_now(format_args!(
+        "The demo is over, and its folder {} is removed{dropped}.",
+        text::path(folder)
+    ))?;
+    Ok(())
+}
+
+/// How many videos are neither up nor given up.
+pub(super) fn under_way(database: &Path) -> usize {
+    let filter = Filter {
+        states: vec![State::Queued, State::Running],
+        ..Filter::default()
+    };
+    queue::open_for_reading(database)
+        .and_then(|db| query::jobs(&db, &filter))
+        .map_or(0, |jobs| jobs.len())
+}
+
+/// Follows the file to its end, one line a stage.
+pub(super) fn follow(
+    screen: &mut Screen,
+    database: &Path,
+    video: &Path,
+    stop: &CancellationToken,
+) -> Result<Exit, CommandError> {
+    let deadline = Instant::now() + DEADLINE;
+    let (_never, nothing) = mpsc::channel::<()>();
+    let mut bar = None;
+    let mut shown = HashSet::new();
+    while !stop.is_cancelled() && Instant::now() < deadline {
+        if let Ok(db) = queue::open_for_reading(database) {
+            let job = query::by_path(&db, video)?.pop();
+            for line in stages(&db, video, job.as_ref())? {
+                if !shown.contains(&line) {
+                    bars::aside(|| screen.line_now(&line))?;
+                    shown.insert(line);
+                }
+            }
+            if let Some(job) = job {
+                if let Some(exit) = end(&job) {
+                    return Ok(exit);
+                }
+                draw(
+                    bar.get_or_insert_with(|| Bar::new(WAITING, job.identity.bytes())),
+                    &db,
+                    &job,
+                )?;
+            }
+        }
+        if nothing.recv_timeout(PAUSE).is_ok() {
+            break;
+        }
+    }
+    if stop.is_cancelled() {
+        return Ok(Exit::Done);
+    }
+    Err(CommandError::Failed(
+        "the video did not arrive within a minute".to_owned(),
+    ))
+}
+
+/// All stages that the file has reached, the first one first; the faster ones may pass unseen.
+fn stages(db: &Connection, video: &Path, job: Option<&Job>) -> Result<Vec<String>, CommandError> {
+    let name = text::path(video.file_name().map_or(video, Path::new));
+    let seen = format!("  seen      {name}");
+    let Some(job) = job else {
+        let Some(file) = settling::of(db, video)? else {
+            return Ok(Vec::new());
+        };
+        let waits = format!("  settling  {}", text::line(&file.waiting_for));
+        return Ok(vec![seen, waits]);
+    };
+    let size = text::size(job.identity.size);
+    let mut lines = vec![
+        seen,
+        format!(
+            "  queued    nobody writes it any more: job {}, {size}",
+            job.id
+        ),
+    ];
+    if let Some(key) = &job.video_key {
+        lines.push(format!("  created   the platform gave it the key {key}"));
+    }
+    if job.step == Step::Confirm {
+        let md5 = job.md5.as_deref().unwrap_or("unknown");
+        lines.push(format!("  uploaded  {size}, MD5 {md5} on both sides"));
+    }
+    match job.state {
+        State::Done => {
+            let key = job.video_key.as_deref().unwrap_or_default();
+            lines.push(format!("  ready     video key {key}"));
+        }
+        State::Failed => lines.push(format!(
+            "  failed    {}",
+            job.last_error.as_deref().unwrap_or_default()
+        )),
+        State::Queued | State::Running | State::Cancelled | State::Duplicate => {}
+    }
+    Ok(lines)
+}
+
+const WAITING: &str = "  {spinner} waiting for a worker";
+
+/// The upload's bar, or what is waited for.
+fn draw(bar: &Bar, db: &Connection, job: &Job) -> Result<(), CommandError> {
+    bar.restyle(match job.step {
+        Step::Create => WAITING,
+        Step::Transfer => "  uploading {bar:24} {wide_msg}",
+        Step::Confirm => "  {spinner} the platform works on it",
+    });
+    let sent = query::progress(db)?
+        .get(&job.id)
+        .map_or(0, |progress| progress.bytes_sent.cast_unsigned());
+    bar.at(sent, bars::so_far(sent, job.identity.bytes()));
+    Ok(())
+}
+
+fn end(job: &Job) -> Option<Exit> {
+    match job.state {
+        State::Done => Some(Exit::Done),
+        State::Failed | State::Cancelled | State::Duplicate => Some(Exit::Failed),
+        State::Queued | State::Running => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! The one answer that follows from the facts; pure.
+
+use crate::identity::Identity;
+use crate::queue::Job;
+use crate::queue::settling::Settling;
+use crate::watch::select::{Rule, Verdict};
+
+use super::facts::{Facts, Thing};
+
+/// Why the file is up, or is not.
+#[derive(Debug)]
+pub(super) enum Conclusion<'a> {
+    /// A job speaks for it: for the file that lies there, or that lay there.
+    Job(&'a Job),
+    /// The daemon waits for it to settle. A job, if there is one, speaks for its former content.
+    Settling(&'a Settling, Option<&'a Job>),
+    /// It will be taken as soon as it is seen. A job, if there is one, speaks for former content.
+    Unseen(Option<&'a Job>),
+    /// It belongs to no watch.
+    Outside,
+    /// Its watch leaves it alone.
+    Ignored(&'a Rule),
+    /// Nothing lies there, and no job ever did.
+    Nothing,
+    /// It is a folder whose files are looked at.
+    Folder,
+    /// It is a folder that cannot be listed, at least not by who asks.
+    Unlisted(&'a std::io::Error),
+    /// It cannot be looked at.
+    OutOfReach(&'a std::io::Error),
+}
+
+impl<'a> Conclusion<'a> {
+    pub(super) fn of(facts: &'a Facts<'_>) -> Self {
+        let newest = facts.known.jobs.last();
+        if let Thing::File { identity, .. } = &facts.thing
+            && let Some(job) = speaks_for(&facts.known.jobs, identity)
+        {
+            return Self::Job(job);
+        }
+        // Whoever may not look at the file is told what was found out by the one who may.
+        if let (Thing::Nothing | Thing::OutOfReach(_), Some(job)) = (&facts.thing, newest) {
+            return Self::Job(job);
+        }
+        if facts.owner.is_none() {
+            return Self::Outside;
+        }
+        if let Some(Verdict::Ignored(rule)) = &facts.verdict {
+            return Self::Ignored(rule);
+        }
+        match &facts.thing {
+            Thing::Nothing => Self::Nothing,
+            Thing::Folder(None) => Self::Folder,
+            Thing::Folder(Some(error)) => Self::Unlisted(error),
+            Thing::OutOfReach(error) => Self::OutOfReach(error),
+            Thing::File { .. } | Thing::Link(_) | Thing::Other => match &facts.known.settling {
+                // Without a daemon, the note is of one that was stopped.
+                Some(settling) if facts.daemon != Some(false) => Self::Settling(settling, newest),
+                _ => Self::Unseen(newest),
+            },
+        }
+    }
+
+    /// The word for it in JSON.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Job(_) => "job",
+            Self::Settling(..) => "settling",
+            Self::Unseen(_) => "unseen",
+            Self::Outside => "outside",
+            Self::Ignored(_) => "ignored",
+            Self::Nothing => "nothing",
+            Self::Folder | Self::Unlisted(_) => "folder",
+            Self::OutOfReach(_) => "out-of-reach",
+        }
+    }
+}
+
+/// The newest job of this very file, by the rule of enqueueing; a job whose file changed speaks for
+/// nothing.
+fn speaks_for<'a>(jobs: &'a [Job], identity: &Identity) -> Option<&'a Job> {
+    jobs.iter()
+        .rev()
+        .find(|job| !job.superseded && identity.may_still_be(&job.identity))
+}

@@ -1,0 +1,197 @@
+//! `jw-ingest job ID`: everything that is known of one job, with all its tries.
+
+use std::io;
+
+use super::context::{Context, Screen};
+use super::error::CommandError;
+use super::show::json::{AttemptObject, JobInFull, JobObject};
+use super::show::standing::{self, Around};
+use super::show::table::{self, Column};
+use super::show::text;
+use super::show::time::{Present, fine_span};
+use crate::config;
+use crate::exit::Exit;
+use crate::queue::query::{self, Attempt};
+use crate::queue::{self, Job, JobId, State, Step, accounts, operator};
+
+/// The end of its help.
+const HELP: &str = "\
+The steps have the same names as in `jw-ingest jobs`, whose help explains them.
+
+Examples:
+  jw-ingest job 12
+  jw-ingest job 12 --json | jq .attempt_list
+
+Exit status:
+  0   the job is shown
+  1   there is no such job, or the database cannot be read
+  2   the command line is wrong
+  78  the configuration is wrong";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// The job's number, as `jw-ingest jobs` shows it
+    id: i64,
+    /// One JSON object, the tries in `attempt_list`
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows the job.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let outline = config::load_outline(&context.config)?;
+    let db = queue::open_for_reading(&outline.database.path)?;
+    let id = JobId(args.id);
+    let Some(job) = operator::by_id(&db, id)? else {
+        return Err(CommandError::Failed(format!("there is no job {id}")));
+    };
+    let attempts = query::attempts(&db, id)?;
+    let progress = query::progress(&db)?.remove(&id);
+    if args.json {
+        let object = JobInFull {
+            job: JobObject::of(&job, progress.as_ref()),
+            attempt_list: attempts.iter().map(AttemptObject::of).collect(),
+        };
+        context.screen.object(&object)?;
+        return Ok(Exit::Done);
+    }
+    let daemon = queue::daemon_runs(&outline.database.path);
+    let paused = accounts::paused(&db)?;
+    let around = Around {
+        present: &context.present,
+        progress: progress.as_ref(),
+        paused: paused.iter().find(|p| p.account == job.account),
+        daemon,
+    };
+    show(&job, around, &attempts, &mut context.screen)?;
+    Ok(Exit::Done)
+}
+
+fn show(
+    job: &Job,
+    around: Around<'_>,
+    attempts: &[Attempt],
+    screen: &mut Screen,
+) -> io::Result<()> {
+    let present = around.present;
+    screen.line(format_args!(
+        "job {} {}",
+        job.id,
+        standing::sentence(job, around)
+    ))?;
+    if let Some(paused) = around.paused.filter(|_| job.state == State::Queued) {
+        screen.line(standing::pause(paused, present))?;
+    }
+    screen.line("")?;
+    for (name, fact) in facts(job, around) {
+        screen.line(format_args!("  {name:<13} {fact}"))?;
+    }
+    screen.line("")?;
+    if attempts.is_empty() {
+        return screen.line("not tried yet");
+    }
+    let rows = attempts
+        .iter()
+        .map(|attempt| row(attempt, job, present))
+        .collect();
+    screen.line(table::lay_out(&COLUMNS, rows, screen.width))
+}
+
+fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
+    let present = around.present;
+    let optional = |text: &Option<String>| text.as_deref().map(text::line);
+    let moment = |at| present.both(at);
+    let state = match job.state {
+        State::Queued | State::Running | State::Failed => {
+            let step = standing::step_word(job.step.word());
+            format!("{}, step {step}", job.state.word())
+        }
+        State::Done | State::Cancelled | State::Duplicate => job.state.word().to_owned(),
+    };
+    // The sentence above has it.
+    let is_told =
+        job.state == State::Failed || job.state == State::Queued && job.step != Step::Confirm;
+    let duration = job.duration.map(|seconds| format!("{seconds:.2} s"));
+    let all = [
+        ("file", Some(text::path(&job.path))),
+        ("size", Some(text::size_in_full(job.identity.size))),
+        ("watch", Some(text::line(&job.watch))),
+        ("account", Some(text::line(&job.account))),
+        ("state", Some(state)),
+        ("method", optional(&job.method)),
+        ("video key", optional(&job.video_key)),
+        ("tries", Some(job.attempts.to_string())),
+        ("last error", optional(&job.last_error).filter(|_| !is_told)),
+        ("failing since", job.failing_since.map(moment)),
+        ("created", Some(moment(job.created_at))),
+        (
+            "next try",
+            (job.state == State::Queued).then(|| next_try(job, around)),
+        ),
+        ("uploaded", job.sent_at.map(moment)),
+        ("finished", job.finished_at.map(moment)),
+        ("md5", optional(&job.md5)),
+        ("platform says", optional(&job.status)),
+        ("platform size", job.platform_size.map(text::size)),
+        ("duration", duration),
+        (
+            "duplicate of",
+            job.duplicate_of.map(|id| format!("job {id}")),
+        ),
+        ("ingest id", Some(text::line(&job.ingest_id))),
+    ];
+    all.into_iter()
+        .filter_map(|(name, fact)| Some((name, fact?)))
+        .collect()
+}
+
+fn next_try(job: &Job, around: Around<'_>) -> String {
+    if let Some(paused) = around.paused {
+        format!("when account {} works again", text::line(&paused.account))
+    } else if job.run_at > around.present.now {
+        around.present.both(job.run_at)
+    } else if around.daemon == Some(false) {
+        "when the daemon is started".to_owned()
+    } else {
+        "due".to_owned()
+    }
+}
+
+const COLUMNS: [Column; 8] = [
+    Column::Word("TRY BEGUN"),
+    Column::Word("STEP"),
+    Column::Word("METHOD"),
+    Column::Number("TOOK"),
+    Column::Number("SENT"),
+    Column::Word("OUTCOME"),
+    Column::Text("REQUEST"),
+    Column::Text("WHAT WAS SAID"),
+];
+
+fn row(attempt: &Attempt, job: &Job, present: &Present) -> Vec<String> {
+    let or_empty = |text: &Option<String>| text::line(text.as_deref().unwrap_or_default());
+    let message = if attempt.message.is_some() && attempt.message == job.last_error {
+        "see above".to_owned()
+    } else {
+        or_empty(&attempt.message)
+    };
+    let end = attempt.ended_at.unwrap_or(present.now);
+    vec![
+        present.clock_with_seconds(attempt.started_at),
+        standing::step_word(&attempt.step).to_owned(),
+        or_empty(&attempt.method),
+        fine_span(end.duration_since(attempt.started_at)),
+        text::size(attempt.bytes_sent),
+        attempt
+            .outcome
+            .clone()
+            .unwrap_or_else(|| "running".to_owned()),
+        or_empty(&attempt.request_id),
+        message,
+    ]
+}

@@ -1,0 +1,113 @@
+//! `jw-ingest retry`: failed or cancelled jobs are queued again, waiting ones brought forward.
+
+use std::path::PathBuf;
+
+use clap::ArgGroup;
+use rusqlite::Connection;
+
+use super::change;
+use super::context::{Context, remark};
+use super::error::CommandError;
+use crate::config;
+use crate::exit::Exit;
+use crate::queue::operator::{self, Answer};
+use crate::queue::{self, JobId, State};
+
+/// The end of its help.
+const HELP: &str = "\
+Examples:
+  jw-ingest retry 12 15
+  jw-ingest retry --failed
+
+Exit status:
+  0   each of them is queued again
+  1   at least one is not; its line says why
+  2   the command line is wrong
+  78  the configuration is wrong";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+#[command(group(ArgGroup::new("which").required(true).args(["ids", "failed"])))]
+pub struct Args {
+    /// Numbers of jobs, as `jw-ingest jobs` shows them
+    #[arg(value_name = "ID")]
+    ids: Vec<i64>,
+    /// All jobs that failed
+    #[arg(long)]
+    failed: bool,
+}
+
+/// Queues them again.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    let mut table = open_existing(context)?;
+    let ids = if args.failed {
+        operator::failed(&table.db)?
+    } else {
+        args.ids.iter().copied().map(JobId).collect()
+    };
+    if ids.is_empty() {
+        remark("no job has failed");
+    }
+    let now = context.present.now;
+    let no_daemon = queue::daemon_runs(&table.path) == Some(false);
+    order(&mut table, &ids, context, |db, id| {
+        let was = operator::by_id(db, id)?.map(|job| job.state);
+        if no_daemon && was == Some(State::Running) {
+            return Ok(Answer::Done(format!(
+                "job {id} was under way when the daemon was stopped hard, and goes on at the next start"
+            )));
+        }
+        operator::retry(db, id, now)
+    })
+}
+
+/// The job table, open for orders.
+pub(super) struct Table {
+    db: Connection,
+    path: PathBuf,
+}
+
+/// Opens the database for an order about jobs that exist: where there is none, none is made.
+///
+/// # Errors
+/// See [`CommandError`].
+pub(super) fn open_existing(context: &Context) -> Result<Table, CommandError> {
+    let path = config::load_outline(&context.config)?.database.path;
+    drop(queue::open_for_reading(&path)?);
+    let db = change::open(&path)?;
+    Ok(Table { db, path })
+}
+
+/// Carries an order out, each job in a transaction of its own: one refusal stops no other.
+///
+/// # Errors
+/// See [`CommandError`].
+pub(super) fn order(
+    table: &mut Table,
+    ids: &[JobId],
+    context: &mut Context,
+    verb: impl Fn(&Connection, JobId) -> Result<Answer, queue::Error>,
+) -> Result<Exit, CommandError> {
+    let mut exit = Exit::Done;
+    let mut is_done = false;
+    for id in ids {
+        match queue::write_now(&mut table.db, |db| verb(db, *id))? {
+            Answer::Done(text) => {
+                context.screen.line_now(text)?;
+                is_done = true;
+            }
+            Answer::Refused(text) => {
+                context.screen.line_now(format_args!("not done: {text}"))?;
+                exit = Exit::Failed;
+            }
+        }
+    }
+    if is_done {
+        change::hint(&table.path);
+    }
+    Ok(exit)
+}

@@ -1,0 +1,169 @@
+//! `jw-ingest sandbox`: the local stand-in of the platform, until a signal ends it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::error::CommandError;
+use super::run::listen;
+use crate::exit::Exit;
+use crate::sandbox::{self, Options};
+
+/// The sample key of the platform's own documentation (v1, authentication).
+const SAMPLE_KEY: &str = "XOqEAfxj";
+
+/// The sample secret of the platform's own documentation (v1, authentication); it opens nothing.
+const SAMPLE_SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
+
+/// The end of its help.
+const HELP: &str = "\
+Ends at SIGINT (Ctrl-C) or SIGTERM. Needs no configuration.
+
+Examples:
+  jw-ingest sandbox --dir /tmp/platform
+  jw-ingest sandbox --listen 127.0.0.1:0 --control --processing-time 200ms
+
+Exit status:
+  0   it was ended by a signal
+  1   it cannot listen, or not use the folder
+  2   the command line is wrong";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// Where it listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
+    listen: SocketAddr,
+    /// Let other machines in: it has no TLS, and whoever knows the key can fill the disk
+    #[arg(long)]
+    allow_remote: bool,
+    /// Where it keeps what it gets; unless given, a temporary folder that is deleted at the end
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The API key that it knows
+    #[arg(long, value_name = "KEY", default_value = SAMPLE_KEY)]
+    key: String,
+    /// The secret of the key. Other users see a command line: never give a real secret here
+    #[arg(long, value_name = "SECRET", default_value = SAMPLE_SECRET)]
+    secret: String,
+    /// Obey /control/…: whoever can reach it can inject faults
+    #[arg(long)]
+    control: bool,
+    /// How long a video is `processing`
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    processing_time: Duration,
+    /// How long after a PUT to S3 the platform notices the file
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    s3_notice: Duration,
+    /// How long an upload link lives
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    link_lifetime: Duration,
+    /// Calls a minute, other than list; 0 is without limit
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    rate_limit: u32,
+    /// List calls a minute; 0 is without limit
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    list_rate_limit: u32,
+}
+
+/// A time such as `2s`, `200ms`, `7d`, `1h 30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    const WRITE: &str = "write a duration like \"10s\", \"90m\", or \"5d\"";
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!(
+            "{text} has no unit; write a duration like \"{text}s\""
+        ));
+    }
+    let unclear = |_| format!("{text:?} is not a duration; {WRITE}");
+    // The platform's clocks know no daylight saving: a day is 24 hours here.
+    let span: jiff::Span = text.parse().map_err(unclear)?;
+    let signed: SignedDuration = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(unclear)?;
+    Duration::try_from(signed).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+/// Serves until a signal.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+    if !args.listen.ip().is_loopback() && !args.allow_remote {
+        return Err(CommandError::Usage(format!(
+            "{} can be reached from other machines; listen on 127.0.0.1, or say --allow-remote",
+            args.listen
+        )));
+    }
+    let requests = listen()?;
+    super::runtime()?.block_on(serve(args, context, requests.stop))
+}
+
+async fn serve(
+    args: &Args,
+    context: &mut Context,
+    stop: CancellationToken,
+) -> Result<Exit, CommandError> {
+    let refused = |source| CommandError::System {
+        what: format!("cannot listen on {}", args.listen),
+        source,
+    };
+    let listener = TcpListener::bind(args.listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let mut serving = pin!(sandbox::serve(
+        listener,
+        options(args),
+        stop.cancelled_owned()
+    ));
+    // Its first step opens the folder: where that fails, nothing has been promised yet.
+    tokio::select! {
+        biased;
+        ended = &mut serving => {
+            ended?;
+            return Ok(Exit::Done);
+        }
+        () = std::future::ready(()) => {}
+    }
+    introduce(args, address, context)?;
+    serving.await?;
+    Ok(Exit::Done)
+}
+
+fn options(args: &Args) -> Options {
+    Options {
+        dir: args.dir.clone(),
+        control: args.control,
+        processing: args.processing_time,
+        s3_notice: args.s3_notice,
+        link_lifetime: args.link_lifetime,
+        rate_limit: args.rate_limit,
+        list_rate_limit: args.list_rate_limit,
+        ..Options::new(args.key.as_str(), args.secret.as_str())
+    }
+}
+
+/// Says where it is and how a daemon is pointed at it. A secret that was chosen is not repeated.
+fn introduce(args: &Args, address: SocketAddr, context: &mut Context) -> Result<(), CommandError> {
+    let screen = &mut context.screen;
+    screen.line(format_args!("base-url  http://{address}/v1"))?;
+    screen.line(format_args!("key       {}", args.key))?;
+    if args.secret == SAMPLE_SECRET {
+        screen.line(format_args!(
+            "secret    {SAMPLE_SECRET}  (the documentation's sample)"
+        ))?;
+    }
+    screen.line(format_args!(
+        "\nFor a daemon's configuration (the secret in a file of mode 600):\n\n\
+         [account.sandbox]\napi = \"v1\"\nkey = \"{}\"\nsecret-file = \"/path/to/secret\"\n\
+         base-url = \"http://{address}/v1\"\n",
+        args.key
+    ))?;
+    screen.flush()?;
+    Ok(())
+}
