@@ -1,5 +1,27 @@
-//! The integration tests: one binary, a module per capability.
+//! The integration tests: one binary, a module per capability, around the real program.
 
 // `cfg(test)` says nothing new to the compiler, and lets clippy see that this is test code.
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod line;
+#[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod real_input;
+#[cfg(test)]
+mod renames;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
 mod sandbox;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod support;

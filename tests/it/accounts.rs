@@ -1,0 +1,238 @@
+//! An account that cannot work: its files wait and lose nothing, the platform is not hammered, and
+//! people are told once.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Dice, Platform, SECRET, Site, wait_for};
+
+const SMALL: usize = 20_000;
+
+fn write_secret(site: &Site, text: &str) {
+    fs::write(site.root().join("secret"), text).unwrap();
+}
+
+fn drop_files(site: &Site, names: &[&str]) -> Vec<PathBuf> {
+    let mut dice = Dice::new();
+    let mut drop_one = |name: &&str| site.drop_file(name, &dice.bytes(SMALL));
+    names.iter().map(&mut drop_one).collect()
+}
+
+fn probes(site: &Site) -> i64 {
+    site.value("SELECT probes FROM paused_accounts")
+        .unwrap_or(-1)
+}
+
+fn wait_probes(site: &Site, count: i64) {
+    wait_for("the account to be probed", || {
+        (probes(site) >= count).then_some(())
+    });
+}
+
+fn all_queued_without_a_try(site: &Site, count: usize) {
+    site.wait_jobs("all files queued, no attempt lost", |jobs| {
+        let unharmed = jobs
+            .iter()
+            .all(|job| job.state == "queued" && job.attempts == 0);
+        (jobs.len() == count && unharmed).then_some(())
+    });
+}
+
+#[test]
+fn a_wrong_secret_pauses_the_account_until_it_is_mended() {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    write_secret(&site, "not-the-secret-of-this-key");
+    let daemon = site.start();
+    let files = drop_files(&site, &["a.mp4", "b.mp4", "c.mp4", "d.mp4"]);
+    wait_probes(&site, 4);
+    all_queued_without_a_try(&site, 4);
+    // Each worker found it out once; from then on one harmless call at a time.
+    assert!(platform.count("create", "arrived") <= 2);
+    assert!(
+        platform.count("list", "arrived") <= 2 * 6,
+        "{}",
+        platform.story()
+    );
+    assert_eq!(platform.count("create", "acted"), 0);
+    assert_eq!(site.logged("is paused, its files wait"), 1);
+    let table = site.output(&["jobs"]);
+    let told = table
+        .lines()
+        .filter(|line| line.starts_with("account main is paused"));
+    assert_eq!(told.count(), 1, "{table}");
+    let why = site.output(&["explain", files[0].to_str().unwrap()]);
+    assert!(why.contains("is paused"), "{why}");
+
+    write_secret(&site, SECRET);
+    daemon.signal("HUP");
+    site.wait_done(4);
+    site.assert_exactly_one_each(&platform, &files);
+    assert_eq!(site.logged("works again; it was"), 1);
+    assert!(site.jobs().iter().all(|job| job.attempts == 1));
+    assert!(!site.output(&["jobs"]).contains("paused"));
+    site.assert_no_secrets();
+    drop(daemon);
+}
+
+#[test]
+fn a_restart_keeps_the_pause_in_sight_and_probes_at_once() {
+    let platform = Platform::start();
+    let retry = "[retry]\nfirst-delay = \"1h\"\nmax-delay = \"2h\"\n";
+    let site = Site::with(&platform, retry);
+    write_secret(&site, "not-the-secret-of-this-key");
+    let daemon = site.start();
+    let files = drop_files(&site, &["a.mp4", "b.mp4"]);
+    wait_for("the pause", || (probes(&site) >= 0).then_some(()));
+    all_queued_without_a_try(&site, 2);
+    let since: String = site.value("SELECT since FROM paused_accounts").unwrap();
+    daemon.kill9();
+    assert!(
+        site.output(&["jobs"])
+            .contains("account main is paused since")
+    );
+    let asked = platform.count("list", "answered");
+    let daemon = site.start();
+    platform.wait("list", "answered", asked + 1);
+    wait_probes(&site, 1);
+    assert_eq!(
+        site.value::<String>("SELECT since FROM paused_accounts"),
+        Some(since)
+    );
+    assert!(
+        site.output(&["jobs"])
+            .contains("account main is paused since")
+    );
+    assert_eq!(
+        site.logged("is paused, its files wait"),
+        1,
+        "said once, over the restart too"
+    );
+    daemon.kill9();
+    write_secret(&site, SECRET);
+    let daemon = site.start();
+    site.wait_done(2);
+    site.assert_exactly_one_each(&platform, &files);
+    drop(daemon);
+}
+
+fn quota() -> Value {
+    let body = json!({"status": "error", "code": "CallInvalid", "title": "Call Invalid",
+                      "message": "content storage limit exceeded"});
+    json!({"kind": "status", "status": 400, "body": body.to_string()})
+}
+
+#[test]
+fn a_used_up_plan_is_tried_with_one_job_at_a_time() {
+    let platform = Platform::start();
+    let site = Site::with(&platform, "[upload]\nfiles-at-once = 3\n");
+    platform.faults("create", Some(5), &quota());
+    platform.fault("create", json!({"kind": "hold-before-acting"}));
+    let daemon = site.start();
+    let mut files = drop_files(&site, &["a.mp4", "b.mp4", "c.mp4", "d.mp4"]);
+    // Three at once ran into it, then one at a time with growing pauses, until one is let through.
+    platform.wait("create", "held", 1);
+    let running = || {
+        site.jobs()
+            .iter()
+            .filter(|job| job.state == "running")
+            .count()
+    };
+    assert_eq!(running(), 1);
+    // Whatever else comes waits for that one.
+    files.extend(drop_files(&site, &["e.mp4"]));
+    site.wait_jobs("the late file", |jobs| (jobs.len() == 5).then_some(()));
+    files.extend(drop_files(&site, &["f.mp4"]));
+    site.wait_jobs("the later file", |jobs| (jobs.len() == 6).then_some(()));
+    assert_eq!((running(), platform.count("create", "arrived")), (1, 6));
+    let table = site.output(&["jobs"]);
+    assert!(table.contains("content storage limit exceeded"), "{table}");
+    platform.release();
+    site.wait_done(6);
+    site.assert_exactly_one_each(&platform, &files);
+    assert_eq!(site.logged("is paused, its files wait"), 1);
+    assert_eq!(site.logged("works again; it was"), 1);
+    assert!(site.jobs().iter().all(|job| job.attempts == 1));
+    site.assert_no_secrets();
+    drop(daemon);
+}
+
+#[test]
+fn a_used_up_plan_stays_paused_while_other_videos_are_looked_at() {
+    let platform = Platform::with(|options| options.processing = Duration::from_mins(10));
+    let site = Site::new(&platform);
+    let daemon = site.start();
+    // One video is up and waits for `ready`: it is listed again and again, with success.
+    let mut files = drop_files(&site, &["up.mp4"]);
+    site.wait_jobs("the first to wait for ready", |jobs| {
+        jobs.first().filter(|job| job.step == "confirm").map(|_| ())
+    });
+    platform.faults("create", None, &quota());
+    files.extend(drop_files(&site, &["a.mp4", "b.mp4"]));
+    wait_probes(&site, 5);
+    // That a list call works is no proof that there is room: said once, and no end of it.
+    assert_eq!(site.logged("is paused, its files wait"), 1);
+    assert_eq!(site.logged("works again; it was"), 0);
+    assert!(
+        platform.count("create", "arrived") <= 1 + 2 + 6,
+        "{}",
+        platform.story()
+    );
+    platform.clear_faults();
+    site.wait_jobs("all to be up", |jobs| {
+        let up = jobs.iter().filter(|job| job.step == "confirm").count();
+        (up == 3).then_some(())
+    });
+    assert_eq!(site.logged("works again; it was"), 1);
+    for video in platform.videos() {
+        platform.control(
+            "POST",
+            &format!("videos/{}", video.key),
+            &json!({"status": "ready"}),
+        );
+    }
+    site.wait_done(3);
+    site.assert_exactly_one_each(&platform, &files);
+    drop(daemon);
+}
+
+#[test]
+fn a_rate_limit_is_kept_without_a_storm_of_refusals() {
+    let platform = Platform::with(|options| options.rate_limit = 6);
+    let site = Site::with(&platform, "[upload]\nfiles-at-once = 4\n");
+    let daemon = site.start();
+    let names: Vec<String> = (0..10).map(|n| format!("{n}.mp4")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    drop_files(&site, &names);
+    let refused = || {
+        let seen = platform.control("GET", "requests", &Value::Null);
+        let requests = seen["requests"].as_array().unwrap().clone();
+        requests
+            .iter()
+            .filter(|request| request["status"] == 429)
+            .count()
+    };
+    // What the window has room for goes through; the rest waits for the next one, unharmed.
+    site.wait_done(6);
+    site.wait_jobs("the others to wait", |jobs| {
+        (jobs.len() == 10).then_some(())
+    });
+    // Workers that meet the limit together learn it together: never more than one refusal each.
+    assert!(refused() <= 4, "{}", platform.story());
+    let asked = platform.count("list", "answered");
+    // New settings know nothing of the window, and must learn it by one refusal at most.
+    daemon.signal("HUP");
+    site.wait_log("the configuration was read anew");
+    let late = drop_files(&site, &["late.mp4"]);
+    site.wait_jobs("the late file", |jobs| {
+        jobs.iter().any(|job| job.path == late[0]).then_some(())
+    });
+    assert!(refused() <= 8, "{}", platform.story());
+    assert!(platform.count("list", "answered") <= asked + 4);
+    assert!(site.jobs().iter().all(|job| job.state != "failed"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}

@@ -1,0 +1,10 @@
+//! The commands on hand-made databases: what they print, and with which code they end.
+
+mod demo;
+mod ends;
+mod explain;
+mod faults;
+mod fixture;
+mod lists;
+mod orders;
+mod words;

@@ -1,0 +1,64 @@
+//! The real daemon as a child process, with its log in a file.
+
+use std::fs::File;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{Site, wait_for};
+
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+/// A running daemon; killed when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    pub(crate) fn start(site: &Site, args: &[&str]) -> Self {
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let log = site.root().join(format!("daemon-{run:04}.log"));
+        let child = Command::new(env!("CARGO_BIN_EXE_jw-ingest"))
+            .args(["--log", "debug", "--config"])
+            .arg(site.config())
+            .args(args)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(log).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal by its name, e.g. `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        wait_for("the daemon to end", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,95 @@
+//! The harness: a platform to upload to, a site with a folder and a configuration, and the real
+//! daemon as a child process that can be killed.
+//!
+//! Every wait is for an event or a state, with a deadline; what a test that fails needs to be
+//! understood (the daemon's log, the job table, the platform's requests) is printed by itself.
+
+mod daemon;
+mod http;
+mod look;
+mod platform;
+mod site;
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+pub(crate) use daemon::Daemon;
+pub(crate) use platform::{Platform, SECRET};
+pub(crate) use site::{JobRow, Site, sha1_of};
+
+/// Longer than anything takes on a loaded machine; a test that gets here has failed.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Waits until `ready` gives a value.
+pub(crate) fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for: {what}");
+        // A state that another process makes has no event to wait for: look often.
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// Whether a program is there; tests that need it say that they were left out.
+pub(crate) fn have(program: &str) -> bool {
+    let there = std::process::Command::new(program)
+        .arg(if program == "ffmpeg" {
+            "-version"
+        } else {
+            "--version"
+        })
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !there {
+        left_out(&format!("{program} is not installed"));
+    }
+    there
+}
+
+/// Says that a test, or a part of one, cannot run here; also where the test's output is captured.
+pub(crate) fn left_out(why: &str) {
+    drop(writeln!(std::io::stderr(), "LEFT OUT: {why}"));
+}
+
+/// Random numbers whose seed is printed, so that a run can be repeated: `JW_INGEST_TEST_SEED=N`.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new() -> Self {
+        let seed = std::env::var("JW_INGEST_TEST_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| u64::from(std::process::id()) ^ now_nanos());
+        println!("seed of this run: JW_INGEST_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    /// The next number below `limit` (splitmix64).
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % limit
+    }
+
+    /// So many bytes that no other file has.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count.div_ceil(8))
+            .flat_map(|_| self.below(u64::MAX).to_le_bytes())
+            .take(count)
+            .collect()
+    }
+}
+
+fn now_nanos() -> u64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    since.as_secs().wrapping_mul(1_000_000_007) ^ u64::from(since.subsec_nanos())
+}

@@ -1,0 +1,195 @@
+//! The sandbox in this process, on a port of its own: it outlives the daemons that are killed.
+
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jw_ingest::sandbox::{self, Options};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_util::sync::CancellationToken;
+
+use super::http;
+
+pub(crate) const KEY: &str = "XOqEAfxj";
+pub(crate) const SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
+
+/// What a connection holds unread. The kernel's own buffers grow to tens of megabytes on some
+/// machines, and an upload that is to hang in mid body would be out before it does.
+const RECEIVE_BUFFER: u32 = 256 * 1024;
+
+/// A running platform.
+pub(crate) struct Platform {
+    address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+    _dir: TempDir,
+}
+
+/// A video as the platform has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Video {
+    pub(crate) key: String,
+    pub(crate) title: String,
+    pub(crate) status: String,
+    pub(crate) ingest_id: String,
+    pub(crate) sha1: Option<String>,
+    /// How many times its bytes arrived whole.
+    pub(crate) received: u64,
+}
+
+impl Platform {
+    /// Without rate limits, and quick to process.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = Options::new(KEY, SECRET);
+        options.dir = Some(dir.path().to_owned());
+        options.control = true;
+        options.processing = Duration::from_millis(200);
+        options.s3_notice = Duration::from_millis(100);
+        options.rate_limit = 0;
+        options.list_rate_limit = 0;
+        change(&mut options);
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime
+                .block_on(async {
+                    let listener = listen();
+                    tell.send(listener.local_addr().unwrap()).unwrap();
+                    sandbox::serve(listener, options, stopped).await
+                })
+                .unwrap();
+        });
+        let address = told.recv_timeout(super::DEADLINE).unwrap();
+        Self {
+            address,
+            stop,
+            thread: Some(thread),
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    pub(crate) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let text = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let (status, value) =
+            http::request(self.address, method, &format!("/control/{path}"), &text);
+        assert_eq!(status, 200, "control {method} {path} {body}: {value}");
+        value
+    }
+
+    /// Orders a fault for the next requests of an operation, e.g.
+    /// `("create", json!({"kind": "hold-after-acting"}))`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers make it with json! on the spot"
+    )]
+    pub(crate) fn fault(&self, on: &str, fault: Value) {
+        self.faults(on, Some(1), &fault);
+    }
+
+    pub(crate) fn faults(&self, on: &str, times: Option<u32>, fault: &Value) {
+        self.control(
+            "POST",
+            "faults",
+            &json!({"on": on, "times": times, "fault": fault}),
+        );
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.control("DELETE", "faults", &Value::Null);
+    }
+
+    pub(crate) fn release(&self) {
+        self.control("POST", "release", &Value::Null);
+    }
+
+    /// Waits until an operation has reached a stage so many times since the start.
+    pub(crate) fn wait(&self, on: &str, stage: &str, count: u64) {
+        let limit = super::DEADLINE.as_millis();
+        self.control(
+            "GET",
+            &format!("wait?on={on}&stage={stage}&count={count}&timeout_ms={limit}"),
+            &Value::Null,
+        );
+    }
+
+    /// How many requests of an operation came so far to that stage.
+    pub(crate) fn count(&self, on: &str, stage: &str) -> u64 {
+        let seen = self.control("GET", "requests", &Value::Null);
+        seen["counts"][on][stage].as_u64().unwrap_or_default()
+    }
+
+    /// The videos that exist, deleted ones excepted.
+    pub(crate) fn videos(&self) -> Vec<Video> {
+        let answer = self.control("GET", "videos?digest=sha1", &Value::Null);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let videos = answer["videos"].as_array().unwrap();
+        videos
+            .iter()
+            .map(|video| Video {
+                key: text(&video["key"]),
+                title: text(&video["fields"]["title"]),
+                status: text(&video["status"]),
+                ingest_id: text(&video["custom"]["ingest_id"]),
+                sha1: video["stored_sha1"].as_str().map(str::to_owned),
+                received: video["received"].as_u64().unwrap_or_default(),
+            })
+            .collect()
+    }
+
+    /// Bytes of upload bodies that came for all videos together, cut and repeated ones included.
+    pub(crate) fn bytes_received(&self) -> u64 {
+        let answer = self.control("GET", "videos", &Value::Null);
+        let videos = answer["videos"].as_array().unwrap();
+        let received = videos
+            .iter()
+            .map(|video| video["bytes_received"].as_u64().unwrap());
+        received.sum()
+    }
+
+    /// The log of requests, for a test that failed.
+    pub(crate) fn story(&self) -> String {
+        let seen = self.control("GET", "requests", &Value::Null);
+        serde_json::to_string_pretty(&seen).unwrap()
+    }
+}
+
+/// A port of its own.
+fn listen() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket.listen(1024).unwrap()
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- the platform's requests\n{}", self.story());
+        }
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
