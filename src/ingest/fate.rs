@@ -67,17 +67,8 @@ async fn again(
     now: Timestamp,
 ) -> Result<(), Error> {
     let retry = &context.now_settings().config.retry;
-    if let Some(message) = given_up(lease, retry, &report, now) {
-        return fail(
-            context,
-            lease,
-            Report {
-                message: Some(message),
-                ..report
-            },
-            now,
-        )
-        .await;
+    if let Some(last) = given_up(lease, retry, &report, now) {
+        return fail(context, lease, last, now).await;
     }
     let wait = retry::delay(
         lease.job.attempts,
@@ -101,24 +92,28 @@ async fn again(
     .await
 }
 
-/// The sentence of a job that has failed for longer than `give-up-after`.
+/// The last report of a job that has failed for longer than `give-up-after`; `None`: it has not.
 fn given_up(
     lease: &Lease,
     retry: &config::Retry,
     report: &Report,
     now: Timestamp,
-) -> Option<String> {
+) -> Option<Report> {
     let since = lease.job.failing_since?;
     if later(since, retry.give_up_after) > now {
         return None;
     }
-    Some(format!(
+    let message = format!(
         "given up: every try since {} failed (give-up-after); the last one: {}; when the cause is mended: \
          jw-ingest retry {}",
         clock::text(since),
         said(report),
         lease.job.id
-    ))
+    );
+    Some(Report {
+        message: Some(message),
+        ..report.clone()
+    })
 }
 
 /// Fails the job for good.
@@ -148,17 +143,8 @@ pub(super) async fn start_over(
     now: Timestamp,
 ) -> Result<(), Error> {
     let retry = &context.now_settings().config.retry;
-    if let Some(message) = given_up(lease, retry, &report, now) {
-        return fail(
-            context,
-            lease,
-            Report {
-                message: Some(message),
-                ..report
-            },
-            now,
-        )
-        .await;
+    if let Some(last) = given_up(lease, retry, &report, now) {
+        return fail(context, lease, last, now).await;
     }
     // The first time a fresh video is made at once: nothing is wrong but the age of the old one.
     let run_at = if lease.job.failing_since.is_none() {

@@ -80,7 +80,7 @@ async fn superseded(context: &Context, lease: &Lease, report: Report) -> Result<
     let absence = persist(context, move |db| outcome::absence(db, &held)).await?;
     if absence == Absence::Renamed {
         // Another file has the old name by now; this one is tried under its new one.
-        return fate::give_back(context, lease, now, ("gone", report)).await;
+        return fate::give_back(context, lease, now, ("renamed", report)).await;
     }
     let path = text::path(&lease.job.path);
     tracing::info!(job.id = lease.job.id.0, "{path}: {}", said(&report));
@@ -107,14 +107,15 @@ async fn gone(context: &Context, lease: &Lease, report: Report) -> Result<(), Er
     let (held, now) = (lease.clone(), clock::now());
     let absence = persist(context, move |db| outcome::absence(db, &held)).await?;
     let grace = settle_time(context, lease) * SETTLE_TIMES_OF_GRACE;
-    let run_at = match absence {
-        Absence::Renamed => now,
-        Absence::First => later(now, grace),
+    // A rename that was followed is no miss: it leaves the grace for a real one.
+    let (word, run_at) = match absence {
+        Absence::Renamed => ("renamed", now),
+        Absence::First => ("gone", later(now, grace)),
         Absence::Again => return vanished(context, lease, report).await,
     };
     let lease = lease.clone();
     persist(context, move |db| {
-        outcome::again(db, &lease, (run_at, Count::No), ("gone", &report), now)
+        outcome::again(db, &lease, (run_at, Count::No), (word, &report), now)
     })
     .await
 }
