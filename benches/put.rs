@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jw_ingest::platform::{Link, Method};
+use jw_ingest::platform::Link;
 use jw_ingest::upload::{self, Order, RESPONSE_TIMEOUT};
+use jw_ingest::way::Way;
 use tokio_util::sync::CancellationToken;
 
 const GIB: u64 = 1 << 30;
@@ -156,9 +157,9 @@ fn send(mode: &str, url: &str, path: &Path) {
         on_confirmed: Box::new(|_| Ok(())),
     };
     let method = if mode.starts_with("form") {
-        Method::Form
+        Way::Form
     } else {
-        Method::S3
+        Way::S3
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -49,6 +49,7 @@ pub mod telemetry;
 pub mod text;
 pub mod upload;
 pub mod watch;
+pub mod way;
 
 /// An error with all its causes as one sentence, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

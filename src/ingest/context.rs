@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use crate::config::{Config, Watch};
-use crate::platform::{self, v1::Client};
+use crate::platform::{self, Client};
 use crate::queue::Queue;
 
 /// The configuration with a client for each account; replaced as a whole on SIGHUP.

@@ -14,10 +14,10 @@ use super::fate::{self, Failure};
 use super::worker::{Next, Task};
 use super::{disk, method, pause, trouble};
 use crate::disposition::Disposition;
-use crate::platform::v1::Client;
-use crate::platform::{self, Created, Method, NewVideo, Status, VideoKey};
+use crate::platform::{self, Client, Created, Grant, NewVideo, Status, VideoKey};
 use crate::queue::outcome::{self, NewTicket, Report};
 use crate::queue::{Error, Lease, Step, Ticket};
+use crate::way::Way;
 use crate::{chain, clock, text};
 
 use super::persist::persist;
@@ -57,7 +57,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         }
     }
     match choose(task, &settings, lease).await? {
-        Ok(method) => create(task, lease, client, method).await,
+        Ok(way) => create(task, lease, client, way).await,
         Err(refusal) => {
             let failure = Failure::new(&refusal, Disposition::Permanent);
             fate::settle(context, lease, failure).await?;
@@ -75,21 +75,21 @@ const DEAR_BREAK: i64 = 1 << 30;
 
 /// Whether a form upload of this size of loss broke off: from the next try on the job goes the
 /// resumable way.
-pub(super) fn is_dear(method: Method, sent: i64) -> bool {
-    method == Method::Form && sent >= DEAR_BREAK
+pub(super) fn is_dear(way: Way, sent: i64) -> bool {
+    way == Way::Form && sent >= DEAR_BREAK
 }
 
 async fn choose(
     task: &Task,
     settings: &Settings,
     lease: &Lease,
-) -> Result<Result<Method, method::Refusal>, Error> {
+) -> Result<Result<Way, method::Refusal>, Error> {
     let wanted = settings
         .watch(&lease.job.watch)
         .map_or(crate::config::Method::Auto, |watch| watch.method);
     let (job, limits) = (lease.job.id, &settings.config.upload);
     let form_broke = persist(&task.context, move |db| {
-        outcome::broke_off(db, job, method::word(Method::Form), DEAR_BREAK)
+        outcome::broke_off(db, job, Way::Form.word(), DEAR_BREAK)
     })
     .await?;
     let size = lease.job.identity.bytes();
@@ -160,7 +160,7 @@ async fn reopen(
     client: &Client,
     key: &VideoKey,
 ) -> Result<Option<Next>, Error> {
-    if lease.job.method.as_deref() != Some(method::word(Method::Resumable)) {
+    if lease.job.method.as_deref() != Some(Way::Resumable.word()) {
         return Ok(None);
     }
     match until_stopped(task, client.reopen(key)).await {
@@ -169,9 +169,9 @@ async fn reopen(
         Some(Ok(Some(link))) => {
             let created = Created {
                 key: key.clone(),
-                link,
+                grant: Grant::Link(link),
             };
-            record(task, lease, (Method::Resumable, created))
+            record(task, lease, (Way::Resumable, created))
                 .await
                 .map(Some)
         }
@@ -213,16 +213,11 @@ async fn adopt(task: &Task, lease: &Lease, key: &str) -> Result<Next, Error> {
     Ok(Next::Finished)
 }
 
-async fn create(
-    task: &Task,
-    lease: &Lease,
-    client: &Client,
-    method: Method,
-) -> Result<Next, Error> {
+async fn create(task: &Task, lease: &Lease, client: &Client, way: Way) -> Result<Next, Error> {
     let context = &task.context;
     let (begun, now) = (lease.clone(), clock::now());
     persist(context, move |db| {
-        outcome::create_begins(db, &begun, method::word(method), now)
+        outcome::create_begins(db, &begun, way.word(), now)
     })
     .await?;
     let title = title(&lease.job.path);
@@ -230,12 +225,13 @@ async fn create(
     let video = NewVideo {
         title: &title,
         ingest_id: &lease.job.ingest_id,
-        method,
-        size,
+        way,
+        size: Some(size),
+        source: None,
     };
     match until_stopped(task, client.create(video)).await {
         None => park(task, lease).await,
-        Some(Ok(created)) => record(task, lease, (method, created)).await,
+        Some(Ok(created)) => record(task, lease, (way, created)).await,
         Some(Err(error)) => {
             if error.disposition() != Disposition::Ambiguous {
                 let none = lease.clone();
@@ -251,15 +247,11 @@ async fn create(
 }
 
 /// Stores key and link, before a byte is sent.
-async fn record(
-    task: &Task,
-    lease: &Lease,
-    (method, created): (Method, Created),
-) -> Result<Next, Error> {
+async fn record(task: &Task, lease: &Lease, (way, created): (Way, Created)) -> Result<Next, Error> {
     let context = &task.context;
     let ticket = Ticket {
-        link: created.link.store(),
-        expires_at: created.link.expires_at(),
+        link: created.grant.store(),
+        expires_at: created.grant.expires_at(),
         last_byte_at: None,
     };
     let key = created.key.to_string();
@@ -277,7 +269,7 @@ async fn record(
     pause::works(context, &lease.job.account).await?;
     let mut on = lease.clone();
     on.job.step = Step::Transfer;
-    on.job.method = Some(method::word(method).to_owned());
+    on.job.method = Some(way.word().to_owned());
     on.job.video_key = Some(key);
     on.ticket = Some(ticket);
     Ok(Next::GoOn(Box::new(on)))

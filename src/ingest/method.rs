@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 
 use crate::config::{Method as Wanted, Upload};
-use crate::platform::Method;
+use crate::way::Way;
 
 /// A file that no allowed way can take; its text tells the operator what to do.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(super) fn choose(
     wanted: Wanted,
     limits: &Upload,
     form_broke: bool,
-) -> Result<Method, Refusal> {
+) -> Result<Way, Refusal> {
     let measure = |bytes| ByteSize::b(bytes).display().si();
     if size > limits.size_limit {
         return Err(Refusal::TooBig {
@@ -52,27 +52,11 @@ pub(super) fn choose(
             size: measure(size),
             limit: measure(limits.s3_limit),
         }),
-        Wanted::Auto if size > limits.s3_limit && form_broke => Ok(Method::Resumable),
-        Wanted::Auto | Wanted::S3 if size <= limits.s3_limit => Ok(Method::S3),
-        Wanted::Auto | Wanted::S3 | Wanted::Form => Ok(Method::Form),
-        Wanted::Resumable => Ok(Method::Resumable),
+        Wanted::Auto if size > limits.s3_limit && form_broke => Ok(Way::Resumable),
+        Wanted::Auto | Wanted::S3 if size <= limits.s3_limit => Ok(Way::S3),
+        Wanted::Auto | Wanted::S3 | Wanted::Form => Ok(Way::Form),
+        Wanted::Resumable => Ok(Way::Resumable),
     }
-}
-
-/// The word for a way in the job table.
-pub(super) fn word(method: Method) -> &'static str {
-    match method {
-        Method::S3 => "s3",
-        Method::Form => "form",
-        Method::Resumable => "resumable",
-    }
-}
-
-/// The way that a word in the job table stands for.
-pub(super) fn from_word(word: &str) -> Option<Method> {
-    [Method::S3, Method::Form, Method::Resumable]
-        .into_iter()
-        .find(|method| self::word(*method) == word)
 }
 
 #[cfg(test)]
@@ -92,25 +76,20 @@ mod tests {
             segment_size: 1,
         };
         for (size, wanted, expected, after_a_break) in [
-            (0, Wanted::Auto, Some(Method::S3), Some(Method::S3)),
-            (5, Wanted::Auto, Some(Method::S3), Some(Method::S3)),
-            (6, Wanted::Auto, Some(Method::Form), Some(Method::Resumable)),
-            (
-                25,
-                Wanted::Auto,
-                Some(Method::Form),
-                Some(Method::Resumable),
-            ),
+            (0, Wanted::Auto, Some(Way::S3), Some(Way::S3)),
+            (5, Wanted::Auto, Some(Way::S3), Some(Way::S3)),
+            (6, Wanted::Auto, Some(Way::Form), Some(Way::Resumable)),
+            (25, Wanted::Auto, Some(Way::Form), Some(Way::Resumable)),
             (26, Wanted::Auto, None, None),
-            (5, Wanted::S3, Some(Method::S3), Some(Method::S3)),
+            (5, Wanted::S3, Some(Way::S3), Some(Way::S3)),
             (6, Wanted::S3, None, None),
-            (1, Wanted::Form, Some(Method::Form), Some(Method::Form)),
+            (1, Wanted::Form, Some(Way::Form), Some(Way::Form)),
             (26, Wanted::Form, None, None),
             (
                 1,
                 Wanted::Resumable,
-                Some(Method::Resumable),
-                Some(Method::Resumable),
+                Some(Way::Resumable),
+                Some(Way::Resumable),
             ),
             (26, Wanted::Resumable, None, None),
         ] {
@@ -121,13 +100,6 @@ mod tests {
                 after_a_break,
                 "{size} by {wanted:?}, after a break"
             );
-        }
-    }
-
-    #[test]
-    fn every_way_has_its_word() {
-        for method in [Method::S3, Method::Form, Method::Resumable] {
-            assert_eq!(from_word(word(method)), Some(method));
         }
     }
 }

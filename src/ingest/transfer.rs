@@ -15,12 +15,13 @@ use super::fate::{self, Failure};
 use super::persist::persist;
 use super::source::{Freshness, Problem, Source};
 use super::worker::{Next, Task};
-use super::{disk, method, trouble};
+use super::{disk, trouble};
 use crate::disposition::Disposition;
-use crate::platform::{Link, Method, Status, VideoKey};
+use crate::platform::{Link, Status, VideoKey};
 use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, Step, Ticket};
 use crate::upload::{self, Order, Progress, Receipt};
+use crate::way::Way;
 use crate::{chain, clock, config, text};
 
 /// A link must live at least so long when the upload starts: the server looks at it when the
@@ -39,7 +40,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         outcome::begin(db, &begun, Step::Transfer, now)
     })
     .await?;
-    let Some((ticket, key, method)) = parts(lease) else {
+    let Some((ticket, key, way)) = parts(lease) else {
         return start_over(task, lease, "the upload link was lost").await;
     };
     if let Some(since) = ticket.last_byte_at
@@ -54,16 +55,16 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
     };
     match disk::open(task, lease).await {
         None => park(task, lease).await,
-        Some(Ok(source)) => send(task, lease, Arc::new(source), (method, link)).await,
+        Some(Ok(source)) => send(task, lease, Arc::new(source), (way, link)).await,
         Some(Err(problem)) => settle_trouble(task, lease, problem, 0).await,
     }
 }
 
-fn parts(lease: &Lease) -> Option<(&Ticket, VideoKey, Method)> {
+fn parts(lease: &Lease) -> Option<(&Ticket, VideoKey, Way)> {
     let ticket = lease.ticket.as_ref()?;
     let key = lease.job.video_key.as_deref()?.parse().ok()?;
-    let method = lease.job.method.as_deref().and_then(method::from_word)?;
-    Some((ticket, key, method))
+    let way = lease.job.method.as_deref().and_then(Way::from_word)?;
+    Some((ticket, key, way))
 }
 
 async fn start_over(task: &Task, lease: &Lease, why: &str) -> Result<Next, Error> {
@@ -166,7 +167,7 @@ async fn send(
     task: &Task,
     lease: &Lease,
     source: Arc<Source>,
-    (method, link): (Method, Link),
+    (way, link): (Way, Link),
 ) -> Result<Next, Error> {
     let context = &task.context;
     let file = match source.file() {
@@ -196,7 +197,7 @@ async fn send(
         segment_size: context.now_settings().config.upload.segment_size,
         on_confirmed: on_confirmed(task, lease),
     };
-    let outcome = upload::send(method, order, task.stop.clone()).await;
+    let outcome = upload::send(way, order, task.stop.clone()).await;
     let sent = i64::try_from(progress.sent()).unwrap_or(i64::MAX);
     match outcome {
         Ok(receipt) => accept(task, lease, &source, receipt).await,
@@ -324,12 +325,12 @@ async fn refuse(
         request_id: error.request_id().map(str::to_owned),
     };
     let transient = matches!(disposition, Disposition::Transient { .. });
-    let method = lease.job.method.as_deref().and_then(method::from_word);
+    let way = lease.job.method.as_deref().and_then(Way::from_word);
     let settings = context.now_settings();
     let is_free = settings
         .watch(&lease.job.watch)
         .is_none_or(|watch| watch.method == config::Method::Auto);
-    if transient && is_free && method.is_some_and(|method| create::is_dear(method, sent)) {
+    if transient && is_free && way.is_some_and(|way| create::is_dear(way, sent)) {
         return fate::start_over(context, lease, ("transient", report), clock::now()).await;
     }
     let failure = Failure {

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::dispatch::until;
 use super::fate::later;
 use super::persist::persist;
-use crate::platform::{self, v1::Client};
+use crate::platform::{self, Client};
 use crate::queue::withdraw::{self, Withdrawal};
 use crate::queue::{Error, retry};
 use crate::{chain, clock};

@@ -3,19 +3,26 @@
 //! It knows nothing of the queue and moves no file bytes: what it hands out for those is a [`Link`].
 //! Every failure is an [`Error`] whose [`Error::disposition`] says whether trying again helps.
 
+mod client;
 pub mod code;
 mod error;
 mod key;
 pub mod lenient;
 mod limit;
 pub(crate) mod link;
+mod new;
+mod pass;
 mod session;
 #[cfg(test)]
 pub(crate) mod stub;
 pub mod v1;
+mod video;
 
+pub use client::Client;
 pub use error::{Effect, Error, Garbage, Garbled, Refusal};
 pub use key::VideoKey;
 pub use link::Link;
+pub use new::{Created, Grant, NewVideo};
+pub use pass::Pass;
 pub use session::SessionId;
-pub use v1::{Client, Created, ListQuery, Method, NewVideo, Page, Search, Status, Video};
+pub use video::{Status, Video};

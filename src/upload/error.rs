@@ -19,6 +19,9 @@ pub enum Error {
     /// There is no byte to send.
     #[error("the file is empty")]
     Empty,
+    /// This way does not go by one link.
+    #[error("an upload by {0} does not go to one link")]
+    NotByLink(&'static str),
     /// The machine is out of threads or descriptors.
     #[error("cannot start an upload")]
     Start(#[source] io::Error),
@@ -170,7 +173,9 @@ impl Error {
     /// be withdrawn, and only a new video gives a new link.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Empty | Self::OneByte | Self::HungUp { .. } => Disposition::Permanent,
+            Self::Empty | Self::NotByLink(_) | Self::OneByte | Self::HungUp { .. } => {
+                Disposition::Permanent
+            }
             Self::Setup(_) => Disposition::Blocked,
             Self::Start(_)
             | Self::Disk(_)

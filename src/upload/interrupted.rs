@@ -31,7 +31,7 @@ async fn a_connection_that_breaks_before_the_last_byte_left_nothing() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_leaves_it_open() {
-    for method in [Method::S3, Method::Form] {
+    for method in [Way::S3, Way::Form] {
         let stub = Stub::serve(|_, peer| {
             peer.request();
         });
@@ -110,7 +110,7 @@ async fn cancelling_or_dropping_closes_the_connection() {
         closed.send(()).unwrap();
     });
     let cancel = CancellationToken::new();
-    let sending = send(Method::S3, large(&stub, LARGE), cancel.clone());
+    let sending = send(Way::S3, large(&stub, LARGE), cancel.clone());
     let cancelling = async {
         is_under_way.recv().await.unwrap();
         cancel.cancel();

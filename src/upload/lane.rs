@@ -18,11 +18,12 @@ use super::error::Error;
 use super::flight::Flight;
 use super::watchdog::Timeouts;
 use super::{Cargo, Receipt, form, resumable, s3};
-use crate::platform::{Method, link::is_loopback};
+use crate::platform::link::is_loopback;
+use crate::way::Way;
 
 /// A transfer, ready to run.
 pub(super) struct Task {
-    pub(super) method: Method,
+    pub(super) way: Way,
     pub(super) cargo: Cargo,
     pub(super) flight: Arc<Flight>,
     pub(super) timeouts: Timeouts,
@@ -73,7 +74,7 @@ impl Lane {
         let mut next = Some(first);
         while let Some(task) = next {
             let Task {
-                method,
+                way,
                 cargo,
                 flight,
                 timeouts,
@@ -84,7 +85,7 @@ impl Lane {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => Err(Error::Cancelled { complete: !flight.close() }),
-                    result = carry(method, &cargo, &flight, timeouts, &mut kept) => result,
+                    result = carry(way, &cargo, &flight, timeouts, &mut kept) => result,
                 }
             });
             drop(cargo);
@@ -137,7 +138,7 @@ impl Peer {
 }
 
 async fn carry(
-    method: Method,
+    way: Way,
     cargo: &Cargo,
     flight: &Arc<Flight>,
     timeouts: Timeouts,
@@ -156,10 +157,11 @@ async fn carry(
             client
         }
     };
-    match method {
-        Method::S3 => s3::put(&client, cargo, flight).await,
-        Method::Form => form::post(&client, cargo, flight).await,
-        Method::Resumable => resumable::post(&client, cargo, flight).await,
+    match way {
+        Way::S3 | Way::Direct => s3::put(&client, cargo, flight).await,
+        Way::Form => form::post(&client, cargo, flight).await,
+        Way::Resumable => resumable::post(&client, cargo, flight).await,
+        Way::Multipart | Way::Fetch | Way::Ftp => Err(Error::NotByLink(way.word())),
     }
 }
 

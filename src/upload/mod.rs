@@ -34,7 +34,8 @@ pub use self::error::{Answered, Error, Verdict};
 use self::flight::Flight;
 pub use self::flight::{BeforeLastByte, OnConfirmed, Progress};
 pub use self::resumable::{Hitch, SEGMENT_SIZE};
-use crate::platform::{Link, Method};
+use crate::platform::Link;
+use crate::way::Way;
 
 /// One file to be sent.
 pub struct Order {
@@ -93,11 +94,7 @@ pub struct Receipt {
 /// # Cancel safety
 /// Dropping the future, or cancelling by the token, ends the transfer at once; a read that hangs in
 /// the disk ends with its thread once the disk answers, and sends nothing any more.
-pub async fn send(
-    method: Method,
-    order: Order,
-    cancel: CancellationToken,
-) -> Result<Receipt, Error> {
+pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<Receipt, Error> {
     if order.size == 0 {
         return Err(Error::Empty);
     }
@@ -120,7 +117,7 @@ pub async fn send(
     let (done, result) = oneshot::channel();
     let flight_of_lane = Arc::clone(&flight);
     lane::submit(lane::Task {
-        method,
+        way,
         cargo,
         flight: flight_of_lane,
         timeouts,

@@ -49,7 +49,7 @@ pub(super) fn large(stub: &Stub, size: usize) -> Order {
 }
 
 pub(super) async fn put(order: Order) -> Result<Receipt, Error> {
-    send(Method::S3, order, CancellationToken::new()).await
+    send(Way::S3, order, CancellationToken::new()).await
 }
 
 pub(super) fn stored(etag: &str) -> String {
@@ -100,7 +100,7 @@ async fn a_form_has_one_field_and_an_exact_length() {
         format!(r#"{{"status":"ok","file":{{"size":"3","md5":"{ABC}"}},"media":{{"key":"k"}}}}"#);
     let stub = Stub::answering([answer("200 OK", "", &body)]);
     let order = order(&stub, b"abc");
-    let receipt = send(Method::Form, order, CancellationToken::new())
+    let receipt = send(Way::Form, order, CancellationToken::new())
         .await
         .unwrap();
     assert_eq!(
@@ -205,18 +205,18 @@ async fn strange_answers_are_classified() {
     let endless = "HTTP/1.1 500 No\r\n\r\n".to_owned() + &"<Error>".repeat(100_000);
     for (method, reply, expected) in [
         (
-            Method::S3,
+            Way::S3,
             "nonsense\r\n\r\n".to_owned(),
             Disposition::Ambiguous,
         ),
-        (Method::S3, endless, Disposition::Ambiguous),
+        (Way::S3, endless, Disposition::Ambiguous),
         (
-            Method::S3,
+            Way::S3,
             stored("00000000000000000000000000000000"),
             Disposition::LinkExpired,
         ),
         (
-            Method::S3,
+            Way::S3,
             answer(
                 "503 Slow",
                 "Retry-After: 3\r\n",
@@ -226,28 +226,24 @@ async fn strange_answers_are_classified() {
                 after: Some(Duration::from_secs(3)),
             },
         ),
+        (Way::Form, answer("200 OK", "", ""), Disposition::Ambiguous),
         (
-            Method::Form,
-            answer("200 OK", "", ""),
-            Disposition::Ambiguous,
-        ),
-        (
-            Method::Form,
+            Way::Form,
             answer("200 OK", "", "<html>"),
             Disposition::Ambiguous,
         ),
         (
-            Method::Form,
+            Way::Form,
             answer("200 OK", "", "{\"status\":\"ok\",\"fi"),
             Disposition::Ambiguous,
         ),
         (
-            Method::Form,
+            Way::Form,
             answer("200 OK", "", "[]"),
             Disposition::Ambiguous,
         ),
         (
-            Method::Form,
+            Way::Form,
             answer("200 OK", "", "{\"status\":\"error\"}"),
             Disposition::Ambiguous,
         ),

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::platform::v1::{Client, ListQuery};
-use crate::platform::{Error, Video};
+use crate::platform::{Client, Error, Video};
 use crate::queue::confirm::Waiting;
 
 /// Videos per list call: few enough for an answer of a megabyte.
@@ -49,15 +48,9 @@ async fn newest(
     let wanted: HashSet<&str> = waiting.iter().map(|job| job.video_key.as_str()).collect();
     let mut found = HashMap::new();
     for page in 0..PAGES {
-        let query = ListQuery {
-            limit: Some(PAGE),
-            offset: u64::from(page * PAGE),
-            order_by: Some("updated:desc"),
-            ..ListQuery::default()
-        };
-        let answer = client.list(query).await?;
-        let last = answer.videos.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let ours = answer.videos.into_iter().filter_map(|video| {
+        let answer = client.newest(PAGE, u64::from(page * PAGE)).await?;
+        let last = answer.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let ours = answer.into_iter().filter_map(|video| {
             let key = video.key.to_string();
             wanted.contains(key.as_str()).then_some((key, Some(video)))
         });

@@ -5,65 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::method::Method;
 use super::sign;
-use crate::platform::key::VideoKey;
 use crate::platform::lenient;
 use crate::platform::link::{Link, is_loopback};
-use crate::platform::session::SessionId;
-
-/// A video that was created and waits for its bytes.
-#[derive(Debug, Clone)]
-pub struct Created {
-    /// Its key.
-    pub key: VideoKey,
-    /// Where its bytes go.
-    pub link: Link,
-}
-
-/// A video as the platform describes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Video {
-    /// Its key.
-    pub key: VideoKey,
-    /// How far the platform is with it.
-    pub status: Status,
-    /// Its title.
-    pub title: Option<String>,
-    /// The custom field `ingest_id`, by which this program knows its own videos again.
-    pub ingest_id: Option<String>,
-    /// Bytes, once the platform has them.
-    pub size: Option<u64>,
-    /// MD5 of the bytes in hex, once the platform has computed it.
-    pub md5: Option<String>,
-    /// Seconds, once the platform has looked into it.
-    pub duration: Option<f64>,
-    /// Why it failed, one bounded line.
-    pub error: Option<String>,
-    /// Publish date, UNIX seconds; the time of creation unless somebody set another.
-    pub date: Option<i64>,
-    /// Last change, UNIX seconds.
-    pub updated: Option<i64>,
-    /// The resumable upload that waits for its bytes, where there is one.
-    pub upload_session_id: Option<SessionId>,
-}
-
-/// `video.status`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// There is a description and no file yet.
-    Created,
-    /// The file is there and is being worked on.
-    Processing,
-    /// It can be played.
-    Ready,
-    /// A replacement is being worked on.
-    Updating,
-    /// The platform gave up on it.
-    Failed,
-    /// A word that no document knows: not finished, as far as anybody can tell.
-    Other(String),
-}
+use crate::platform::new::{Created, Grant};
+use crate::platform::video::{Status, Video};
+use crate::way::Way;
 
 /// One page of `/videos/list`.
 #[derive(Debug, Clone)]
@@ -82,7 +29,7 @@ pub(super) type Missing = String;
 /// Reads the answer of `/videos/create` (JW docs, v1 videos/create), asked at `asked_at`.
 pub(super) fn created(
     answer: &Map<String, Value>,
-    method: Method,
+    way: Way,
     asked_at: Timestamp,
 ) -> Result<Created, Missing> {
     // Newer servers answer `media`, older ones `video`.
@@ -91,17 +38,26 @@ pub(super) fn created(
         .find_map(|name| answer.get(*name)?.get("key")?.as_str())
         .and_then(|key| key.parse().ok())
         .ok_or("no video key")?;
+    if way == Way::Fetch {
+        return Ok(Created {
+            key,
+            grant: Grant::Fetch,
+        });
+    }
     let link = answer.get("link").ok_or("no upload link")?;
-    let mut link = upload_link(link, method, asked_at)?;
-    if method == Method::Resumable {
+    let mut link = upload_link(link, way, asked_at)?;
+    if way == Way::Resumable {
         let session = answer.get("session_id").and_then(Value::as_str);
         let session = session.ok_or("no upload session")?.parse();
         link = link.with_session(session.map_err(|_| "an upload session that cannot be used")?);
     }
-    Ok(Created { key, link })
+    Ok(Created {
+        key,
+        grant: Grant::Link(link),
+    })
 }
 
-fn upload_link(link: &Value, method: Method, asked_at: Timestamp) -> Result<Link, Missing> {
+fn upload_link(link: &Value, way: Way, asked_at: Timestamp) -> Result<Link, Missing> {
     let bad = || "an upload link that cannot be read".to_owned();
     let part = |name| link.get(name).and_then(Value::as_str);
     let address = part("address")
@@ -125,10 +81,10 @@ fn upload_link(link: &Value, method: Method, asked_at: Timestamp) -> Result<Link
         let value = lenient::text(Some(value)).ok_or_else(bad)?;
         pairs.push(format!("{}={}", sign::encode(name), sign::encode(&value)));
     }
-    let expires_at = match method {
-        Method::S3 => lenient::signed(query.get("Expires"))
+    let expires_at = match way {
+        Way::S3 => lenient::signed(query.get("Expires"))
             .and_then(|second| Timestamp::from_second(second).ok()),
-        Method::Form | Method::Resumable => {
+        Way::Form | Way::Resumable | Way::Direct | Way::Multipart | Way::Fetch | Way::Ftp => {
             pairs.push("api_format=json".to_owned());
             asked_at.checked_add(TOKEN_LIFETIME).ok()
         }
@@ -205,31 +161,6 @@ fn video(value: &Value) -> Result<Video, Missing> {
     })
 }
 
-impl Status {
-    fn of(word: &str) -> Self {
-        match word {
-            "created" => Self::Created,
-            "processing" => Self::Processing,
-            "ready" => Self::Ready,
-            "updating" => Self::Updating,
-            "failed" => Self::Failed,
-            other => Self::Other(lenient::line(other)),
-        }
-    }
-
-    /// The platform's word for it.
-    pub fn word(&self) -> &str {
-        match self {
-            Self::Created => "created",
-            Self::Processing => "processing",
-            Self::Ready => "ready",
-            Self::Updating => "updating",
-            Self::Failed => "failed",
-            Self::Other(word) => word,
-        }
-    }
-}
-
 /// How long a form upload's token lives (JW docs, v1 file uploads). Nothing is said of a session's
 /// life: it is taken to be no longer.
 pub(super) const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -240,8 +171,15 @@ mod tests {
 
     use super::*;
 
-    fn read(value: &Value, method: Method) -> Result<Created, Missing> {
-        created(value.as_object().unwrap(), method, Timestamp::UNIX_EPOCH)
+    fn read(value: &Value, way: Way) -> Result<Created, Missing> {
+        created(value.as_object().unwrap(), way, Timestamp::UNIX_EPOCH)
+    }
+
+    fn link(created: &Created) -> &Link {
+        match &created.grant {
+            Grant::Link(link) => link,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn s3(address: &str, protocol: &str) -> Value {
@@ -253,15 +191,15 @@ mod tests {
 
     #[test]
     fn an_s3_link_keeps_its_signature_and_gets_nothing_added() {
-        let created = read(&s3("upload-s3.jwplatform.com", "https"), Method::S3).unwrap();
+        let created = read(&s3("upload-s3.jwplatform.com", "https"), Way::S3).unwrap();
         assert_eq!(created.key.as_str(), "tL17msiU");
         assert_eq!(
-            created.link.expose().as_str(),
+            link(&created).expose().as_str(),
             "https://upload-s3.jwplatform.com/tL17msiU?AWSAccessKeyId=AKIAX&Expires=1482770374\
              &Signature=1%2Fl%2BL6%2FyOE05dNEbXHW8sw7TGF4%3D"
         );
         assert_eq!(
-            created.link.expires_at().map(Timestamp::as_second),
+            link(&created).expires_at().map(Timestamp::as_second),
             Some(1_482_770_374)
         );
     }
@@ -271,14 +209,14 @@ mod tests {
         let answer = json!({"video": {"key": "foHgEGD4"}, "link": {
             "protocol": "http", "address": "upload.jwplatform.com", "path": "/v1/videos/upload",
             "query": {"key": "foHgEGD4", "token": "eaf74a"}}});
-        let created = read(&answer, Method::Form).unwrap();
+        let created = read(&answer, Way::Form).unwrap();
         assert_eq!(
-            created.link.expose().as_str(),
+            link(&created).expose().as_str(),
             "https://upload.jwplatform.com/v1/videos/upload?key=foHgEGD4&token=eaf74a\
              &api_format=json"
         );
         assert_eq!(
-            created.link.expires_at().map(Timestamp::as_second),
+            link(&created).expires_at().map(Timestamp::as_second),
             Some(7 * 86_400)
         );
         assert!(!format!("{created:?}").contains("eaf74a"));
@@ -290,36 +228,36 @@ mod tests {
             "protocol": "http", "address": "upload.jwplatform.com",
             "path": "/v1/videos/upload/resumable", "query": {"key": "vtQmcboj"}},
             "session_id": "kwJei9j2vtQmcbojrlGJY3mbJFMHfzZwPXBwoSQr"});
-        let created = read(&answer, Method::Resumable).unwrap();
+        let created = read(&answer, Way::Resumable).unwrap();
         assert_eq!(created.key.as_str(), "tL17msiU");
         assert_eq!(
-            created.link.expose().as_str(),
+            link(&created).expose().as_str(),
             "https://upload.jwplatform.com/v1/videos/upload/resumable?key=vtQmcboj&api_format=json"
         );
-        let session = created.link.session().unwrap();
+        let session = link(&created).session().unwrap();
         assert_eq!(session.expose(), "kwJei9j2vtQmcbojrlGJY3mbJFMHfzZwPXBwoSQr");
         assert_eq!(
-            created.link.expires_at().map(Timestamp::as_second),
+            link(&created).expires_at().map(Timestamp::as_second),
             Some(7 * 86_400)
         );
         assert!(!format!("{created:?}").contains("kwJei9j2"));
         for bad in [json!(null), json!("a b"), json!(""), json!(7)] {
             answer["session_id"] = bad;
-            assert!(read(&answer, Method::Resumable).is_err(), "{answer}");
+            assert!(read(&answer, Way::Resumable).is_err(), "{answer}");
         }
     }
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
-        let here = read(&s3("127.0.0.1:8700", "http"), Method::S3).unwrap();
+        let here = read(&s3("127.0.0.1:8700", "http"), Way::S3).unwrap();
         assert!(
-            here.link
+            link(&here)
                 .expose()
                 .as_str()
                 .starts_with("http://127.0.0.1:8700/tL17msiU?")
         );
-        let away = read(&s3("upload.example", "http"), Method::S3).unwrap();
-        assert_eq!(away.link.expose().scheme(), "https");
+        let away = read(&s3("upload.example", "http"), Way::S3).unwrap();
+        assert_eq!(link(&away).expose().scheme(), "https");
     }
 
     #[test]
@@ -334,16 +272,16 @@ mod tests {
             "[::",
             "a:b",
         ] {
-            let missing = read(&s3(address, "https"), Method::S3).unwrap_err();
+            let missing = read(&s3(address, "https"), Way::S3).unwrap_err();
             assert!(!missing.contains("AKIAX"), "{missing}");
         }
-        assert!(read(&s3("host", "ftp"), Method::S3).is_err());
+        assert!(read(&s3("host", "ftp"), Way::S3).is_err());
         for broken in [
             json!({}),
             json!({"media": {"key": "a"}}),
             json!({"media": [], "link": 3}),
         ] {
-            assert!(read(&broken, Method::S3).is_err(), "{broken}");
+            assert!(read(&broken, Way::S3).is_err(), "{broken}");
         }
     }
 
@@ -362,7 +300,10 @@ mod tests {
         assert_eq!(video.error.as_deref(), Some("bad file"));
         assert_eq!(video.ingest_id.as_deref(), Some("ing:1:"));
         assert_eq!(
-            video.upload_session_id.as_ref().map(SessionId::expose),
+            video
+                .upload_session_id
+                .as_ref()
+                .map(crate::platform::SessionId::expose),
             Some("kwJei9j2")
         );
         assert!(!format!("{video:?}").contains("kwJei9j2"));

@@ -3,32 +3,21 @@
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{self, Created, Missing, Page, Video};
-use super::method::Method;
+use super::answer::{self, Missing, Page};
 use super::transport::{Transport, effect_of};
 use crate::clock;
 use crate::config::{Account, Api};
 use crate::disposition::Disposition;
 use crate::platform::error::{Error, Garbage, Garbled};
 use crate::platform::key::VideoKey;
+use crate::platform::new::{Created, NewVideo};
+use crate::platform::video::Video;
+use crate::way::Way;
 
 /// One account's API; clones are cheap and share one rate limiter.
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Transport,
-}
-
-/// A video to be created.
-#[derive(Debug, Clone, Copy)]
-pub struct NewVideo<'a> {
-    /// Its title; an empty one is not sent.
-    pub title: &'a str,
-    /// The custom field by which it is found again; distinct for each file.
-    pub ingest_id: &'a str,
-    /// Which way its bytes will come.
-    pub method: Method,
-    /// Its bytes.
-    pub size: u64,
 }
 
 /// What to list; the default is the platform's own first page.
@@ -77,12 +66,12 @@ impl Client {
     /// An [`Ambiguous`](crate::disposition::Disposition::Ambiguous) one whenever the video may exist
     /// now: look for it with [`Client::find_by_ingest_id`] before creating it again.
     pub async fn create(&self, video: NewVideo<'_>) -> Result<Created, Error> {
-        let size = video.size.to_string();
-        let mut params = vec![
-            ("custom.ingest_id", video.ingest_id),
-            ("upload_method", video.method.word()),
-        ];
-        params.push(("size", &size));
+        let size = video.size.map(|size| size.to_string());
+        let mut params = vec![("custom.ingest_id", video.ingest_id)];
+        params.push(how(&video)?);
+        if let Some(size) = &size {
+            params.push(("size", size));
+        }
         if !video.title.is_empty() {
             params.push(("title", video.title));
         }
@@ -101,7 +90,7 @@ impl Client {
             }
             other => other,
         }?;
-        read(CREATE, answer::created(&answer, video.method, asked_at))
+        read(CREATE, answer::created(&answer, video.way, asked_at))
     }
 
     /// Asks how a video is.
@@ -239,6 +228,21 @@ impl Client {
         check(&params)?;
         let answer = self.transport.call(LIST, &params).await?;
         read(LIST, answer::listed(&answer, query.offset))
+    }
+}
+
+/// The parameter that says which way the bytes come (JW docs, v1 videos/create; "Upload videos with
+/// a resumable protocol").
+fn how<'a>(video: &NewVideo<'a>) -> Result<(&'static str, &'a str), Error> {
+    match (video.way, video.source) {
+        (Way::S3, _) => Ok(("upload_method", "s3")),
+        (Way::Form, _) => Ok(("upload_method", "single")),
+        (Way::Resumable, _) => Ok(("upload_method", "multipart")),
+        (Way::Fetch, Some(source)) => Ok(("download_url", source.as_str())),
+        (Way::Fetch | Way::Direct | Way::Multipart | Way::Ftp, _) => Err(Error::Request(format!(
+            "API v1 has no upload by {}",
+            video.way.word()
+        ))),
     }
 }
 

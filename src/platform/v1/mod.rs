@@ -2,7 +2,6 @@
 
 mod answer;
 mod client;
-mod method;
 #[cfg(test)]
 mod on_the_wire;
 mod read;
@@ -10,6 +9,5 @@ mod reopen;
 mod sign;
 mod transport;
 
-pub use answer::{Created, Page, Status, Video};
-pub use client::{Client, ListQuery, NewVideo, Search};
-pub use method::Method;
+pub use answer::Page;
+pub use client::{Client, ListQuery, Search};

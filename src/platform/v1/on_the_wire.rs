@@ -2,19 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, NewVideo};
-use super::method::Method;
+use super::client::Client;
 use crate::config::{Account, Api};
 use crate::disposition::Disposition;
 use crate::platform::Error;
+use crate::platform::NewVideo;
 use crate::platform::stub::{Stub, answer};
+use crate::way::Way;
 
 const SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
 const NEW: NewVideo<'_> = NewVideo {
     title: "Été +1",
     ingest_id: "ing:1:",
-    method: Method::S3,
-    size: 3,
+    way: Way::S3,
+    size: Some(3),
+    source: None,
 };
 
 fn client_at(base_url: &str) -> Client {

@@ -6,12 +6,13 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::answer::{Status, TOKEN_LIFETIME, Video};
+use super::answer::TOKEN_LIFETIME;
 use super::client::Client;
 use crate::clock;
 use crate::platform::error::Error;
 use crate::platform::key::VideoKey;
 use crate::platform::link::{Link, is_loopback};
+use crate::platform::video::{Status, Video};
 
 impl Client {
     /// The link of a draft that was created for a resumable upload, made anew from what the platform

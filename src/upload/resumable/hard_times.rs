@@ -10,10 +10,11 @@ use super::host::{
 };
 use super::*;
 use crate::disposition::Disposition;
+use crate::platform::Link;
 use crate::platform::stub::{PATIENCE, Stub, answer};
-use crate::platform::{Link, Method};
 use crate::upload::on_the_wire::MIB;
 use crate::upload::send;
+use crate::way::Way;
 
 const TEN: &[u8] = b"abcdefghij";
 const SEGMENT: u64 = 1024 * 1024;
@@ -249,7 +250,7 @@ async fn cancelling_ends_it_at_once_in_a_segment_and_in_a_wait() {
         });
         let cancel = CancellationToken::new();
         let order = sparse(&stub, 64 * SEGMENT, 60 * SEGMENT);
-        let sending = send(Method::Resumable, order, cancel.clone());
+        let sending = send(Way::Resumable, order, cancel.clone());
         let cancelling = async {
             is_under_way.recv().await.unwrap();
             cancel.cancel();

@@ -166,7 +166,7 @@ pub(super) fn sparse(stub: &Stub, size: u64, segment: u64) -> Order {
 /// Sends it the resumable way.
 pub(super) async fn post(order: Order) -> Result<Receipt, crate::upload::Error> {
     let cancel = tokio_util::sync::CancellationToken::new();
-    crate::upload::send(crate::platform::Method::Resumable, order, cancel).await
+    crate::upload::send(crate::way::Way::Resumable, order, cancel).await
 }
 
 /// The ranges of all requests that came in whole so far.

@@ -1,0 +1,75 @@
+//! A video as the platform describes it, the same for both versions of its API.
+
+use super::key::VideoKey;
+use super::lenient;
+use super::session::SessionId;
+
+/// A video as the platform describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Video {
+    /// Its key.
+    pub key: VideoKey,
+    /// How far the platform is with it.
+    pub status: Status,
+    /// Its title.
+    pub title: Option<String>,
+    /// The custom field `ingest_id`, by which this program knows its own videos again.
+    pub ingest_id: Option<String>,
+    /// Bytes, once the platform has them.
+    pub size: Option<u64>,
+    /// MD5 of the bytes in hex, once the platform has computed it.
+    pub md5: Option<String>,
+    /// Seconds, once the platform has looked into it.
+    pub duration: Option<f64>,
+    /// Why it failed, one bounded line.
+    pub error: Option<String>,
+    /// Publish date, UNIX seconds; the time of creation unless somebody set another.
+    pub date: Option<i64>,
+    /// Last change, UNIX seconds.
+    pub updated: Option<i64>,
+    /// The resumable upload that waits for its bytes, where there is one.
+    pub upload_session_id: Option<SessionId>,
+}
+
+/// `video.status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// There is a description and no file yet.
+    Created,
+    /// The file is there and is being worked on.
+    Processing,
+    /// It can be played.
+    Ready,
+    /// A replacement is being worked on.
+    Updating,
+    /// The platform gave up on it.
+    Failed,
+    /// A word that no document knows: not finished, as far as anybody can tell.
+    Other(String),
+}
+
+impl Status {
+    /// The state that the platform calls so.
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "created" => Self::Created,
+            "processing" => Self::Processing,
+            "ready" => Self::Ready,
+            "updating" => Self::Updating,
+            "failed" => Self::Failed,
+            other => Self::Other(lenient::line(other)),
+        }
+    }
+
+    /// The platform's word for it.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Created => "created",
+            Self::Processing => "processing",
+            Self::Ready => "ready",
+            Self::Updating => "updating",
+            Self::Failed => "failed",
+            Self::Other(word) => word,
+        }
+    }
+}
