@@ -123,7 +123,7 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
         ("watch", Some(text::line(&job.watch))),
         ("account", Some(text::line(&job.account))),
         ("state", Some(state)),
-        ("method", optional(&job.method)),
+        ("method", method(job)),
         ("video key", optional(&job.video_key)),
         ("tries", Some(job.attempts.to_string())),
         ("last error", optional(&job.last_error).filter(|_| !is_told)),
@@ -148,6 +148,15 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
     all.into_iter()
         .filter_map(|(name, fact)| Some((name, fact?)))
         .collect()
+}
+
+/// The way, and why it was taken.
+fn method(job: &Job) -> Option<String> {
+    let method = text::line(job.method.as_deref()?);
+    Some(match &job.method_why {
+        Some(why) => format!("{method}: {}", text::line(why)),
+        None => method,
+    })
 }
 
 fn next_try(job: &Job, around: Around<'_>) -> String {

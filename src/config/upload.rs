@@ -17,6 +17,8 @@ pub struct Upload {
     pub parts_at_once: NonZeroU32,
     /// The largest file for the S3 way, bytes; never above `size_limit`.
     pub s3_limit: u64,
+    /// The largest file for API v2's direct way, bytes.
+    pub direct_limit: u64,
     /// The largest file at all, bytes.
     pub size_limit: u64,
     /// How long a connection may move no byte before it is given up.
@@ -29,6 +31,8 @@ pub struct Upload {
 const MOST_AT_ONCE: u32 = 64;
 /// What one PUT may carry (JW docs, v1 S3 uploads: up to 5 GB), bytes.
 const S3_MOST: u64 = 5_000_000_000;
+/// Up to here JW recommends one PUT ("Single file upload", API v2), bytes.
+const DIRECT_DEFAULT: u64 = 100_000_000;
 /// What the platform takes at all (JW docs, v1 uploads: up to 25 GB), bytes.
 const SIZE_MOST: u64 = 25_000_000_000;
 
@@ -45,6 +49,7 @@ impl Default for Upload {
             files_at_once: NonZeroU32::MIN.saturating_add(1),
             parts_at_once: NonZeroU32::MIN.saturating_add(3),
             s3_limit: S3_MOST,
+            direct_limit: DIRECT_DEFAULT,
             size_limit: SIZE_MOST,
             stall_timeout: Duration::from_mins(1),
             segment_size: SEGMENT_DEFAULT,
@@ -63,6 +68,9 @@ impl Upload {
         let files_at_once = at_once("files-at-once", default.files_at_once);
         let parts_at_once = at_once("parts-at-once", default.parts_at_once);
         let (s3_limit, size_limit) = limits(section, &default);
+        let direct_limit = section
+            .get("direct-limit", direct)
+            .unwrap_or(default.direct_limit);
         let bounds = Duration::from_secs(1)..=Duration::from_hours(1);
         let stall_timeout = section
             .get("stall-timeout", |value| value::duration(value, bounds))
@@ -74,10 +82,20 @@ impl Upload {
             files_at_once,
             parts_at_once,
             s3_limit,
+            direct_limit,
             size_limit,
             stall_timeout,
             segment_size,
         }
+    }
+}
+
+fn direct(value: &DeValue<'_>) -> Result<u64, String> {
+    let size = value::size(value)?;
+    if size <= S3_MOST {
+        Ok(size)
+    } else {
+        Err("above \"5 GB\", the most that one PUT can carry; larger files go in parts".to_owned())
     }
 }
 
@@ -135,7 +153,7 @@ mod tests {
                 "",
                 "[upload]\nspeed = 3",
                 2,
-                "[upload]: unknown key \"speed\"; expected one of: files-at-once, parts-at-once, s3-limit, segment-size, size-limit, stall-timeout",
+                "[upload]: unknown key \"speed\"; expected one of: direct-limit, files-at-once, parts-at-once, s3-limit, segment-size, size-limit, stall-timeout",
             ),
             (
                 "",

@@ -44,6 +44,14 @@ pub enum Method {
     Form,
     /// The resumable upload.
     Resumable,
+    /// API v2: one PUT to a signed link.
+    Direct,
+    /// API v2: parts over several connections at once.
+    Multipart,
+    /// The platform fetches the file from the watch's `public-url`.
+    Fetch,
+    /// The account's FTP server.
+    Ftp,
 }
 
 /// What counts as a video (or sound) where `include` is not written.
@@ -186,16 +194,19 @@ fn globs(section: &mut Section<'_>, key: &'static str, default: &[&str]) -> Opti
 }
 
 fn method(value: &DeValue<'_>) -> Result<Method, String> {
-    const EXPECTED: &str = "expected one of: auto, s3, form, resumable";
     match value::text(value)?.as_str() {
         "auto" => Ok(Method::Auto),
         "s3" => Ok(Method::S3),
         "form" => Ok(Method::Form),
         "resumable" => Ok(Method::Resumable),
-        later @ ("multipart" | "fetch" | "ftp") => Err(format!(
-            "{later:?} is not in this version of jw-ingest; {EXPECTED}"
+        "direct" => Ok(Method::Direct),
+        "multipart" => Ok(Method::Multipart),
+        "fetch" => Ok(Method::Fetch),
+        "ftp" => Ok(Method::Ftp),
+        other => Err(format!(
+            "{other:?} is not a method; expected one of: auto, s3, form, resumable, direct, \
+             multipart, fetch, ftp"
         )),
-        other => Err(format!("{other:?} is not a method; {EXPECTED}")),
     }
 }
 

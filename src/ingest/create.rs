@@ -9,13 +9,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::choice::{self, Case, Choice, Fetch, Version};
 use super::context::Settings;
 use super::fate::{self, Failure};
 use super::worker::{Next, Task};
-use super::{disk, method, pause, trouble};
+use super::{disk, pause, trouble};
 use crate::disposition::Disposition;
 use crate::platform::{self, Client, Created, Grant, NewVideo, Status, VideoKey};
-use crate::queue::outcome::{self, NewTicket, Report};
+use crate::queue::outcome::{self, Report};
+use crate::queue::ticket::NewTicket;
 use crate::queue::{Error, Lease, Step, Ticket};
 use crate::way::Way;
 use crate::{chain, clock, text};
@@ -57,7 +59,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         }
     }
     match choose(task, &settings, lease).await? {
-        Ok(way) => create(task, lease, client, way).await,
+        Ok(choice) => create(task, lease, client, choice).await,
         Err(refusal) => {
             let failure = Failure::new(&refusal, Disposition::Permanent);
             fate::settle(context, lease, failure).await?;
@@ -83,17 +85,24 @@ async fn choose(
     task: &Task,
     settings: &Settings,
     lease: &Lease,
-) -> Result<Result<Way, method::Refusal>, Error> {
+) -> Result<Result<Choice, choice::Refusal>, Error> {
     let wanted = settings
         .watch(&lease.job.watch)
         .map_or(crate::config::Method::Auto, |watch| watch.method);
-    let (job, limits) = (lease.job.id, &settings.config.upload);
+    let job = lease.job.id;
     let form_broke = persist(&task.context, move |db| {
         outcome::broke_off(db, job, Way::Form.word(), DEAR_BREAK)
     })
     .await?;
-    let size = lease.job.identity.bytes();
-    Ok(method::choose(size, wanted, limits, form_broke))
+    let case = Case {
+        size: lease.job.identity.bytes(),
+        wanted,
+        api: Version::V1,
+        fetch: Fetch::Unasked,
+        has_ftp: false,
+        form_broke,
+    };
+    Ok(choice::choose(&case, &settings.config.upload))
 }
 
 /// What the look for an earlier video came to.
@@ -204,6 +213,7 @@ async fn adopt(task: &Task, lease: &Lease, key: &str) -> Result<Next, Error> {
             video_key: &key,
             link: "",
             expires_at: None,
+            part_size: None,
         };
         outcome::created(db, &adopted, &ticket, &Report::default(), now)?;
         outcome::transferred(db, &adopted, None, now, (&Report::default(), now))
@@ -213,11 +223,16 @@ async fn adopt(task: &Task, lease: &Lease, key: &str) -> Result<Next, Error> {
     Ok(Next::Finished)
 }
 
-async fn create(task: &Task, lease: &Lease, client: &Client, way: Way) -> Result<Next, Error> {
+async fn create(
+    task: &Task,
+    lease: &Lease,
+    client: &Client,
+    Choice { way, why }: Choice,
+) -> Result<Next, Error> {
     let context = &task.context;
     let (begun, now) = (lease.clone(), clock::now());
     persist(context, move |db| {
-        outcome::create_begins(db, &begun, way.word(), now)
+        outcome::create_begins(db, &begun, (way.word(), &why), now)
     })
     .await?;
     let title = title(&lease.job.path);
@@ -253,6 +268,7 @@ async fn record(task: &Task, lease: &Lease, (way, created): (Way, Created)) -> R
         link: created.grant.store(),
         expires_at: created.grant.expires_at(),
         last_byte_at: None,
+        part_size: None,
     };
     let key = created.key.to_string();
     let (made, stored, video_key, now) = (lease.clone(), ticket.clone(), key.clone(), clock::now());
@@ -261,6 +277,7 @@ async fn record(task: &Task, lease: &Lease, (way, created): (Way, Created)) -> R
             video_key: &video_key,
             link: &stored.link,
             expires_at: stored.expires_at,
+            part_size: stored.part_size,
         };
         outcome::created(db, &made, &ticket, &Report::default(), now)
     })

@@ -8,6 +8,7 @@
 //! Whatever happens on the way is written to the job table before the next thing depends on it;
 //! killed on any line, the restart finds a job that knows what may have happened.
 
+mod choice;
 mod confirm;
 mod context;
 mod create;
@@ -16,7 +17,6 @@ mod dispatch;
 mod fate;
 mod intake;
 mod live;
-mod method;
 mod pause;
 mod persist;
 mod probe;

@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::error::Error;
-use super::job::{COLUMNS, Job, JobId, Lease, Ticket};
-use super::sql::{At, optional_time};
+use super::job::{COLUMNS, Job, JobId, Lease};
+use super::sql::At;
+use super::ticket;
 
 /// How long a lease holds without a heartbeat.
 pub const LEASE: Duration = Duration::from_mins(1);
@@ -38,7 +39,7 @@ pub fn claim(db: &Connection, now: Timestamp) -> Result<Option<Lease>, Error> {
         .optional()?
         .transpose()?;
     let Some(job) = job else { return Ok(None) };
-    let ticket = ticket(db, job.id)?;
+    let ticket = ticket::of(db, job.id)?;
     Ok(Some(Lease {
         id: lease_id,
         job,
@@ -178,18 +179,4 @@ pub fn clock_was_mended(
         pulled += db.prepare_cached(sql)?.execute(params![At(now), limit])?;
     }
     Ok(pulled)
-}
-
-/// The ticket of a job, if it has one.
-pub(super) fn ticket(db: &Connection, job: JobId) -> Result<Option<Ticket>, Error> {
-    Ok(db
-        .prepare_cached("SELECT link, expires_at, last_byte_at FROM tickets WHERE job_id = ?1")?
-        .query_row([job.0], |row| {
-            Ok(Ticket {
-                link: row.get("link")?,
-                expires_at: optional_time(row, "expires_at")?,
-                last_byte_at: optional_time(row, "last_byte_at")?,
-            })
-        })
-        .optional()?)
 }

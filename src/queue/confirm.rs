@@ -10,8 +10,9 @@ use rusqlite::{Connection, params};
 
 use super::error::Error;
 use super::job::JobId;
-use super::outcome::{forget_transfer, forget_video};
+use super::outcome::forget_video;
 use super::sql::{At, StoredPath};
+use super::ticket::forget_transfer;
 use super::withdraw;
 
 /// A job that waits.

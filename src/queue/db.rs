@@ -11,7 +11,10 @@ use rusqlite_migration::{M, Migrations};
 use super::error::Error;
 
 /// Released migrations are never edited; a change is a new file at the end.
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("../../migrations/0001_jobs.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("../../migrations/0001_jobs.sql")),
+    M::up(include_str!("../../migrations/0002_ways.sql")),
+];
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +82,9 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
             path: path.to_owned(),
         }),
         Ok(0) | Err(_) => Err(Error::Missing {
+            path: path.to_owned(),
+        }),
+        Ok(version) if version < MIGRATIONS.len() => Err(Error::Older {
             path: path.to_owned(),
         }),
         Ok(_) => Ok(db),

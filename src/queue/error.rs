@@ -51,6 +51,15 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
+    /// An earlier release made the database, and the daemon of this one has not run yet.
+    #[error(
+        "the database {} is one of an earlier release of jw-ingest: restart the daemon, which brings it to this one",
+        .path.display()
+    )]
+    Older {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The migration to this release failed.
     #[error("cannot bring the database to this release")]
     Migration(#[source] rusqlite_migration::Error),

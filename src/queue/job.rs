@@ -118,6 +118,8 @@ pub struct Job {
     pub step: Step,
     /// The way of the bytes, once chosen.
     pub method: Option<String>,
+    /// Why it was chosen, in words for the operator.
+    pub method_why: Option<String>,
     /// The video's key, from the moment the platform gave it.
     pub video_key: Option<String>,
     /// How many tries were made that count.
@@ -161,6 +163,8 @@ pub struct Ticket {
     pub expires_at: Option<Timestamp>,
     /// When the last byte was about to be handed out.
     pub last_byte_at: Option<Timestamp>,
+    /// Bytes of each part but the last, where the file goes in parts.
+    pub part_size: Option<u64>,
 }
 
 impl fmt::Debug for Ticket {
@@ -169,6 +173,7 @@ impl fmt::Debug for Ticket {
             .field("link", &"**redacted**")
             .field("expires_at", &self.expires_at)
             .field("last_byte_at", &self.last_byte_at)
+            .field("part_size", &self.part_size)
             .finish()
     }
 }
@@ -185,7 +190,7 @@ pub struct Lease {
 }
 
 /// The columns that [`Job::from_row`] reads.
-pub(super) const COLUMNS: &str = "id, watch, account, path, size, state, step, method, video_key, attempts, \
+pub(super) const COLUMNS: &str = "id, watch, account, path, size, state, step, method, method_why, video_key, attempts, \
      last_error, run_at, created_at, finished_at, ingest_id, dev, ino, mtime_ns, ctime_ns, superseded, \
      failing_since, create_sent_at, sent_at, md5, status, duration, platform_size, duplicate_of";
 
@@ -215,6 +220,7 @@ impl Job {
             state: State::from_word(&state).ok_or_else(|| unknown("state", &state))?,
             step: Step::from_word(&step).ok_or_else(|| unknown("step", &step))?,
             method: row.get("method")?,
+            method_why: row.get("method_why")?,
             video_key: row.get("video_key")?,
             attempts: row.get("attempts")?,
             last_error: row.get("last_error")?,

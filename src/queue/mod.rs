@@ -21,6 +21,7 @@ pub mod query;
 pub mod retry;
 pub mod settling;
 mod sql;
+pub mod ticket;
 pub mod withdraw;
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, State, Step};
-use super::outcome::{Report, close_attempt, forget_transfer, forget_video};
+use super::outcome::{Report, close_attempt, forget_video};
 use super::sql::At;
+use super::ticket::forget_transfer;
 use super::withdraw;
 
 /// What became of an order.

@@ -2,9 +2,8 @@
 //! ([`Error::LeaseLost`]) once the lease is lost: a worker that was overtaken changes nothing.
 //!
 //! The order of the verbs is the write-ahead rule: [`create_begins`] before the create call,
-//! [`created`] before the first byte, [`last_byte`] before the last one.
+//! [`created`] before the first byte, [`last_byte`](super::ticket::last_byte) before the last one.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -14,6 +13,7 @@ use super::enqueue::new_ingest_id;
 use super::error::Error;
 use super::job::{JobId, Lease, Step};
 use super::sql::{At, StoredPath};
+use super::ticket::{self, NewTicket, drop_progress, forget_transfer};
 use super::withdraw;
 
 /// What a try of a step came to, for `attempts`.
@@ -25,27 +25,6 @@ pub struct Report {
     pub message: Option<String>,
     /// The server's name for the request, where it gave one.
     pub request_id: Option<String>,
-}
-
-/// The way the bytes go and where, from the create call's answer.
-#[derive(Clone)]
-pub struct NewTicket<'a> {
-    /// The video's key.
-    pub video_key: &'a str,
-    /// The upload link, a credential.
-    pub link: &'a str,
-    /// When the link stops working.
-    pub expires_at: Option<Timestamp>,
-}
-
-impl fmt::Debug for NewTicket<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewTicket")
-            .field("video_key", &self.video_key)
-            .field("link", &"**redacted**")
-            .field("expires_at", &self.expires_at)
-            .finish()
-    }
 }
 
 /// Opens the `attempts` row of a step.
@@ -63,14 +42,14 @@ pub fn begin(db: &Connection, lease: &Lease, step: Step, now: Timestamp) -> Resu
 pub fn create_begins(
     db: &Connection,
     lease: &Lease,
-    method: &str,
+    (method, why): (&str, &str),
     now: Timestamp,
 ) -> Result<(), Error> {
     held(db, lease)?;
     db.prepare_cached(
-        "UPDATE jobs SET create_sent_at = coalesce(create_sent_at, ?2), method = ?3 WHERE id = ?1",
+        "UPDATE jobs SET create_sent_at = coalesce(create_sent_at, ?2), method = ?3, method_why = ?4 WHERE id = ?1",
     )?
-    .execute(params![lease.job.id.0, At(now), method])?;
+    .execute(params![lease.job.id.0, At(now), method, why])?;
     db.prepare_cached("UPDATE attempts SET method = ?2 WHERE job_id = ?1 AND outcome IS NULL")?
         .execute(params![lease.job.id.0, method])?;
     Ok(())
@@ -125,36 +104,8 @@ pub fn created(
          WHERE id = ?1",
     )?
     .execute(params![id.0, ticket.video_key])?;
-    db.prepare_cached(
-        "INSERT INTO tickets (job_id, link, expires_at) VALUES (?1, ?2, ?3)
-         ON CONFLICT (job_id) DO UPDATE SET link = ?2, expires_at = ?3, last_byte_at = NULL",
-    )?
-    .execute(params![id.0, ticket.link, ticket.expires_at.map(At)])?;
+    ticket::store(db, id, ticket)?;
     close_attempt(db, id, "done", report, now)
-}
-
-/// So many bytes of a resumable upload are on the platform for certain.
-pub fn confirmed(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error> {
-    held(db, lease)?;
-    db.prepare_cached("UPDATE tickets SET confirmed_bytes = ?2 WHERE job_id = ?1")?
-        .execute(params![lease.job.id.0, bytes])?;
-    Ok(())
-}
-
-/// Before the last byte is handed out: from here on the platform may have the file.
-pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), Error> {
-    held(db, lease)?;
-    db.prepare_cached("UPDATE tickets SET last_byte_at = ?2 WHERE job_id = ?1")?
-        .execute(params![lease.job.id.0, At(now)])?;
-    Ok(())
-}
-
-/// The platform surely has not got the file: the next try may send it without asking.
-pub fn last_byte_was_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
-    held(db, lease)?;
-    db.prepare_cached("UPDATE tickets SET last_byte_at = NULL WHERE job_id = ?1")?
-        .execute([lease.job.id.0])?;
-    Ok(())
 }
 
 /// The platform has all bytes: the job waits for `ready`, first looked at `run_at`.
@@ -350,19 +301,6 @@ pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Ticket and progress go when no byte is to be sent by them any more.
-pub(super) fn forget_transfer(db: &Connection, id: JobId) -> Result<(), Error> {
-    db.prepare_cached("DELETE FROM tickets WHERE job_id = ?1")?
-        .execute([id.0])?;
-    drop_progress(db, id)
-}
-
-fn drop_progress(db: &Connection, id: JobId) -> Result<(), Error> {
-    db.prepare_cached("DELETE FROM progress WHERE job_id = ?1")?
-        .execute([id.0])?;
-    Ok(())
-}
-
 /// Writes the end of the try that is open, if one is.
 pub(super) fn close_attempt(
     db: &Connection,
@@ -386,7 +324,7 @@ pub(super) fn close_attempt(
     Ok(())
 }
 
-fn held(db: &Connection, lease: &Lease) -> Result<(), Error> {
+pub(super) fn held(db: &Connection, lease: &Lease) -> Result<(), Error> {
     if super::claim::is_held(db, lease.job.id, &lease.id)? {
         Ok(())
     } else {

@@ -20,7 +20,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::enqueue::{Enqueued, NewJob, enqueue};
-use super::outcome::{self, NewTicket, Report};
+use super::outcome::{self, Report};
+use super::ticket::{self, NewTicket};
 use super::{Error, JobId, Lease, Step, claim, db, operator, write_now};
 use crate::identity::Identity;
 
@@ -66,11 +67,12 @@ fn take(db: &Connection, now: Timestamp) -> Lease {
 /// Takes a job through the create step.
 fn create_video(db: &Connection, lease: &Lease, key: &str, now: Timestamp) {
     outcome::begin(db, lease, Step::Create, now).unwrap();
-    outcome::create_begins(db, lease, "s3", now).unwrap();
+    outcome::create_begins(db, lease, ("s3", "it fits"), now).unwrap();
     let ticket = NewTicket {
         video_key: key,
         link: "https://upload.example/secret",
         expires_at: Some(now + Duration::from_hours(1)),
+        part_size: None,
     };
     outcome::created(db, lease, &ticket, &Report::default(), now).unwrap();
     outcome::begin(db, lease, Step::Transfer, now).unwrap();
@@ -79,7 +81,7 @@ fn create_video(db: &Connection, lease: &Lease, key: &str, now: Timestamp) {
 /// Takes a job to the point where it waits for `ready`.
 fn upload(db: &Connection, lease: &Lease, key: &str, now: Timestamp) {
     create_video(db, lease, key, now);
-    outcome::last_byte(db, lease, now).unwrap();
+    ticket::last_byte(db, lease, now).unwrap();
     outcome::transferred(db, lease, None, now, (&Report::default(), now)).unwrap();
 }
 

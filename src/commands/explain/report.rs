@@ -218,6 +218,14 @@ fn named_facts(
         };
         named.push(("job", fact));
     }
+    if let Conclusion::Job(job) = conclusion
+        && let (Some(method), Some(why)) = (&job.method, &job.method_why)
+    {
+        named.push((
+            "way",
+            format!("{}: {}", text::line(method), text::line(why)),
+        ));
+    }
     let account = facts.known.jobs.last().map(|job| &job.account);
     if let Some(paused) = account
         .or(facts.owner.map(|w| &w.account))

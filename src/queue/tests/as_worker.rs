@@ -108,15 +108,16 @@ impl Story {
             video_key: &key,
             link: "https://upload.example",
             expires_at: None,
+            part_size: None,
         };
         match word {
             Word::Begin => outcome::begin(db, lease, Step::Create, now),
-            Word::CreateBegins => outcome::create_begins(db, lease, "s3", now),
+            Word::CreateBegins => outcome::create_begins(db, lease, ("s3", "it fits"), now),
             Word::CreateCameToNothing => outcome::create_came_to_nothing(db, lease),
             Word::CreateIsMissing => outcome::create_is_missing(db, lease, now).map(drop),
             Word::Created => outcome::created(db, lease, &ticket, &report, now),
-            Word::LastByte => outcome::last_byte(db, lease, now),
-            Word::LastByteWasLost => outcome::last_byte_was_lost(db, lease),
+            Word::LastByte => ticket::last_byte(db, lease, now),
+            Word::LastByteWasLost => ticket::last_byte_was_lost(db, lease),
             Word::Transferred => outcome::transferred(db, lease, Some("md5"), now, (&report, now)),
             Word::Again(counts) => {
                 let count = if counts { Count::Yes } else { Count::No };

@@ -218,7 +218,7 @@ impl Story {
         );
         let fin = matches!(model.state, State::Done | State::Failed | State::Cancelled);
         assert_eq!(row.finished_at.is_some(), fin, "{model:?}");
-        let ticket = claim::ticket(&self.db, model.id).unwrap();
+        let ticket = ticket::of(&self.db, model.id).unwrap();
         assert_eq!(
             ticket.is_some_and(|ticket| ticket.last_byte_at.is_some()),
             model.last_byte,

@@ -184,7 +184,7 @@ async fn a_cancel_from_another_process_takes_the_lease() {
     assert_eq!(lost.len(), 1);
     assert_eq!(lost[0].lease_id, lease.id);
     let refused = queue
-        .write(move |db| outcome::last_byte(db, &lease, at(4)))
+        .write(move |db| ticket::last_byte(db, &lease, at(4)))
         .await;
     assert!(matches!(refused, Err(Error::LeaseLost { job: 1 })));
     assert_eq!(number(&other, "SELECT count(*) FROM progress"), 0);

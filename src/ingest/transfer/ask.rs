@@ -1,0 +1,100 @@
+//! Asking the platform before anything is sent again: the last byte of an earlier try may have
+//! arrived.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{end, settle_trouble, start_over};
+use crate::clock;
+use crate::disposition::Disposition;
+use crate::ingest::create::{park, settle_call, until_stopped};
+use crate::ingest::disk;
+use crate::ingest::fate::{self, Failure};
+use crate::ingest::persist::persist;
+use crate::ingest::source::Problem;
+use crate::ingest::worker::{Next, Task};
+use crate::platform::{Status, VideoKey};
+use crate::queue::outcome::Report;
+use crate::queue::{Error, Lease, ticket};
+
+/// The platform notices an S3 object some time after the PUT; it is believed not to have arrived
+/// only after so many poll intervals.
+const POLLS_OF_PATIENCE: u32 = 3;
+
+/// The last byte may have arrived: asks the platform. `None`: it has not; send again.
+pub(super) async fn ask_first(
+    task: &Task,
+    lease: &Lease,
+    key: &VideoKey,
+    since: Timestamp,
+) -> Result<Option<Next>, Error> {
+    let context = &task.context;
+    let settings = context.now_settings();
+    let Some(client) = settings.client(&lease.job.account) else {
+        let report = Report {
+            message: Some("its account is not configured any more".to_owned()),
+            ..Report::default()
+        };
+        let failure = Failure {
+            disposition: Disposition::Blocked,
+            report,
+        };
+        fate::settle(context, lease, failure).await?;
+        return Ok(Some(Next::Finished));
+    };
+    let video = match until_stopped(task, client.show(key)).await {
+        None => return park(task, lease).await.map(Some),
+        Some(Ok(video)) => video,
+        Some(Err(error)) if error.is_not_found() => {
+            let why = "the video was deleted on the platform before its bytes had arrived";
+            return start_over(task, lease, why).await.map(Some);
+        }
+        Some(Err(error)) => {
+            settle_call(task, lease, &error).await?;
+            return Ok(Some(Next::Finished));
+        }
+    };
+    if video.status != Status::Created {
+        return arrived(task, lease).await.map(Some);
+    }
+    let poll = settings.config.confirm.poll_interval;
+    let now = clock::now();
+    if now < fate::later(since, poll * POLLS_OF_PATIENCE) {
+        let report = Report {
+            message: Some(
+                "the answer to the upload was lost; asking the platform whether it has the file"
+                    .to_owned(),
+            ),
+            ..Report::default()
+        };
+        fate::give_back(
+            context,
+            lease,
+            fate::later(now, poll),
+            ("ambiguous", report),
+        )
+        .await?;
+        return Ok(Some(Next::Finished));
+    }
+    let lost = lease.clone();
+    persist(context, move |db| ticket::last_byte_was_lost(db, &lost)).await?;
+    Ok(None)
+}
+
+/// An earlier try got through. Its bytes are the file's, if that has not changed since; the
+/// checksum is made now, so that the platform's can be compared.
+async fn arrived(task: &Task, lease: &Lease) -> Result<Next, Error> {
+    let summed = match disk::open(task, lease).await {
+        Some(Ok(source)) => disk::md5(task, &Arc::new(source)).await,
+        Some(Err(problem)) => Some(Err(problem)),
+        None => None,
+    };
+    match summed {
+        None => park(task, lease).await,
+        Some(Ok(md5)) => end::finish(task, lease, Some(md5), &Report::default()).await,
+        // Deleted or moved away after it was sent: there is nothing left to compare with.
+        Some(Err(Problem::Gone)) => end::finish(task, lease, None, &Report::default()).await,
+        Some(Err(problem)) => settle_trouble(task, lease, problem, 0).await,
+    }
+}

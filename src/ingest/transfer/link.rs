@@ -1,0 +1,81 @@
+//! Sending the file to one link, and what is noted on the way.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::{end, settle_trouble};
+use crate::ingest::source::{Problem, Source};
+use crate::ingest::worker::{Next, Task};
+use crate::platform::Link;
+use crate::queue::{Error, Lease, ticket};
+use crate::upload::{self, Order, Progress};
+use crate::way::Way;
+use crate::{chain, clock};
+
+pub(super) async fn send(
+    task: &Task,
+    lease: &Lease,
+    source: Arc<Source>,
+    (way, link): (Way, Link),
+) -> Result<Next, Error> {
+    let context = &task.context;
+    let file = match source.file() {
+        Ok(file) => file,
+        Err(error) => {
+            return settle_trouble(task, lease, Problem::Unreadable(error), 0).await;
+        }
+    };
+    let progress = Arc::new(Progress::default());
+    context.live.transfers(lease, &progress);
+    let order = Order {
+        file,
+        size: source.size(),
+        link,
+        name: lease
+            .job
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        progress: Arc::clone(&progress),
+        stall_timeout: context.now_settings().config.upload.stall_timeout,
+        response_timeout: upload::RESPONSE_TIMEOUT,
+        hash: true,
+        before_last_byte: before_last_byte(task, lease),
+        segment_size: context.now_settings().config.upload.segment_size,
+        on_confirmed: on_confirmed(task, lease),
+    };
+    let outcome = upload::send(way, order, task.stop.clone()).await;
+    let sent = i64::try_from(progress.sent()).unwrap_or(i64::MAX);
+    match outcome {
+        Ok(receipt) => end::accept(task, lease, &source, receipt).await,
+        Err(error) => {
+            end::refuse(task, lease, &source, (&error, sent)).await?;
+            Ok(Next::Finished)
+        }
+    }
+}
+
+/// The write-ahead note; without it the last byte is not sent.
+fn before_last_byte(task: &Task, lease: &Lease) -> Box<dyn FnOnce() -> Result<(), String> + Send> {
+    let (queue, lease) = (task.context.queue.clone(), lease.clone());
+    Box::new(move || {
+        let now = clock::now();
+        queue
+            .write_blocking(move |db: &Connection| ticket::last_byte(db, &lease, now))
+            .map_err(|error| chain(&error))
+    })
+}
+
+/// Notes how far a resumable upload is for certain; where to go on the server itself tells.
+fn on_confirmed(task: &Task, lease: &Lease) -> upload::OnConfirmed {
+    let (queue, lease) = (task.context.queue.clone(), lease.clone());
+    Box::new(move |bytes| {
+        let (lease, bytes) = (lease.clone(), i64::try_from(bytes).unwrap_or(i64::MAX));
+        queue
+            .write_blocking(move |db: &Connection| ticket::confirmed(db, &lease, bytes))
+            .map_err(|error| chain(&error))
+    })
+}

@@ -1,0 +1,137 @@
+//! What a transfer leaves behind so that it can go on: the link, how far the bytes are, which parts
+//! have arrived. Each verb is one transaction of the worker that holds the job.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::Error;
+use super::job::{JobId, Lease, Ticket};
+use super::outcome::held;
+use super::sql::{At, optional_time};
+
+/// The way the bytes go and where, from the create call's answer.
+#[derive(Clone)]
+pub struct NewTicket<'a> {
+    /// The video's key.
+    pub video_key: &'a str,
+    /// The upload link, a credential.
+    pub link: &'a str,
+    /// When the link stops working.
+    pub expires_at: Option<Timestamp>,
+    /// Bytes of each part but the last, where the file goes in parts.
+    pub part_size: Option<u64>,
+}
+
+impl fmt::Debug for NewTicket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewTicket")
+            .field("video_key", &self.video_key)
+            .field("link", &"**redacted**")
+            .field("expires_at", &self.expires_at)
+            .field("part_size", &self.part_size)
+            .finish()
+    }
+}
+
+/// Puts the ticket in place of an earlier one, of which nothing counts any more.
+pub(super) fn store(db: &Connection, id: JobId, ticket: &NewTicket<'_>) -> Result<(), Error> {
+    forget_parts(db, id)?;
+    let part_size = ticket.part_size.map(u64::cast_signed);
+    db.prepare_cached(
+        "INSERT INTO tickets (job_id, link, expires_at, part_size) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (job_id) DO UPDATE
+         SET link = ?2, expires_at = ?3, part_size = ?4, last_byte_at = NULL, confirmed_bytes = 0",
+    )?
+    .execute(params![
+        id.0,
+        ticket.link,
+        ticket.expires_at.map(At),
+        part_size
+    ])?;
+    Ok(())
+}
+
+/// So many bytes of a resumable upload are on the platform for certain.
+pub fn confirmed(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET confirmed_bytes = ?2 WHERE job_id = ?1")?
+        .execute(params![lease.job.id.0, bytes])?;
+    Ok(())
+}
+
+/// Before the last byte is handed out: from here on the platform may have the file.
+pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET last_byte_at = ?2 WHERE job_id = ?1")?
+        .execute(params![lease.job.id.0, At(now)])?;
+    Ok(())
+}
+
+/// The platform surely has not got the file: the next try may send it without asking.
+pub fn last_byte_was_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET last_byte_at = NULL WHERE job_id = ?1")?
+        .execute([lease.job.id.0])?;
+    Ok(())
+}
+
+/// The ticket of a job, if it has one.
+pub(super) fn of(db: &Connection, job: JobId) -> Result<Option<Ticket>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT link, expires_at, last_byte_at, part_size FROM tickets WHERE job_id = ?1",
+        )?
+        .query_row([job.0], |row| {
+            Ok(Ticket {
+                link: row.get("link")?,
+                expires_at: optional_time(row, "expires_at")?,
+                last_byte_at: optional_time(row, "last_byte_at")?,
+                part_size: row
+                    .get::<_, Option<i64>>("part_size")?
+                    .map(i64::cast_unsigned),
+            })
+        })
+        .optional()?)
+}
+
+/// A part has arrived, with this MD5.
+pub fn part_arrived(db: &Connection, lease: &Lease, number: u32, md5: &str) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached(
+        "INSERT INTO parts (job_id, number, md5) VALUES (?1, ?2, ?3)
+         ON CONFLICT (job_id, number) DO UPDATE SET md5 = ?3",
+    )?
+    .execute(params![lease.job.id.0, number, md5])?;
+    Ok(())
+}
+
+/// The parts that have arrived, and the MD5 of each.
+pub fn parts(db: &Connection, job: JobId) -> Result<BTreeMap<u32, String>, Error> {
+    let mut statement =
+        db.prepare_cached("SELECT number, md5 FROM parts WHERE job_id = ?1 ORDER BY number")?;
+    let rows = statement.query_map([job.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Ticket and progress go when no byte is to be sent by them any more.
+pub(super) fn forget_transfer(db: &Connection, id: JobId) -> Result<(), Error> {
+    forget_parts(db, id)?;
+    db.prepare_cached("DELETE FROM tickets WHERE job_id = ?1")?
+        .execute([id.0])?;
+    drop_progress(db, id)
+}
+
+pub(super) fn drop_progress(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM progress WHERE job_id = ?1")?
+        .execute([id.0])?;
+    Ok(())
+}
+
+fn forget_parts(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM parts WHERE job_id = ?1")?
+        .execute([id.0])?;
+    Ok(())
+}
