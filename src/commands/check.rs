@@ -7,6 +7,7 @@ mod database;
 mod finding;
 mod folders;
 mod kernel;
+mod network;
 
 use super::context::Context;
 use super::error::CommandError;
@@ -86,6 +87,7 @@ fn findings(args: &Args, context: &Context) -> Vec<Finding> {
         findings.push(database::check(&outline.database.path));
         findings.extend(folders::check(&outline.watches));
     }
+    findings.extend(network::check());
     if !args.offline {
         findings.extend(loaded.map_or_else(
             |_| {

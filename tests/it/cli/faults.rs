@@ -27,7 +27,10 @@ fn all_is_well_and_nothing_was_made() {
     fixture.drop_file(b"notes.txt", b"x");
     let ran = check(&fixture, &["--offline"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(lines(&ran, "ok").len(), 3, "{ran:?}");
+    let mut ok = lines(&ran, "ok");
+    // Whether that one is `ok` or `warn` is up to the machine.
+    ok.retain(|line| !line.contains(" network "));
+    assert_eq!(ok.len(), 3, "{ran:?}");
     assert!(ran.out.contains("jobs.db does not exist yet"), "{ran:?}");
     assert!(
         ran.out
