@@ -72,7 +72,7 @@ enum Command {
     Call(call::Args),
     /// Runs a strict stand-in of the platform on this machine, to try things on
     #[cfg(feature = "sandbox")]
-    Sandbox(sandbox::Args),
+    Sandbox(Box<sandbox::Args>),
 }
 
 impl Command {

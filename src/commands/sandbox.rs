@@ -13,7 +13,7 @@ use super::context::Context;
 use super::error::CommandError;
 use super::run::listen;
 use crate::exit::Exit;
-use crate::sandbox::{self, Options};
+use crate::sandbox::{self, Options, SAMPLE_SITE, SAMPLE_V2_SECRET};
 
 /// The sample key of the platform's own documentation (v1, authentication).
 const SAMPLE_KEY: &str = "XOqEAfxj";
@@ -53,6 +53,15 @@ pub struct Args {
     /// The secret of the key. Other users see a command line: never give a real secret here
     #[arg(long, value_name = "SECRET", default_value = SAMPLE_SECRET)]
     secret: String,
+    /// The site that its v2 API knows
+    #[arg(long, value_name = "SITE", default_value = SAMPLE_SITE)]
+    site: String,
+    /// The v2 API's secret for the site; as for --secret, never a real one
+    #[arg(long, value_name = "SECRET", default_value = SAMPLE_V2_SECRET)]
+    v2_secret: String,
+    /// How upload links begin, where a proxy stands in front; unless given, the listener itself
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Obey /control/…: whoever can reach it can inject faults
     #[arg(long)]
     control: bool,
@@ -65,7 +74,16 @@ pub struct Args {
     /// How long an upload link lives
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     link_lifetime: Duration,
-    /// Calls a minute, other than list; 0 is without limit
+    /// How long the link of one part lives (v2)
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    part_link_lifetime: Duration,
+    /// How long the token of an upload in parts is good for (v2)
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    upload_token_lifetime: Duration,
+    /// How long a new media is not found by a search (v2)
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    search_lag: Duration,
+    /// Calls a minute, other than list, and v2 requests a minute for each token; 0 is without limit
     #[arg(long, value_name = "N", default_value_t = 60)]
     rate_limit: u32,
     /// List calls a minute; 0 is without limit
@@ -144,6 +162,12 @@ fn options(args: &Args) -> Options {
         link_lifetime: args.link_lifetime,
         rate_limit: args.rate_limit,
         list_rate_limit: args.list_rate_limit,
+        site: args.site.clone(),
+        v2_secret: args.v2_secret.clone(),
+        public_url: args.public_url.clone(),
+        part_link_lifetime: args.part_link_lifetime,
+        upload_token_lifetime: args.upload_token_lifetime,
+        search_lag: args.search_lag,
         ..Options::new(args.key.as_str(), args.secret.as_str())
     }
 }
@@ -156,6 +180,13 @@ fn introduce(args: &Args, address: SocketAddr, context: &mut Context) -> Result<
     if args.secret == SAMPLE_SECRET {
         screen.line(format_args!(
             "secret    {SAMPLE_SECRET}  (the documentation's sample)"
+        ))?;
+    }
+    screen.line(format_args!("v2 url    http://{address}/v2"))?;
+    screen.line(format_args!("site      {}", args.site))?;
+    if args.v2_secret == SAMPLE_V2_SECRET {
+        screen.line(format_args!(
+            "v2 secret {SAMPLE_V2_SECRET}  (the sandbox's own sample)"
         ))?;
     }
     screen.line(format_args!(

@@ -32,7 +32,7 @@ pub(super) async fn handle(
         Err(Stop::Halted(halt)) => return Err(halt),
     };
     call.ready().await?;
-    Ok(respond(sandbox, call.operation, &params))
+    Ok(respond(sandbox, call, &params))
 }
 
 /// The parameters: of the query, and of a form in the body of a POST.
@@ -74,10 +74,10 @@ async fn read(call: &Call, request: Request) -> Result<Params, Stop<Refusal>> {
     Ok(params)
 }
 
-fn respond(sandbox: &Sandbox, operation: Operation, params: &Params) -> Response {
+fn respond(sandbox: &Arc<Sandbox>, call: &Call, params: &Params) -> Response {
     let format = Format::read(params).unwrap_or(Format::Json);
     let mut rate = None;
-    let mut response = match execute(sandbox, operation, params, &mut rate) {
+    let mut response = match execute(sandbox, call, params, &mut rate) {
         Ok(mut value) => {
             if let (Some(object), Some(rate)) = (value.as_object_mut(), rate) {
                 object.insert("rate_limit".into(), rate.body());
@@ -94,11 +94,12 @@ fn respond(sandbox: &Sandbox, operation: Operation, params: &Params) -> Response
 
 /// Carries the call out; `counted` is set once the call counts against the limit.
 fn execute(
-    sandbox: &Sandbox,
-    operation: Operation,
+    sandbox: &Arc<Sandbox>,
+    call: &Call,
     params: &Params,
     counted: &mut Option<Rate>,
 ) -> Result<Value, Refusal> {
+    let operation = call.operation;
     if operation == Operation::Other {
         return Err(Refusal::new(Code::NoMethod, "There is no such API method"));
     }
@@ -126,14 +127,12 @@ fn execute(
     }
     params.refuse_empty()?;
     match operation {
-        Operation::Create => create::create(sandbox, params),
+        Operation::Create => create::create(sandbox, params, call),
         Operation::Show => edit::show(sandbox, params),
-        Operation::Update => edit::update(sandbox, params),
+        Operation::Update => edit::update(sandbox, params, call),
         Operation::Delete => edit::delete(sandbox, params),
         Operation::List => listing::list(sandbox, params),
-        Operation::FormUpload | Operation::Resumable | Operation::S3Put | Operation::Other => {
-            Err(Refusal::new(Code::NoMethod, "There is no such API method"))
-        }
+        _ => Err(Refusal::new(Code::NoMethod, "There is no such API method")),
     }
 }
 

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use super::Sandbox;
 use super::canned;
 use super::conn::Conn;
-use super::faults::{Canned, Kind, Met};
+use super::faults::{Canned, Kind, Met, WrongList};
 use super::operation::Operation;
 use super::refusal::Refusal;
 use super::requests::{Entry, Stage};
@@ -116,6 +116,27 @@ impl Call {
         }
     }
 
+    /// Bytes a second at which a download is to go.
+    pub(super) fn pace(&self) -> Option<u64> {
+        match self.kind() {
+            Some(Kind::SlowFetch { bytes_per_second }) => Some(*bytes_per_second),
+            _ => None,
+        }
+    }
+
+    /// Whether the links in the answer are to have expired.
+    pub(super) fn expired_links(&self) -> bool {
+        matches!(self.kind(), Some(Kind::ExpiredLinks {}))
+    }
+
+    /// How the list of parts is to be wrong.
+    pub(super) fn wrong_list(&self) -> Option<WrongList> {
+        match self.kind() {
+            Some(Kind::PartsList { how }) => Some(*how),
+            _ => None,
+        }
+    }
+
     /// The answer is there; what goes out may be another one, or none.
     pub(super) async fn finish(self, outcome: Result<Response, Halt>) -> Response {
         let response = match outcome {
@@ -145,6 +166,11 @@ impl Call {
                 Ok(right)
             }
             Some(Kind::AnswerLost {}) => Err(()),
+            Some(Kind::Delay { milliseconds }) => {
+                tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+                Ok(right)
+            }
+            Some(Kind::WrongEtag { etag }) => Ok(canned::relabelled(right, etag.as_deref())),
             Some(Kind::WrongAnswer { how, .. }) => {
                 Ok(canned::spoilt(*how, right, self.operation).await)
             }

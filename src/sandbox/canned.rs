@@ -15,13 +15,14 @@ use super::faults::{Canned, Wrong};
 use super::operation::Operation;
 use super::refusal::{Code, Refusal};
 use super::s3_error;
+use super::v2;
 
 /// The answer as ordered, with a body that the host could have sent where none was given.
 pub(super) fn answer(canned: &Canned, operation: Operation) -> Response {
     let status = StatusCode::from_u16(canned.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (kind, body) = match (&canned.body, operation) {
         (Some(body), _) => ("text/plain; charset=utf-8", body.clone()),
-        (None, Operation::S3Put) => {
+        (None, operation) if operation.is_s3() => {
             let code = canned
                 .code
                 .as_deref()
@@ -33,7 +34,7 @@ pub(super) fn answer(canned: &Canned, operation: Operation) -> Response {
         }
         (None, _) => (
             "application/json",
-            error_object(canned.code.as_deref(), status).to_string(),
+            error_object(canned.code.as_deref(), status, operation).to_string(),
         ),
     };
     let mut response = Response::new(Body::from(body));
@@ -51,6 +52,12 @@ pub(super) fn answer(canned: &Canned, operation: Operation) -> Response {
 
 /// Another answer in place of the right one.
 pub(super) async fn spoilt(how: Wrong, right: Response, operation: Operation) -> Response {
+    // A v2 create says 201, and a complete 202, whatever else they say.
+    let status = if operation.is_v2() {
+        right.status()
+    } else {
+        StatusCode::OK
+    };
     let (kind, body) = match how {
         Wrong::Garbage => ("application/json", Body::from(GARBAGE)),
         Wrong::Empty => ("application/json", Body::empty()),
@@ -58,23 +65,37 @@ pub(super) async fn spoilt(how: Wrong, right: Response, operation: Operation) ->
         Wrong::TruncatedJson => ("application/json", Body::from(half(right).await)),
         Wrong::OtherTypes => ("application/json", Body::from(retyped(right).await)),
         Wrong::Huge => ("application/json", Body::new(Huge { left: HUGE })),
-        Wrong::Error if operation == Operation::S3Put => {
+        Wrong::Error if operation.is_s3() => {
             let body = s3_error::body("InternalError", "Ordered by a test", "");
             ("application/xml", Body::from(body))
         }
         Wrong::Error => {
-            let object = error_object(None, StatusCode::INTERNAL_SERVER_ERROR);
+            let object = error_object(None, StatusCode::INTERNAL_SERVER_ERROR, operation);
             ("application/json", Body::from(object.to_string()))
         }
     };
     let mut response = Response::new(body);
+    *response.status_mut() = status;
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
-fn error_object(code: Option<&str>, status: StatusCode) -> Value {
+/// The same answer with another `ETag`; unless one is given, with the MD5 of no bytes.
+pub(super) fn relabelled(mut right: Response, etag: Option<&str>) -> Response {
+    let etag = etag.unwrap_or("\"d41d8cd98f00b204e9800998ecf8427e\"");
+    if let Ok(value) = etag.parse() {
+        right.headers_mut().insert(header::ETAG, value);
+    }
+    right
+}
+
+fn error_object(code: Option<&str>, status: StatusCode, operation: Operation) -> Value {
+    if operation.is_v2() {
+        let code = code.unwrap_or_else(|| v2::code_of(status));
+        return v2::error_object(code, "Ordered by a test");
+    }
     let mut object = Refusal::new(Code::of(status), "Ordered by a test").body();
     if let (Some(code), Some(object)) = (code, object.as_object_mut()) {
         object.insert("code".into(), code.into());

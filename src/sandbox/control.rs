@@ -48,8 +48,11 @@ use sha1::{Digest, Sha1};
 
 use super::Sandbox;
 use super::faults::Fault;
+use super::link::Method as Way;
 use super::operation::Target;
 use super::params::Params;
+use super::parts;
+use super::refusal::Refusal;
 use super::requests::Stage;
 use super::sign::hex;
 use super::status::Forced;
@@ -164,6 +167,10 @@ fn shown(sandbox: &Sandbox, video: &Video, digest: bool) -> Value {
         "bytes_received": sandbox.requests.bytes(&video.key),
         "size": media.map(|media| media.size),
         "md5": media.map(|media| &media.md5),
+        "parts": (video.link.order.method == Way::Parts).then(|| {
+            let folder = sandbox.store.parts(&video.key, &video.link.token);
+            parts::list(&folder).map(|parts| parts.len()).unwrap_or_default()
+        }),
         "name": media.and_then(|media| media.name.as_ref()),
         "stored_size": original.metadata().ok().map(|meta| meta.len()),
         "stored_sha1": digest.then(|| File::open(&original).ok().and_then(sha1)).flatten(),
@@ -186,7 +193,7 @@ fn sha1(mut file: File) -> Option<String> {
 async fn force(sandbox: &Sandbox, key: &str, body: Body) -> Result<Value, Wrong> {
     let forced: Option<Forced> = read(body).await?;
     let now = sandbox.now_ms();
-    let changed = sandbox.store.change(key, |video| {
+    let changed = sandbox.store.change::<Refusal>(key, |video| {
         video.forced = forced;
         video.edited = now;
         Ok(())

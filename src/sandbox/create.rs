@@ -2,10 +2,13 @@
 //! create and update have in common (JW docs, v1 videos/create).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Sandbox;
+use super::call::Call;
+use super::errand::{self, Orders};
 use super::link::{Link, Order};
 use super::params::Params;
 use super::refusal::{Code, Refusal};
@@ -18,7 +21,11 @@ pub(super) struct Metadata {
 }
 
 /// Makes the video.
-pub(super) fn create(sandbox: &Sandbox, params: &Params) -> Result<Value, Refusal> {
+pub(super) fn create(
+    sandbox: &Arc<Sandbox>,
+    params: &Params,
+    call: &Call,
+) -> Result<Value, Refusal> {
     match params.get("sourcetype") {
         None | Some("file") => {}
         Some("url") => {
@@ -30,6 +37,7 @@ pub(super) fn create(sandbox: &Sandbox, params: &Params) -> Result<Value, Refusa
     let link = Link::issue(Order::read(params)?, sandbox.link_end(), false);
     let Metadata { fields, custom } = Metadata::read(params)?;
     let now = sandbox.now_ms();
+    let pending = link.pending(now);
     let video = sandbox.store.create(|key, number| Video {
         key,
         number,
@@ -40,21 +48,35 @@ pub(super) fn create(sandbox: &Sandbox, params: &Params) -> Result<Value, Refusa
         link,
         media: None,
         received: 0,
+        pending,
         forced: None,
     })?;
+    errand::start(sandbox, &video, Orders::of(call));
     Ok(upload_block(sandbox, &video))
 }
 
-/// The answer that carries a link; update gives the same for a re-upload.
+/// The answer that carries a link, where there is something to upload; update gives the same for a
+/// re-upload.
 pub(super) fn upload_block(sandbox: &Sandbox, video: &Video) -> Value {
     let mut block = json!({
         "status": "ok",
         "media": {"type": "video", "key": video.key},
-        "link": video.link.shown(&video.key, &sandbox.address, sandbox.store.keys()),
     });
-    let session = video.link.open_session(sandbox.now_s());
-    if let (Some(session), Some(block)) = (session, block.as_object_mut()) {
-        block.insert("session_id".into(), session.into());
+    let link = &video.link;
+    let more = [
+        (
+            "link",
+            link.shown(&video.key, &sandbox.origin, sandbox.store.keys()),
+        ),
+        (
+            "session_id",
+            link.open_session(sandbox.now_s()).map(Value::from),
+        ),
+    ];
+    for (name, value) in more {
+        if let (Some(value), Some(block)) = (value, block.as_object_mut()) {
+            block.insert(name.into(), value);
+        }
     }
     block
 }
@@ -85,7 +107,8 @@ impl Metadata {
     }
 }
 
-fn is_time_code(text: &str) -> bool {
+/// `HH:MM:SS.mmm`, with or without the fraction.
+pub(super) fn is_time_code(text: &str) -> bool {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     clock.split(':').count() == 3 && clock.split(':').all(digits) && digits(fraction)

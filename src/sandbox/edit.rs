@@ -1,9 +1,13 @@
 //! `/videos/show`, `/videos/update` and `/videos/delete`.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Sandbox;
+use super::call::Call;
 use super::create::{Metadata, upload_block};
+use super::errand::{self, Orders};
 use super::link::{Link, Order};
 use super::params::Params;
 use super::refusal::{Code, Refusal};
@@ -21,7 +25,11 @@ pub(super) fn show(sandbox: &Sandbox, params: &Params) -> Result<Value, Refusal>
 
 /// Changes metadata; with `update_file=True` also gives a link for another file, which is only to
 /// be had for a video that is ready (JW docs, v1 videos/update).
-pub(super) fn update(sandbox: &Sandbox, params: &Params) -> Result<Value, Refusal> {
+pub(super) fn update(
+    sandbox: &Arc<Sandbox>,
+    params: &Params,
+    call: &Call,
+) -> Result<Value, Refusal> {
     let key = params.need("video_key")?;
     let replace = match params.get("update_file") {
         None => false,
@@ -39,6 +47,7 @@ pub(super) fn update(sandbox: &Sandbox, params: &Params) -> Result<Value, Refusa
                 return Err(Refusal::new(Code::PreconditionFailed, message));
             }
             video.link = Link::issue(order, sandbox.link_end(), true);
+            video.pending = video.link.pending(now);
         }
         video.fields.extend(fields);
         video.custom.extend(custom);
@@ -46,6 +55,7 @@ pub(super) fn update(sandbox: &Sandbox, params: &Params) -> Result<Value, Refusa
         Ok(())
     })?;
     if replace {
+        errand::start(sandbox, &video, Orders::of(call));
         Ok(upload_block(sandbox, &video))
     } else {
         Ok(json!({"status": "ok"}))

@@ -61,6 +61,43 @@ pub(super) enum Kind {
     },
     /// Takes the file, but its processing will fail with this message.
     FailProcessing { message: String },
+    /// Acts, then waits so long before it answers.
+    Delay { milliseconds: u64 },
+    /// Stores what came, and answers another `ETag` than the one it has.
+    WrongEtag {
+        #[serde(default)]
+        etag: Option<String>,
+    },
+    /// The upload links in the answer have expired already.
+    ExpiredLinks {},
+    /// The list of parts is not what it should be.
+    PartsList { how: WrongList },
+    /// The download that the call begins goes at this speed.
+    SlowFetch { bytes_per_second: u64 },
+}
+
+/// Ways in which a page of the parts list can be wrong, all with status 200.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum WrongList {
+    /// Every third entry is missing.
+    Holes,
+    /// Every entry is there twice.
+    Duplicated,
+    /// The last comes first.
+    Unsorted,
+    /// The total is that of the page, less one.
+    WrongTotal,
+    /// The MD5 of a completed part has quotes around it.
+    QuotedEtags,
+    /// The MD5 of every completed part is that of other bytes.
+    WrongEtags,
+    /// No entry has a link.
+    NoLinks,
+    /// The first page in place of the one that was asked for.
+    FirstPageAgain,
+    /// No entry.
+    Empty,
 }
 
 /// An answer made in advance.
@@ -68,7 +105,7 @@ pub(super) enum Kind {
 #[serde(deny_unknown_fields)]
 pub(super) struct Canned {
     pub(super) status: u16,
-    /// The error code in the default body (a code of the v1 API, or of S3 for `s3-put`).
+    /// The error code in the default body (a code of the v1 or the v2 API, or of S3).
     #[serde(default)]
     pub(super) code: Option<String>,
     /// The body in place of the default one.
@@ -82,7 +119,7 @@ pub(super) struct Canned {
     pub(super) abrupt: bool,
 }
 
-/// Ways in which an answer can be wrong, all with status 200.
+/// Ways in which an answer can be wrong, all with a status of success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Wrong {

@@ -56,6 +56,7 @@ pub(super) fn take(
             update: video.link.update,
             before: before.map(Box::new),
         });
+        video.pending = None;
         video.forced = None;
         Ok(())
     })

@@ -18,10 +18,12 @@ pub(super) struct Limits {
     windows: Mutex<HashMap<Bucket, Window>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Bucket {
     Calls,
     Lists,
+    /// The requests of v2, by their bearer.
+    Bearer(String),
 }
 
 struct Window {
@@ -53,6 +55,23 @@ impl Limits {
             Operation::List => (Bucket::Lists, self.lists),
             _ => (Bucket::Calls, self.calls),
         };
+        let (rate, allowed) = self.take(bucket, limit, now);
+        let refusal = || {
+            Refusal::new(
+                Code::RateLimitExceeded,
+                "Too many calls; wait for the window to end",
+            )
+        };
+        (rate, allowed.then_some(()).ok_or_else(refusal))
+    }
+
+    /// Counts one request of v2 at `now` (UNIX seconds), and says whether it is within the limit
+    /// (JW docs, v2 authentication: 60 a minute for each token).
+    pub(super) fn count_v2(&self, bearer: &str, now: i64) -> (Rate, bool) {
+        self.take(Bucket::Bearer(bearer.to_owned()), self.calls, now)
+    }
+
+    fn take(&self, bucket: Bucket, limit: u32, now: i64) -> (Rate, bool) {
         let reset = (now.div_euclid(WINDOW_S) + 1) * WINDOW_S;
         if limit == 0 {
             return (
@@ -61,10 +80,12 @@ impl Limits {
                     remaining: NO_LIMIT,
                     reset,
                 },
-                Ok(()),
+                true,
             );
         }
         let mut windows = held(&self.windows);
+        // The tokens of uploads come and go.
+        windows.retain(|_, window| window.reset >= reset);
         let window = windows.entry(bucket).or_insert(Window { reset, used: 0 });
         if window.reset != reset {
             *window = Window { reset, used: 0 };
@@ -76,13 +97,7 @@ impl Limits {
             remaining: limit - window.used,
             reset,
         };
-        let refusal = || {
-            Refusal::new(
-                Code::RateLimitExceeded,
-                "Too many calls; wait for the window to end",
-            )
-        };
-        (rate, allowed.then_some(()).ok_or_else(refusal))
+        (rate, allowed)
     }
 }
 
@@ -90,6 +105,16 @@ impl Rate {
     /// The `rate_limit` of an answer's body.
     pub(super) fn body(&self) -> Value {
         json!({"limit": self.limit, "remaining": self.remaining, "reset": self.reset})
+    }
+
+    /// The headers of a v2 answer. That the window is of a minute is all that is known of its end.
+    pub(super) fn write_v2(&self, headers: &mut HeaderMap) {
+        for (name, value) in [
+            ("jw-request-limit", self.limit),
+            ("jw-request-remaining", self.remaining),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+        }
     }
 
     /// The same as headers.
@@ -130,6 +155,17 @@ mod tests {
         assert_eq!(remaining(Operation::List, NOW), (0, reset, true));
         assert_eq!(remaining(Operation::List, NOW), (0, reset, false));
         assert_eq!(remaining(Operation::Show, NOW + 30), (1, reset + 60, true));
+    }
+
+    #[test]
+    fn each_bearer_has_a_window_of_its_own() {
+        let limits = Limits::new(1, 0);
+        assert!(limits.count_v2("a", NOW).1);
+        assert!(!limits.count_v2("a", NOW).1);
+        assert!(limits.count_v2("b", NOW).1);
+        assert!(limits.count(Operation::Create, NOW).1.is_ok());
+        assert!(limits.count_v2("a", NOW + 60).1);
+        assert_eq!(held(&limits.windows).len(), 1, "what is over is forgotten");
     }
 
     #[test]

@@ -4,14 +4,18 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
+use super::origin::Origin;
 use super::params::Params;
 use super::refusal::{Code, Refusal};
 use super::s3_sign;
+use super::status::Pending;
 use super::store::Keys;
 use super::token;
 
-/// How the bytes are to come. Further upload methods are further variants.
+/// How the bytes are to come: the first three in v1, the last two in v2, and `Fetch` in both.
+/// Further upload methods are further variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Method {
@@ -21,6 +25,32 @@ pub(super) enum Method {
     Multipart,
     /// One PUT to S3.
     S3,
+    /// The platform downloads the file.
+    Fetch,
+    /// One PUT to S3, with a link of v2.
+    Direct,
+    /// Parts, each by a PUT to S3 with a link of its own; v2 calls it `multipart`.
+    Parts,
+}
+
+/// Where a file is to be downloaded from. Such an address may hold a password or a signature.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Source(pub(super) String);
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Source(..)")
+    }
+}
+
+impl Source {
+    /// An address with http or https and a host; nothing else can be fetched (JW docs, fetch
+    /// uploads).
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        web.then(|| Self(text.to_owned()))
+    }
 }
 
 /// What the caller said of the file it is going to send.
@@ -33,13 +63,17 @@ pub(super) struct Order {
     pub(super) md5: Option<String>,
     /// The `Content-Type` that the S3 link is signed for; empty means none.
     pub(super) content_type: String,
+    /// What is to be downloaded, where the method is [`Method::Fetch`].
+    #[serde(default)]
+    pub(super) source: Option<Source>,
 }
 
 /// One link that was given out.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Link {
     pub(super) order: Order,
-    /// The form upload's credential, or the resumable upload's session; unused for S3.
+    /// The form upload's credential, the resumable upload's session, or the id of a v2 upload in
+    /// parts; unused for S3.
     pub(super) token: String,
     /// UNIX seconds.
     pub(super) expires: i64,
@@ -82,7 +116,8 @@ impl Method {
     fn credential(self) -> (&'static str, &'static str) {
         match self {
             Self::Multipart => ("X-Session-ID", "session"),
-            Self::Single | Self::S3 => ("token", "token"),
+            Self::Parts => ("upload_id", "upload"),
+            Self::Single | Self::S3 | Self::Fetch | Self::Direct => ("token", "token"),
         }
     }
 }
@@ -90,10 +125,11 @@ impl Method {
 impl Order {
     /// Reads `upload_method` and what goes with it.
     pub(super) fn read(params: &Params) -> Result<Self, Refusal> {
-        if params.get("download_url").is_some() {
-            return Err(not_yet("download_url"));
-        }
-        let method = Method::read(params)?;
+        let source = Self::source(params)?;
+        let method = match source {
+            Some(_) => Method::Fetch,
+            None => Method::read(params)?,
+        };
         let size = params.number("size")?;
         if size.is_some_and(|size| size > SIZE_LIMIT) {
             return Err(Refusal::new(
@@ -117,7 +153,36 @@ impl Order {
             size,
             md5,
             content_type,
+            source,
         })
+    }
+
+    /// An order of which nothing is known but the method.
+    pub(super) fn plain(method: Method) -> Self {
+        Self {
+            method,
+            size: None,
+            md5: None,
+            content_type: String::new(),
+            source: None,
+        }
+    }
+
+    /// Reads `download_url`. What else would say how the bytes come has no meaning beside it.
+    fn source(params: &Params) -> Result<Option<Source>, Refusal> {
+        let Some(text) = params.get("download_url") else {
+            return Ok(None);
+        };
+        for name in ["upload_method", "resumable", "upload_content_type"] {
+            if params.get(name).is_some() {
+                return Err(Refusal::invalid(
+                    name,
+                    "Nothing is uploaded to a download_url",
+                ));
+            }
+        }
+        let invalid = || Refusal::invalid("download_url", "Not an http or https URL");
+        Source::read(text).map(Some).ok_or_else(invalid)
     }
 
     /// What is wrong with a file that was received against this order, if anything is.
@@ -138,8 +203,8 @@ impl Link {
     /// A new link that lives until `expires` (UNIX seconds).
     pub(super) fn issue(order: Order, expires: i64, update: bool) -> Self {
         let token = match order.method {
-            Method::Multipart => token::alphanumeric(40),
-            Method::Single | Method::S3 => token::hex(40),
+            Method::Multipart | Method::Parts => token::alphanumeric(40),
+            Method::Single | Method::S3 | Method::Fetch | Method::Direct => token::hex(40),
         };
         Self {
             order,
@@ -167,14 +232,19 @@ impl Link {
         Err(Refusal::new(Code::PermissionDenied, message))
     }
 
+    /// What begins at `now` (UNIX milliseconds) with a link over which nothing is uploaded.
+    pub(super) fn pending(&self, now: i64) -> Option<Pending> {
+        (self.order.method == Method::Fetch).then(|| Pending::begin(now))
+    }
+
     /// The session, while a resumable upload may come in with it.
     pub(super) fn open_session(&self, now: i64) -> Option<&str> {
         self.admits(Method::Multipart, &self.token, now).ok()?;
         Some(&self.token)
     }
 
-    /// The `link` object of an answer; `address` is `host:port` of this stand-in.
-    pub(super) fn shown(&self, key: &str, address: &str, keys: &Keys) -> Value {
+    /// The `link` object of a v1 answer; there is none where nothing is to be uploaded.
+    pub(super) fn shown(&self, key: &str, origin: &Origin, keys: &Keys) -> Option<Value> {
         let (path, query) = match self.order.method {
             Method::Single => (
                 "/v1/videos/upload".to_owned(),
@@ -199,16 +269,11 @@ impl Link {
                                    "Signature": signature});
                 (path, query)
             }
+            Method::Fetch | Method::Direct | Method::Parts => return None,
         };
-        json!({"protocol": "http", "address": address, "path": path, "query": query})
+        let Origin { protocol, address } = origin;
+        Some(json!({"protocol": protocol, "address": address, "path": path, "query": query}))
     }
-}
-
-fn not_yet(what: &str) -> Refusal {
-    Refusal::new(
-        Code::NotImplemented,
-        format!("{what}: The sandbox cannot do this yet"),
-    )
 }
 
 fn is_md5(text: &str) -> bool {
@@ -229,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_are_known_later_or_refused() {
+    fn methods_are_known_or_refused() {
         assert_eq!(order("title=x").unwrap().method, Method::Single);
         assert_eq!(
             order("upload_method=single").unwrap().method,
@@ -246,10 +311,18 @@ mod tests {
             assert_eq!(order(raw).unwrap().method, Method::Multipart, "{raw}");
         }
         assert_eq!(order("resumable=false").unwrap().method, Method::Single);
+        let fetched = order("download_url=http://x/y.mp4").unwrap();
+        assert_eq!(fetched.method, Method::Fetch);
+        assert!(!format!("{fetched:?}").contains("y.mp4"));
         for (raw, code) in [
             ("resumable=yes", Code::ParameterInvalid),
             ("resumable=true&upload_method=s3", Code::ParameterInvalid),
-            ("download_url=http://x/y.mp4", Code::NotImplemented),
+            ("download_url=ftp://x/y.mp4", Code::ParameterInvalid),
+            ("download_url=/y.mp4", Code::ParameterInvalid),
+            (
+                "download_url=http://x/y.mp4&upload_method=s3",
+                Code::ParameterInvalid,
+            ),
             ("upload_method=S3", Code::ParameterInvalid),
             ("size=1e3", Code::ParameterInvalid),
             ("size=26214400001", Code::FileSizeInvalid),

@@ -209,12 +209,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn video(number: u64, fields: &[(&str, &str)], ingest: &str) -> Video {
-        let order = Upload {
-            method: Method::S3,
-            size: None,
-            md5: None,
-            content_type: String::new(),
-        };
+        let order = Upload::plain(Method::S3);
         Video {
             key: format!("Key0000{number}"),
             number,
@@ -228,6 +223,7 @@ mod tests {
             link: Link::issue(order, 9, false),
             media: None,
             received: 0,
+            pending: None,
             forced: None,
         }
     }

@@ -1,5 +1,5 @@
-//! A strict local stand-in of the platform: the v1 API, the form upload host and an S3-like host,
-//! all on one port.
+//! A strict local stand-in of the platform: the v1 and v2 APIs, the upload hosts of v1 and an
+//! S3-like host, all on one port, over one store of videos.
 //!
 //! What the real platform refuses, this one refuses: it is there to be wrong against. It shares no
 //! code with `platform` and `upload`, so that two readings of one protocol check each other.
@@ -7,17 +7,21 @@
 //! # How a request travels
 //!
 //! `conn` (the socket, and how to cut it) → `route` (which host) → `call` (log and faults) →
-//! one of the four hosts:
+//! one of the five hosts:
 //! - `api`: `params` → `sign` → `limit` → `create`, `edit` or `listing`;
+//! - `v2`: `bearer` → `limit` → `media`, `list` or `uploads`;
 //! - `form`: `multipart` → `sink` → `intake`;
 //! - `resumable`: `segment` → `sink` → `sessions` (`ranges`) → `intake`;
-//! - `s3`: `s3_sign` → `sink` → `intake`.
+//! - `s3`: `s3_auth` (`s3_sign`, `s3_sign4`) → `sink` → `intake`, or `parts`.
 //!
 //! What they know lies in `store`: a `video` with its `link`, and a file whose `status`
-//! follows the clock. A further upload method is a variant of `link::Method`, an
-//! `operation`, and a host beside `form`, `resumable` and `s3`.
+//! follows the clock. What the platform does by itself after it has answered, to download a file
+//! (`fetch`) or to join the parts of one, is an `errand`. A further upload method is a variant of
+//! `link::Method`, an `operation`, and a host beside `form`, `resumable` and `s3`.
 //!
 //! # What is not documented, and chosen here
+//!
+//! Of v2: see `v2`. Of the rest:
 //!
 //! - A replayed signature is answered with 400 `SignatureInvalid`.
 //! - A form link with a wrong, expired or used token is answered with 403 `PermissionDenied`, one
@@ -32,6 +36,8 @@
 //!   `TimestampInvalid`.
 //! - S3 links live as long as form links, and `size` and `md5` of `/videos/create` are checked for
 //!   S3 too, where a mismatch makes the processing fail.
+//! - `/videos/create` with a `download_url` gives no link, and is refused where an upload method is
+//!   named too. The address has to be http or https; what else is wrong with it shows later.
 //! - An MP4 of less than two seconds is processed and fails; files of other kinds have no duration.
 //!
 //! # Trying it with the platform's own clients
@@ -101,7 +107,9 @@ mod control;
 mod create;
 mod duration;
 mod edit;
+mod errand;
 mod faults;
+mod fetch;
 mod form;
 mod intake;
 mod journal;
@@ -110,15 +118,20 @@ mod link;
 mod listing;
 mod multipart;
 mod operation;
+mod options;
+mod origin;
 mod params;
+mod parts;
 mod ranges;
 mod refusal;
 mod requests;
 mod resumable;
 mod route;
 mod s3;
+mod s3_auth;
 mod s3_error;
 mod s3_sign;
+mod s3_sign4;
 mod segment;
 mod server;
 mod sessions;
@@ -127,9 +140,11 @@ mod sink;
 mod status;
 mod store;
 mod token;
+mod v2;
 mod video;
 
+pub use options::{Options, SAMPLE_SITE, SAMPLE_V2_SECRET};
 pub use ranges::OneByte;
-pub use server::{Error, Options, serve};
+pub use server::{Error, serve};
 
 use server::Sandbox;

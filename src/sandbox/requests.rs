@@ -201,6 +201,7 @@ const ENTRIES_KEPT: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::operation::Any;
     use std::time::Duration;
 
     #[tokio::test]
@@ -208,7 +209,11 @@ mod tests {
         let requests = Arc::new(Requests::new());
         let waiting = {
             let requests = Arc::clone(&requests);
-            tokio::spawn(async move { requests.wait(Target::Create, Stage::Acted, 2).await })
+            tokio::spawn(async move {
+                requests
+                    .wait(Target::One(Operation::Create), Stage::Acted, 2)
+                    .await;
+            })
         };
         for _ in 0..2 {
             assert!(!waiting.is_finished());
@@ -219,8 +224,11 @@ mod tests {
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(requests.count(Target::Any, Stage::Arrived), 2);
-        assert_eq!(requests.count(Target::Show, Stage::Arrived), 0);
+        assert_eq!(requests.count(Target::Any(Any::Any), Stage::Arrived), 2);
+        assert_eq!(
+            requests.count(Target::One(Operation::Show), Stage::Arrived),
+            0
+        );
     }
 
     #[test]

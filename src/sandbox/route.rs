@@ -16,7 +16,7 @@ use super::Sandbox;
 use super::call::{Call, Halt};
 use super::conn::Conn;
 use super::operation::Operation;
-use super::{api, control, form, resumable, s3};
+use super::{api, control, form, resumable, s3, v2};
 
 /// Answers any request.
 pub(super) async fn route(
@@ -44,7 +44,7 @@ async fn dispatch(sandbox: &Arc<Sandbox>, conn: Conn, request: Request) -> Respo
     if sandbox.options.control && path.starts_with("/control/") {
         return control::handle(sandbox, request).await;
     }
-    let operation = Operation::of(&path);
+    let operation = Operation::of(request.method(), request.uri());
     let call = Call::begin(sandbox, conn, operation, &request);
     let outcome = answer(sandbox, &call, request).await;
     call.finish(outcome).await
@@ -53,9 +53,13 @@ async fn dispatch(sandbox: &Arc<Sandbox>, conn: Conn, request: Request) -> Respo
 async fn answer(sandbox: &Arc<Sandbox>, call: &Call, request: Request) -> Result<Response, Halt> {
     call.open().await?;
     match call.operation {
-        Operation::S3Put => s3::handle(sandbox, call, request).await,
+        Operation::S3Put | Operation::PartPut => s3::handle(sandbox, call, request).await,
         Operation::FormUpload => form::handle(sandbox, call, request).await,
         Operation::Resumable => resumable::handle(sandbox, call, request).await,
+        operation if operation.is_v2() => v2::handle(sandbox, call, request).await,
+        Operation::Other if request.uri().path().starts_with("/v2/") => {
+            v2::handle(sandbox, call, request).await
+        }
         Operation::Other if !request.uri().path().starts_with("/v1/") => {
             Ok(plain(StatusCode::NOT_FOUND))
         }

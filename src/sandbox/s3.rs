@@ -1,11 +1,13 @@
-//! The S3-like host: `PUT /s3/<key>` with a signature in the query (AWS docs, S3 PUT Object and
-//! query string authentication, signature version 2).
+//! The S3-like host: `PUT /s3/<key>`, a whole object or a part of one, with a signature in the query
+//! (AWS docs, S3 PUT Object and Upload Part).
 //!
 //! As on S3, the signature alone decides: a valid link may be used again and replaces the object,
 //! and S3 does not know what the platform does with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -16,13 +18,16 @@ use base64::engine::general_purpose::STANDARD;
 use super::Sandbox;
 use super::call::{Broken, Call, Halt, Incoming, Stop};
 use super::intake::{self, Delivery};
+use super::link::{Link, Method as Way};
 use super::params::Params;
+use super::parts;
 use super::refusal::{Code, Refusal};
+use super::s3_auth::{self, header_text};
 use super::s3_error::S3Error;
-use super::s3_sign::{self, amz_headers};
 use super::sign::hex;
-use super::sink::Sink;
+use super::sink::{Received, Sink};
 use super::token;
+use super::video::Video;
 
 /// Answers one request to the S3 side.
 pub(super) async fn handle(
@@ -49,13 +54,39 @@ async fn put(
     request: Request,
 ) -> Result<Response, Stop<S3Error>> {
     let (parts, body) = request.into_parts();
-    authenticate(sandbox, &parts)?;
+    let query = s3_auth::check(sandbox, &parts)?;
     if parts.method != Method::PUT {
         let status = StatusCode::NOT_IMPLEMENTED;
         return Err(S3Error::new(status, "NotImplemented", "Only PUT is implemented").into());
     }
     check_length(&parts.headers)?;
-    let announced = content_md5(&parts.headers)?;
+    let key = parts.uri.path().trim_start_matches("/s3/");
+    let slot = Slot::read(key, &query)?;
+    if let Some(slot) = &slot {
+        sandbox.store.read(|videos, _| slot.open(sandbox, videos))?;
+    }
+    let received = receive(sandbox, call, &parts.headers, body).await?;
+    call.ready().await?;
+    let etag = format!("\"{}\"", hex(&received.md5));
+    match slot {
+        Some(slot) => slot.fill(sandbox, received)?,
+        None => store(sandbox, call, &parts, received)?,
+    }
+    let mut response = Response::default();
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// Reads the body to its end. Where it breaks off, nothing of it was ever there.
+async fn receive(
+    sandbox: &Sandbox,
+    call: &Call,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Received, Stop<S3Error>> {
+    let announced = content_md5(headers)?;
     let mut sink = Sink::open(&sandbox.store.incoming());
     let mut incoming = Incoming::new(body, call);
     while let Some(chunk) = incoming.chunk().await? {
@@ -66,103 +97,89 @@ async fn put(
         let message = "The Content-MD5 you specified did not match what we received";
         return Err(S3Error::bad("BadDigest", message).into());
     }
-    call.ready().await?;
-    let etag = format!("\"{}\"", hex(&received.md5));
-    let key = parts.uri.path().trim_start_matches("/s3/");
+    Ok(received)
+}
+
+/// Stores a whole object, which the platform notices later.
+fn store(sandbox: &Sandbox, call: &Call, parts: &Parts, received: Received) -> Result<(), S3Error> {
     let delivery = Delivery {
         received,
         name: file_name(&parts.headers),
         noticed_after: sandbox.options.s3_notice,
         failure: call.failure(),
     };
+    let key = parts.uri.path().trim_start_matches("/s3/");
     match intake::take(sandbox, key, delivery, |video, size, md5| {
-        Ok(video
-            .link
-            .order
-            .mismatch(size, md5)
-            .map(|refusal| refusal.message))
+        let order = &video.link.order;
+        Ok(order.mismatch(size, md5).map(|refusal| refusal.message))
     }) {
         // S3 knows no videos: an object for one that was deleted meanwhile is stored all the same.
         Ok(_)
         | Err(Refusal {
             code: Code::NotFound,
             ..
-        }) => {}
-        Err(refusal) => return Err(unavailable(refusal.message).into()),
+        }) => Ok(()),
+        Err(refusal) => Err(unavailable(refusal.message)),
     }
-    let mut response = Response::default();
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    Ok(response)
 }
 
-/// Checks the link. S3 looks at the time before it looks at the signature.
-fn authenticate(sandbox: &Sandbox, parts: &Parts) -> Result<(), S3Error> {
-    let known = [Method::PUT, Method::GET, Method::HEAD, Method::DELETE];
-    if !known.contains(&parts.method) {
-        let message = "The specified method is not allowed against this resource";
-        let status = StatusCode::METHOD_NOT_ALLOWED;
-        return Err(S3Error::new(status, "MethodNotAllowed", message));
-    }
-    let mut query = Params::default();
-    query
-        .decode(parts.uri.query().unwrap_or_default().as_bytes())
-        .map_err(|_| S3Error::bad("InvalidURI", "The query is not percent-encoded UTF-8"))?;
-    let denied = || S3Error::forbidden("AccessDenied", "Access Denied");
-    let access = query.get("AWSAccessKeyId").ok_or_else(denied)?;
-    let given = query.get("Signature").ok_or_else(denied)?;
-    let expires = query.get("Expires").ok_or_else(denied)?;
-    if parts.headers.contains_key(header::AUTHORIZATION) {
-        let message = "Only one auth mechanism allowed";
-        return Err(S3Error::bad("InvalidArgument", message));
-    }
-    let keys = sandbox.store.keys();
-    if access != keys.access {
-        let message = "The AWS Access Key Id you provided does not exist in our records.";
-        return Err(S3Error::forbidden("InvalidAccessKeyId", message));
-    }
-    let until: i64 = expires.parse().map_err(|_| denied())?;
-    let now = sandbox.now_s();
-    if now > until {
-        return Err(S3Error::forbidden("AccessDenied", "Request has expired")
-            .with("Expires", expires)
-            .with("ServerTime", &now.to_string()));
-    }
-    let signed = s3_sign::Request {
-        method: parts.method.as_str(),
-        content_md5: header_text(&parts.headers, HeaderName::from_static("content-md5")),
-        content_type: header_text(&parts.headers, header::CONTENT_TYPE),
-        expires,
-        amz_headers: &amz_headers(&parts.headers),
-        resource: &resource(parts.uri.path(), &query),
-    };
-    if signed.signature(&keys.secret) == given {
-        return Ok(());
-    }
-    let message = "The request signature we calculated does not match the signature you provided. \
-                   Check your key and signing method.";
-    Err(S3Error::forbidden("SignatureDoesNotMatch", message)
-        .with("StringToSign", &signed.to_sign()))
+/// One part of an upload in parts.
+struct Slot {
+    key: String,
+    upload: String,
+    number: u32,
 }
 
-/// The path with those query parameters that name a part of the object.
-fn resource(path: &str, query: &Params) -> String {
-    let mut named: Vec<String> = query
-        .pairs()
-        .iter()
-        .filter(|(name, _)| SUB_RESOURCES.contains(&name.as_str()))
-        .map(|(name, value)| {
-            if value.is_empty() {
-                name.clone()
-            } else {
-                format!("{name}={value}")
+impl Slot {
+    /// The slot that a link names, if it names one.
+    fn read(key: &str, query: &Params) -> Result<Option<Self>, S3Error> {
+        let (number, upload) = match (query.get("partNumber"), query.get("uploadId")) {
+            (None, None) => return Ok(None),
+            (Some(number), Some(upload)) => (number, upload),
+            _ => {
+                return Err(S3Error::bad(
+                    "InvalidArgument",
+                    "partNumber goes with uploadId",
+                ));
             }
+        };
+        let number = number
+            .parse()
+            .ok()
+            .filter(|n| (1..=parts::SLOTS).contains(n));
+        let message = "Part number must be an integer between 1 and 10000, inclusive";
+        let number = number.ok_or_else(|| S3Error::bad("InvalidArgument", message))?;
+        Ok(Some(Self {
+            key: key.to_owned(),
+            upload: upload.to_owned(),
+            number,
+        }))
+    }
+
+    /// Whether the upload takes parts: it is there, and neither completed nor past its time.
+    fn open(&self, sandbox: &Sandbox, videos: &BTreeMap<String, Video>) -> Result<(), S3Error> {
+        let link = videos.get(&self.key).map(|video| &video.link);
+        let admits = |link: &Link| {
+            link.admits(Way::Parts, &self.upload, sandbox.now_s())
+                .is_ok()
+        };
+        if link.is_some_and(admits) {
+            return Ok(());
+        }
+        let message = "The specified upload does not exist. The upload ID may be invalid, or the \
+                       upload may have been aborted or completed.";
+        let status = StatusCode::NOT_FOUND;
+        Err(S3Error::new(status, "NoSuchUpload", message))
+    }
+
+    /// Puts the part in its place. The upload may have ended while the body came in.
+    fn fill(&self, sandbox: &Sandbox, received: Received) -> Result<(), S3Error> {
+        let folder = sandbox.store.parts(&self.key, &self.upload);
+        sandbox.store.read(|videos, _| {
+            self.open(sandbox, videos)?;
+            parts::put(&folder, self.number, received).map_err(unavailable)
         })
-        .collect();
-    named.sort_unstable();
-    let mark = if named.is_empty() { "" } else { "?" };
-    format!("{path}{mark}{}", named.join("&"))
+    }
 }
 
 /// A length is needed, and not any will do. That the body has it is hyper's to see.
@@ -195,13 +212,6 @@ fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, S3Error> {
     digest
         .map(Some)
         .ok_or_else(|| S3Error::bad("InvalidDigest", message))
-}
-
-fn header_text(headers: &HeaderMap, name: HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
 }
 
 /// The name in `Content-Disposition: attachment; filename="…"`, which the platform's example sends.
@@ -241,31 +251,9 @@ impl From<Broken> for Stop<S3Error> {
 /// The most that one PUT may carry: 5 GiB.
 const OBJECT_LIMIT: u64 = 5 * 1024 * 1024 * 1024;
 
-/// The query parameters that are signed as a part of the resource (AWS docs, signature version 2).
-const SUB_RESOURCES: [&str; 10] = [
-    "acl",
-    "lifecycle",
-    "location",
-    "partNumber",
-    "policy",
-    "torrent",
-    "uploadId",
-    "uploads",
-    "versionId",
-    "website",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sub_resources_belong_to_the_resource_and_others_do_not() {
-        let mut query = Params::default();
-        query.decode(b"uploads&Expires=1&partNumber=2&x=y").unwrap();
-        assert_eq!(resource("/s3/k", &query), "/s3/k?partNumber=2&uploads");
-        assert_eq!(resource("/s3/k", &Params::default()), "/s3/k");
-    }
 
     #[test]
     fn a_content_md5_is_sixteen_bytes_in_base64() {

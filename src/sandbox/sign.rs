@@ -99,7 +99,8 @@ fn signature(pairs: &[(String, String)], secret: &str) -> String {
     hex(&Sha1::digest(format!("{}{secret}", joined.join("&"))))
 }
 
-fn encode(text: &str) -> String {
+/// Percent-encodes all but the unreserved characters of RFC 3986.
+pub(super) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 

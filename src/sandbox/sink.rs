@@ -94,6 +94,41 @@ impl Received {
         Ok(received)
     }
 
+    /// One file of others, one behind the other. Blocks on the disk; `stopped` ends it early.
+    pub(super) fn join(
+        pieces: &[PathBuf],
+        folder: &Path,
+        stopped: impl Fn() -> bool,
+    ) -> io::Result<Self> {
+        let path = folder.join(token::alphanumeric(16));
+        let mut whole = BufWriter::with_capacity(BUFFER, File::create(&path)?);
+        let mut joined = Self {
+            path: Some(path),
+            size: 0,
+            md5: [0; 16],
+        };
+        let mut hash = Md5::new();
+        let mut buffer = vec![0; BUFFER];
+        for piece in pieces {
+            let mut piece = File::open(piece)?;
+            loop {
+                if stopped() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                let length = piece.read(&mut buffer)?;
+                let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else {
+                    break;
+                };
+                hash.update(bytes);
+                whole.write_all(bytes)?;
+                joined.size += u64::try_from(length).unwrap_or(u64::MAX);
+            }
+        }
+        whole.flush()?;
+        joined.md5 = hash.finalize().into();
+        Ok(joined)
+    }
+
     /// Moves the file to its place.
     pub(super) fn keep(mut self, place: &Path) -> io::Result<()> {
         if let Some(path) = &self.path {
@@ -150,6 +185,26 @@ mod tests {
             (again.size, hex(&again.md5)),
             (3, "900150983cd24fb0d6963f7d28e17f72".into())
         );
+    }
+
+    #[test]
+    fn pieces_are_joined_in_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let piece = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let pieces = [piece("1", b"a"), piece("2", b""), piece("3", b"bc")];
+        let joined = Received::join(&pieces, dir.path(), || false).unwrap();
+        assert_eq!(
+            (joined.size, hex(&joined.md5)),
+            (3, "900150983cd24fb0d6963f7d28e17f72".into())
+        );
+        joined.keep(&dir.path().join("kept")).unwrap();
+        assert_eq!(fs::read(dir.path().join("kept")).unwrap(), b"abc");
+        assert!(Received::join(&pieces, dir.path(), || true).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //!
 //! Nothing runs here. A file carries the moments at which it is noticed and processed, and the
 //! status is read off the clock, so a sandbox that was stopped in between is right again at once.
+//! Only what the platform gets by itself takes as long as it takes: see `errand`.
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,44 @@ impl Media {
         } else {
             media.processed_at
         })
+    }
+}
+
+/// A file that the platform is getting by itself: it downloads it, or joins its parts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Pending {
+    /// Since when, in UNIX milliseconds.
+    pub(super) since: i64,
+    /// When and why it was given up.
+    pub(super) failed: Option<(i64, String)>,
+}
+
+impl Pending {
+    /// It begins at `now` (UNIX milliseconds).
+    pub(super) fn begin(now: i64) -> Self {
+        Self {
+            since: now,
+            failed: None,
+        }
+    }
+
+    /// The status that it gives its video; `update` where the video had a file before.
+    pub(super) fn status(&self, update: bool) -> Status {
+        match (&self.failed, update) {
+            (Some(_), _) => Status::Failed,
+            (None, true) => Status::Updating,
+            (None, false) => Status::Processing,
+        }
+    }
+
+    /// The last change of status.
+    pub(super) fn last_change(&self) -> i64 {
+        self.failed.as_ref().map_or(self.since, |(at, _)| *at)
+    }
+
+    /// Why it was given up, if it was.
+    pub(super) fn message(&self) -> Option<&str> {
+        Some(&self.failed.as_ref()?.1)
     }
 }
 

@@ -7,6 +7,7 @@
 //! ```text
 //! DIR/index.jsonl            mode 0600: it holds upload tokens
 //! DIR/media/<key>/original   the file as received
+//! DIR/media/<key>/parts/     parts of a v2 upload (`parts`), until they are joined
 //! DIR/incoming/              uploads under way; emptied on start
 //! DIR/resumable/             resumable uploads under way (`sessions`); they go on after a start
 //! DIR/lock                   held while a sandbox uses the folder
@@ -117,6 +118,11 @@ impl Store {
         self.dir.join("incoming")
     }
 
+    /// Where the parts of a v2 upload lie until they are joined; they go with their video.
+    pub(super) fn parts(&self, key: &str, upload: &str) -> PathBuf {
+        self.dir.join("media").join(key).join("parts").join(upload)
+    }
+
     /// Where the received file of a video lies.
     pub(super) fn original(&self, key: &str) -> PathBuf {
         self.dir.join("media").join(key).join("original")
@@ -166,15 +172,16 @@ impl Store {
     }
 
     /// Changes one video; nothing is changed where `change` refuses or the disk does.
-    pub(super) fn change(
+    pub(super) fn change<E: From<Refusal>>(
         &self,
         key: &str,
-        change: impl FnOnce(&mut Video) -> Result<(), Refusal>,
-    ) -> Result<Video, Refusal> {
+        change: impl FnOnce(&mut Video) -> Result<(), E>,
+    ) -> Result<Video, E> {
         let mut state = held(&self.state);
         let mut video = state.videos.get(key).cloned().ok_or_else(|| unknown(key))?;
         change(&mut video)?;
-        state.write(Line::Video(Box::new(video.clone())))?;
+        let line = Line::Video(Box::new(video.clone()));
+        state.write(line).map_err(Refusal::from)?;
         Ok(video)
     }
 
@@ -301,12 +308,7 @@ mod tests {
     use crate::sandbox::link::{Link, Method, Order};
 
     fn video(key: String, number: u64) -> Video {
-        let order = Order {
-            method: Method::S3,
-            size: None,
-            md5: None,
-            content_type: String::new(),
-        };
+        let order = Order::plain(Method::S3);
         Video {
             key,
             number,
@@ -317,6 +319,7 @@ mod tests {
             link: Link::issue(order, 9, false),
             media: None,
             received: 0,
+            pending: None,
             forced: None,
         }
     }
@@ -329,7 +332,7 @@ mod tests {
         let gone = store.create(video).unwrap().key;
         store.delete(std::slice::from_ref(&gone)).unwrap();
         store
-            .change(&kept, |video| {
+            .change::<Refusal>(&kept, |video| {
                 video.received = 7;
                 Ok(())
             })

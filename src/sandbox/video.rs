@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::link::Link;
-use super::status::{Forced, Media, Status};
+use super::status::{Forced, Media, Pending, Status};
 
 /// One video. All times are UNIX milliseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub(super) struct Video {
     pub(super) media: Option<Media>,
     /// How many times a whole file was received.
     pub(super) received: u32,
+    /// A file that the platform is getting by itself, or failed to get.
+    #[serde(default)]
+    pub(super) pending: Option<Pending>,
     /// A status that somebody ordered in place of the timer's.
     pub(super) forced: Option<Forced>,
 }
@@ -34,15 +37,20 @@ impl Video {
     /// The last change of anything, in UNIX milliseconds.
     pub(super) fn updated(&self, now: i64) -> i64 {
         let media = self.media.as_ref().and_then(|media| media.last_change(now));
-        media.map_or(self.edited, |at| at.max(self.edited))
+        let pending = self.pending.as_ref().map(Pending::last_change);
+        [media, pending]
+            .into_iter()
+            .flatten()
+            .fold(self.edited, i64::max)
     }
 
     /// Where the video stands at `now` (UNIX milliseconds).
     pub(super) fn status(&self, now: i64) -> Status {
-        match (&self.forced, &self.media) {
-            (Some(forced), _) => forced.status,
-            (None, Some(media)) => media.status(now),
-            (None, None) => Status::Created,
+        match (&self.forced, &self.pending, &self.media) {
+            (Some(forced), _, _) => forced.status,
+            (None, Some(pending), _) => pending.status(self.link.update),
+            (None, None, Some(media)) => media.status(now),
+            (None, None, None) => Status::Created,
         }
     }
 
@@ -55,8 +63,10 @@ impl Video {
             .forced
             .as_ref()
             .and_then(|forced| forced.message.as_deref());
+        let pending = || self.pending.as_ref().and_then(Pending::message);
         let own = || self.noticed(now).and_then(|media| media.failure.as_deref());
         forced
+            .or_else(pending)
             .or_else(own)
             .or(Some("The video could not be processed"))
     }

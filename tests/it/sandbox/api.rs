@@ -143,7 +143,7 @@ async fn parameters_that_cannot_be_are_refused() {
         ("create", "title=", "400 ParameterEmpty"),
         ("create", "upload_method=pigeon", "400 ParameterInvalid"),
         ("create", "resumable=perhaps", "400 ParameterInvalid"),
-        ("create", "download_url=http://x/y", "501 NotImplemented"),
+        ("create", "download_url=ftp://x/y", "400 ParameterInvalid"),
         ("create", "sourcetype=url", "501 NotImplemented"),
         ("create", "md5=x", "400 DigestInvalid"),
         ("create", "date=soon", "400 ParameterInvalid"),

@@ -59,6 +59,7 @@ impl Stand {
         options.control = true;
         options.processing = Duration::ZERO;
         options.s3_notice = Duration::ZERO;
+        options.search_lag = Duration::ZERO;
         options.rate_limit = 0;
         options.list_rate_limit = 0;
         change(&mut options);
