@@ -9,16 +9,17 @@ use std::fmt;
 use std::time::Duration;
 
 use super::code::{Class, Code};
+use super::v2::Target;
 use crate::disposition::Disposition;
 
 /// A failed call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The HTTP client could not be built, e.g. because the machine has no CA certificates.
-    #[error("cannot set up HTTPS for account `{account}`")]
+    #[error("cannot set up HTTPS for {whom}")]
     Setup {
-        /// The account's name in the configuration.
-        account: String,
+        /// What it was for, e.g. "account `main`".
+        whom: String,
         /// What the HTTP library says.
         #[source]
         source: reqwest::Error,
@@ -114,8 +115,8 @@ pub struct Refusal {
     pub effect: Effect,
     /// HTTP status.
     pub status: u16,
-    /// The code, as far as it is known.
-    pub code: Code,
+    /// Why, as far as it is known.
+    pub cause: Cause,
     /// The code as the platform spelt it.
     pub word: String,
     /// The platform's message, one bounded line.
@@ -124,6 +125,15 @@ pub struct Refusal {
     pub after: Option<Duration>,
     /// The server's name for this request, where it gave one.
     pub request_id: Option<String>,
+}
+
+/// What a refusal is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// By its code: API v1.
+    Code(Code),
+    /// By its HTTP status, and what was called: API v2, whose codes are no closed set.
+    Status(Target),
 }
 
 impl Error {
@@ -163,19 +173,24 @@ impl Error {
         };
         // Some unknown keys are answered by 404 NotFound, others by 400 ParameterInvalid with this
         // text (JW docs, v1 error handling, both shown).
-        refusal.code == Code::NotFound
-            || (refusal.code == Code::ParameterInvalid
-                && refusal.message.contains("does not exist"))
+        match refusal.cause {
+            Cause::Code(Code::NotFound) => true,
+            Cause::Code(code) => {
+                code == Code::ParameterInvalid && refusal.message.contains("does not exist")
+            }
+            Cause::Status(target) => target == Target::Media && refusal.status == 404,
+        }
     }
 
     pub(super) fn wants_fresh_signature(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.code.wants_fresh_signature())
+        matches!(self, Self::Refused(refusal)
+            if matches!(refusal.cause, Cause::Code(code) if code.wants_fresh_signature()))
     }
 }
 
 impl Effect {
     /// What to do when nobody knows whether the call was carried out.
-    fn unknown_outcome(self, after: Option<Duration>) -> Disposition {
+    pub(super) fn unknown_outcome(self, after: Option<Duration>) -> Disposition {
         match self {
             Self::Once => Disposition::Ambiguous,
             Self::Repeatable => Disposition::Transient { after },
@@ -200,12 +215,18 @@ impl Refusal {
         if self.is_quota() {
             return Disposition::Blocked;
         }
-        match self.code.class(self.status) {
+        let code = match self.cause {
+            Cause::Code(code) => code,
+            Cause::Status(target) => {
+                return target.disposition(self.effect, self.status, self.after);
+            }
+        };
+        match code.class(self.status) {
             Class::NotRun => Disposition::Transient { after: self.after },
             Class::MaybeRun => self.effect.unknown_outcome(self.after),
             // A create that the API does not know at all is no fault of the file: every other would
             // meet it too (a wrong base-url, an API that was switched off).
-            Class::Refused if self.effect == Effect::Once && self.code.is_about_the_api() => {
+            Class::Refused if self.effect == Effect::Once && code.is_about_the_api() => {
                 Disposition::Blocked
             }
             Class::Refused => Disposition::Permanent,
@@ -218,11 +239,16 @@ impl Refusal {
     }
 
     /// The platform has no code for a used-up plan, but words, e.g. "content storage limit exceeded".
+    /// `invalid_body` and its like (API v2) speak of what was sent.
     fn is_quota(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         // A refusal that names a parameter or this file's size speaks of the file.
-        !self.code.is_about_the_file()
-            && self.code != Code::RateLimitExceeded
+        let is_about_the_file = match self.cause {
+            Cause::Code(code) => code.is_about_the_file(),
+            Cause::Status(_) => self.word.starts_with("invalid_"),
+        };
+        !is_about_the_file
+            && self.cause != Cause::Code(Code::RateLimitExceeded)
             && self.status != 429
             && (message.contains("limit exceeded") || message.contains("quota"))
     }
@@ -265,7 +291,7 @@ mod tests {
             call: "/videos/create".to_owned(),
             effect,
             status,
-            code: Code::of(word),
+            cause: Cause::Code(Code::of(word)),
             word: word.to_owned(),
             message: message.to_owned(),
             after: Some(Duration::from_secs(7)),

@@ -31,6 +31,8 @@ pub(super) enum Outcome {
         remaining: u32,
         renewed_in: Duration,
     },
+    /// The answer told how much is left, but not until when.
+    Counted { limit: u32, remaining: u32 },
     /// Refused for being too many (429); the wait, where the answer named one.
     TooMany { wait: Option<Duration> },
 }
@@ -200,6 +202,12 @@ impl Window {
             } => {
                 self.learn(limit, remaining, now + renewed_in.min(LONGEST_WAIT));
             }
+            Outcome::Counted { limit, remaining } => {
+                let more = limit.saturating_sub(self.limit);
+                let known = self.remaining.saturating_sub(1).saturating_add(more);
+                self.remaining = known.min(remaining);
+                self.limit = limit.max(1);
+            }
             Outcome::TooMany { wait } => {
                 self.remaining = 0;
                 let wait = wait.unwrap_or(WINDOW).min(LONGEST_WAIT);
@@ -311,6 +319,21 @@ mod tests {
             },
         );
         assert_eq!(take(&mut window, now, 500), 179);
+    }
+
+    #[test]
+    fn a_count_without_an_end_holds_until_the_guessed_one() {
+        let now = Instant::now();
+        for (limit, remaining, room) in [(60, 2, 2), (60, 59, 59), (180, 179, 179), (30, 99, 59)] {
+            let mut window = Window::new(60);
+            assert_eq!(window.try_take(now), Ok(()));
+            window.finish(now, Outcome::Counted { limit, remaining });
+            assert_eq!(take(&mut window, now, 500), room, "{limit} {remaining}");
+            let mut window = Window::new(60);
+            assert_eq!(window.try_take(now), Ok(()));
+            window.finish(now, Outcome::Counted { limit, remaining });
+            assert_eq!(take(&mut window, now + WINDOW, 500), limit);
+        }
     }
 
     #[test]

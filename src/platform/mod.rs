@@ -6,20 +6,23 @@
 mod client;
 pub mod code;
 mod error;
+mod http;
 mod key;
 pub mod lenient;
 mod limit;
 pub(crate) mod link;
 mod new;
 mod pass;
+mod read;
 mod session;
 #[cfg(test)]
 pub(crate) mod stub;
 pub mod v1;
+pub mod v2;
 mod video;
 
 pub use client::Client;
-pub use error::{Effect, Error, Garbage, Garbled, Refusal};
+pub use error::{Cause, Effect, Error, Garbage, Garbled, Refusal};
 pub use key::VideoKey;
 pub use link::Link;
 pub use new::{Created, Grant, NewVideo};

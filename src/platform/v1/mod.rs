@@ -4,7 +4,6 @@ mod answer;
 mod client;
 #[cfg(test)]
 mod on_the_wire;
-mod read;
 mod reopen;
 mod sign;
 mod transport;

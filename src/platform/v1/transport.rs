@@ -1,29 +1,21 @@
 //! Makes one signed call: within the rate limit, sent once, its answer read and judged.
 //!
-//! Each sending is signed afresh, as a repeated signature is not carried out. Nothing below repeats
-//! a call by itself: no redirect is followed, and the HTTP library's own retries are off.
+//! Each sending is signed afresh, as a repeated signature is not carried out.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::read::{self, Head};
 use super::sign;
 use crate::clock;
 use crate::platform::code::Code;
-use crate::platform::error::{Effect, Error, Garbage, Garbled, Refusal};
+use crate::platform::error::{Cause, Effect, Error, Garbage, Garbled, Refusal};
+use crate::platform::http::{self, Answer, Payload, Silence};
 use crate::platform::lenient;
-use crate::platform::limit::{Kind, Limiter, Outcome};
-use crate::platform::link::is_loopback;
+use crate::platform::limit::{Kind, Limiter};
+use crate::platform::read::Head;
 
 /// The way to one account's API.
 #[derive(Debug, Clone)]
@@ -42,25 +34,9 @@ impl Transport {
         secret: &SecretString,
         base: &Url,
     ) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            // A connection that the server drops just as a create goes out makes that create
-            // ambiguous: do not keep one for long.
-            .pool_idle_timeout(IDLE_TIMEOUT);
-        if is_loopback(base) {
-            builder = builder.no_proxy();
-        }
-        if base.scheme() == "http" {
-            // A machine without CA certificates cannot do HTTPS, but the demo needs none.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(|source| Error::Setup {
-            account: account.to_owned(),
-            source: source.without_url(),
+        let http = http::client(base).map_err(|source| Error::Setup {
+            whom: format!("account `{account}`"),
+            source,
         })?;
         Ok(Self {
             http,
@@ -103,42 +79,22 @@ impl Transport {
             effect: effect_of(path),
         };
         let permit = self.limiter.acquire(kind_of(path)).await;
-        let (body, handed_out) = Form::new(self.signed(params));
-        let sent = self
-            .http
-            .post(url)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(reqwest::Body::wrap(body))
-            .send()
-            .await;
-        let response = match sent {
-            Ok(response) => response,
-            Err(source) if !handed_out.load(Ordering::Acquire) => {
-                permit.finish(Outcome::Unsent);
-                let call = call.path.to_owned();
-                return Err(Error::Unreachable {
-                    call,
-                    source: source.without_url(),
-                });
-            }
-            Err(source) => return Err(call.lost(source)),
+        let payload = Payload {
+            kind: "application/x-www-form-urlencoded",
+            text: self.signed(params),
         };
-        let head = Head::of(&response);
-        let read = match read::bounded(response).await {
-            Ok(read) => read,
-            Err(source) => {
-                permit.finish(head.outcome(None, clock::now()));
-                return Err(call.lost(source));
-            }
-        };
-        let object = read.and_then(|body| read::object(&body));
-        let outcome = head.outcome(object.as_ref().ok(), clock::now());
-        permit.finish(outcome);
-        let wait = match outcome {
-            Outcome::TooMany { wait } => wait,
-            Outcome::Unsent | Outcome::Silent | Outcome::Left { .. } => head.retry_after,
-        };
-        call.judge(&head, wait, object)
+        match http::exchange(permit, self.http.post(url), Some(payload)).await {
+            Ok(answer) => call.judge(answer),
+            Err(Silence::Unsent(source)) => Err(Error::Unreachable {
+                call: call.path.to_owned(),
+                source,
+            }),
+            Err(Silence::Lost(source)) => Err(Error::Lost {
+                call: call.path.to_owned(),
+                effect: call.effect,
+                source,
+            }),
+        }
     }
 
     fn url(&self, path: &str) -> Result<Url, Error> {
@@ -200,24 +156,16 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn lost(&self, source: reqwest::Error) -> Error {
-        let source = source.without_url();
-        Error::Lost {
-            call: self.path.to_owned(),
-            effect: self.effect,
-            source,
-        }
-    }
-
-    fn judge(
-        &self,
-        head: &Head,
-        after: Option<Duration>,
-        object: Result<Map<String, Value>, Garbage>,
-    ) -> Result<Map<String, Value>, Error> {
+    fn judge(&self, answer: Answer) -> Result<Map<String, Value>, Error> {
+        let Answer {
+            head,
+            object,
+            after,
+            body: _,
+        } = answer;
         let garbage = match object {
             Ok(object) => match object.get("status").and_then(Value::as_str) {
-                Some("error") => return Err(self.refused(head, after, &object)),
+                Some("error") => return Err(self.refused(&head, after, &object)),
                 Some("ok") if (200..300).contains(&head.status) => return Ok(object),
                 _ => Garbage::Shape("no `status` that fits it".to_owned()),
             },
@@ -229,7 +177,7 @@ impl Call<'_> {
             status: head.status,
             garbage,
             after,
-            request_id: head.request_id.clone(),
+            request_id: head.request_id,
         })))
     }
 
@@ -240,7 +188,7 @@ impl Call<'_> {
             call: self.path.to_owned(),
             effect: self.effect,
             status: head.status,
-            code: Code::of(code.as_deref().unwrap_or_default()),
+            cause: Cause::Code(Code::of(code.as_deref().unwrap_or_default())),
             word: code.unwrap_or_else(|| "an error without a code".to_owned()),
             message: word("message")
                 .or_else(|| word("title"))
@@ -250,50 +198,3 @@ impl Call<'_> {
         }))
     }
 }
-
-/// A form body that remembers whether the HTTP library took it: before that, nothing of the call
-/// can have reached anybody. It cannot be replayed either.
-struct Form {
-    text: Option<Bytes>,
-    handed_out: Arc<AtomicBool>,
-}
-
-impl Form {
-    fn new(text: String) -> (Self, Arc<AtomicBool>) {
-        let handed_out = Arc::new(AtomicBool::new(false));
-        (
-            Self {
-                text: Some(text.into()),
-                handed_out: Arc::clone(&handed_out),
-            },
-            handed_out,
-        )
-    }
-}
-
-impl Body for Form {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.handed_out.store(true, Ordering::Release);
-        Poll::Ready(self.text.take().map(|text| Ok(Frame::data(text))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.text.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let left = self.text.as_ref().map_or(0, Bytes::len);
-        u64::try_from(left).map_or_else(|_| SizeHint::default(), SizeHint::with_exact)
-    }
-}
-
-const USER_AGENT: &str = concat!("jw-ingest/", env!("CARGO_PKG_VERSION"));
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const CALL_TIMEOUT: Duration = Duration::from_mins(1);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::{Map, Value};
 
-use crate::platform::error::Garbage;
-use crate::platform::lenient;
-use crate::platform::limit::Outcome;
+use super::error::Garbage;
+use super::lenient;
+use super::limit::Outcome;
 
 /// The most that is read of an answer; a page of 1,000 videos stays well below it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -23,6 +23,8 @@ pub(super) struct Head {
     /// `Retry-After`, as a wait.
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
+    /// Whether API v2 itself put its mark on the answer, which no proxy does.
+    pub(super) is_v2: bool,
     limit: Option<u64>,
     remaining: Option<u64>,
     reset: Option<u64>,
@@ -43,8 +45,9 @@ impl Head {
                 .find_map(|name| header(headers, name))
                 .map(lenient::line)
                 .filter(|id| !id.is_empty()),
-            limit: number("x-ratelimit-limit"),
-            remaining: number("x-ratelimit-remaining"),
+            is_v2: headers.contains_key("jw-request-id"),
+            limit: number("x-ratelimit-limit").or_else(|| number("jw-request-limit")),
+            remaining: number("x-ratelimit-remaining").or_else(|| number("jw-request-remaining")),
             reset: number("x-ratelimit-reset"),
             date,
         }
@@ -74,6 +77,7 @@ impl Head {
                 remaining,
                 renewed_in,
             },
+            (Some(limit), Some(remaining), None) => Outcome::Counted { limit, remaining },
             _ => Outcome::Silent,
         }
     }
@@ -139,8 +143,14 @@ fn http_date(text: &str) -> Option<Timestamp> {
         .ok()
 }
 
-/// Names under which servers and the proxies before them give a request its name.
-const REQUEST_ID: [&str; 3] = ["x-request-id", "x-amzn-requestid", "x-amz-cf-id"];
+/// Names under which the API, other servers and the proxies before them give a request its name; the
+/// first is that of API v2 (JW docs, "API v2 authentication", as are the `jw-request-` headers above).
+const REQUEST_ID: [&str; 4] = [
+    "jw-request-id",
+    "x-request-id",
+    "x-amzn-requestid",
+    "x-amz-cf-id",
+];
 
 #[cfg(test)]
 mod tests {
@@ -229,6 +239,20 @@ mod tests {
             head.outcome(None, at(1_000)),
             Outcome::TooMany { wait: None }
         );
+    }
+
+    #[test]
+    fn a_count_without_its_end_is_a_count() {
+        let (status, limit, remaining) = (200, Some(60), Some(7));
+        let head = Head {
+            status,
+            limit,
+            remaining,
+            ..Head::default()
+        };
+        let (limit, remaining) = (60, 7);
+        let counted = Outcome::Counted { limit, remaining };
+        assert_eq!(head.outcome(None, at(1_000)), counted);
     }
 
     #[test]
