@@ -85,10 +85,14 @@ impl FileBody {
         flight: Arc<Flight>,
     ) -> Self {
         Self {
-            at,
             is_completing,
-            ..Self::new(file, length, Wrapping::default(), hash, flight)
+            ..Self::new(file, length, Wrapping::default(), hash, flight).from(at)
         }
+    }
+
+    /// The same from another byte of the file on.
+    pub(super) fn from(self, at: u64) -> Self {
+        Self { at, ..self }
     }
 
     /// Holds the first frame back for a while, so that the server can answer the bare head.

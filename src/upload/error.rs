@@ -5,13 +5,15 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::answered::{Answered, Verdict};
 use super::flight::Fault;
+use super::multipart::Lie;
 use super::resumable::Hitch;
 use crate::disposition::Disposition;
+use crate::platform;
 
 /// A failed upload.
 #[derive(Debug, thiserror::Error)]
@@ -128,42 +130,47 @@ pub enum Error {
     /// The upload session cannot go on.
     #[error("the upload session cannot go on: {0}")]
     Session(Hitch),
+    /// Parts that the platform would not take.
+    #[error(
+        "{size} bytes cannot go in parts of {part_size}: a part has 5 MiB at least, and a file 10000 parts at \
+         most"
+    )]
+    PartSize {
+        /// Bytes of the file.
+        size: u64,
+        /// Bytes of one part.
+        part_size: u64,
+    },
+    /// The list of parts could not be had.
+    #[error("cannot list the parts of the upload")]
+    Listing(#[source] platform::Error),
+    /// The list of parts cannot be true; nothing of it was followed.
+    #[error("the platform's list of parts cannot be true: {0}")]
+    List(#[from] Lie),
+    /// A part is there that is none of this file's.
+    #[error(
+        "part {number} on the platform is not the file's: the file has changed since, or somebody else wrote \
+         there"
+    )]
+    OtherContent {
+        /// From 1.
+        number: u32,
+    },
+    /// One part failed, so that the upload was not completed; other parts may be there.
+    #[error("part {number} did not get there")]
+    Part {
+        /// From 1.
+        number: u32,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
+    /// All parts are there, and the call that makes a video of them failed.
+    #[error("cannot complete the upload")]
+    Completing(#[source] platform::Error),
     /// The server answered with something else than success.
     #[error("{0}")]
     Answered(Box<Answered>),
-}
-
-/// An answer that is no success.
-#[derive(Debug)]
-pub struct Answered {
-    /// What it comes to.
-    pub verdict: Verdict,
-    /// HTTP status.
-    pub status: u16,
-    /// S3's or the platform's error code, where there is one.
-    pub code: Option<String>,
-    /// The server's message, one bounded line.
-    pub message: Option<String>,
-    /// The shortest wait that the server asked for.
-    pub after: Option<Duration>,
-    /// The server's name for the request.
-    pub request_id: Option<String>,
-}
-
-/// What an unsuccessful answer comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The link's time is over.
-    LinkExpired,
-    /// The link is refused for another reason. A second fresh link that meets the same is no
-    /// passing matter: the caller counts.
-    LinkRefused,
-    /// This file cannot be uploaded this way.
-    Refused,
-    /// A passing fault; nothing was stored.
-    Passing,
-    /// The whole request was out, and the answer does not tell what became of it.
-    Unclear,
 }
 
 impl Error {
@@ -173,9 +180,11 @@ impl Error {
     /// be withdrawn, and only a new video gives a new link.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Empty | Self::NotByLink(_) | Self::OneByte | Self::HungUp { .. } => {
-                Disposition::Permanent
-            }
+            Self::Empty
+            | Self::NotByLink(_)
+            | Self::OneByte
+            | Self::HungUp { .. }
+            | Self::PartSize { .. } => Disposition::Permanent,
             Self::Setup(_) => Disposition::Blocked,
             Self::Start(_)
             | Self::Disk(_)
@@ -186,7 +195,8 @@ impl Error {
             | Self::SegmentUnanswered(_)
             | Self::Unreachable(_)
             | Self::TooEarly { .. }
-            | Self::Redirected { .. } => Disposition::TRANSIENT,
+            | Self::Redirected { .. }
+            | Self::List(_) => Disposition::TRANSIENT,
             Self::NoAnswer(_) => Disposition::Ambiguous,
             Self::Died { complete }
             | Self::Cancelled { complete }
@@ -197,7 +207,19 @@ impl Error {
                     Disposition::TRANSIENT
                 }
             }
-            Self::Corrupt { .. } | Self::NoSession | Self::Session(_) => Disposition::LinkExpired,
+            Self::Corrupt { .. }
+            | Self::NoSession
+            | Self::Session(_)
+            | Self::OtherContent { .. } => Disposition::LinkExpired,
+            Self::Listing(source) | Self::Completing(source) => source.disposition(),
+            Self::Part { source, .. } => match source.disposition() {
+                // Whether the one part arrived, the next list of them tells.
+                Disposition::Ambiguous => Disposition::TRANSIENT,
+                other @ (Disposition::Transient { .. }
+                | Disposition::Permanent
+                | Disposition::Blocked
+                | Disposition::LinkExpired) => other,
+            },
             Self::Answered(answered) => match answered.verdict {
                 Verdict::LinkExpired | Verdict::LinkRefused => Disposition::LinkExpired,
                 Verdict::Refused => Disposition::Permanent,
@@ -211,8 +233,14 @@ impl Error {
 
     /// The server's name for the request, for a support case.
     pub fn request_id(&self) -> Option<&str> {
-        if let Self::Answered(answered) = self {
+        let mut error = self;
+        while let Self::Part { source, .. } = error {
+            error = source;
+        }
+        if let Self::Answered(answered) = error {
             answered.request_id.as_deref()
+        } else if let Self::Listing(source) | Self::Completing(source) = error {
+            source.request_id()
         } else {
             None
         }
@@ -224,28 +252,6 @@ impl Error {
             Fault::Shrank { missing } => Self::Shrank { missing },
             Fault::NotRecorded(why) => Self::NotRecorded(why),
             Fault::Closed => Self::Cancelled { complete: false },
-        }
-    }
-}
-
-impl fmt::Display for Answered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.verdict {
-            Verdict::LinkExpired => "the upload link has expired",
-            Verdict::LinkRefused => "the upload link was refused",
-            Verdict::Refused => "the server refused the file",
-            Verdict::Passing => "the server failed for the moment",
-            Verdict::Unclear => "the server's answer leaves open whether it has the file",
-        };
-        write!(f, "{what} (HTTP {}", self.status)?;
-        if let Some(code) = &self.code {
-            write!(f, " {code}")?;
-        }
-        write!(f, ")")?;
-        if let Some(message) = &self.message {
-            write!(f, ": {message}")
-        } else {
-            Ok(())
         }
     }
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::Cargo;
+use super::answered::{Answered, Verdict};
 use super::body::{FileBody, Wrapping};
-use super::error::{Answered, Error, Verdict};
+use super::error::Error;
 use super::flight::Flight;
 use super::hash;
 use crate::platform::lenient;
@@ -103,7 +104,8 @@ async fn attempt(
         (None, None)
     };
     let file = Arc::clone(&cargo.file);
-    let body = FileBody::new(file, cargo.size, wrapping, feed, Arc::clone(flight)).after(pause);
+    let body = FileBody::new(file, cargo.size, wrapping, feed, Arc::clone(flight));
+    let body = body.from(cargo.at).after(pause);
     let mut answer = once(request, body, flight).await?;
     // Without all bytes the sum is nobody's, and the body may still hold the feed open.
     if answer.complete {

@@ -1,5 +1,7 @@
 //! What all sides know of one transfer under way: how far it is, and who decides its end.
 //!
+//! A transfer is a whole file, or one part of a file of which other parts fly beside it.
+//!
 //! Three parties meet here: the body that hands bytes out, the watchdog that may give up, and the
 //! caller who may cancel. The last byte is the border: before it nothing can have been stored, after
 //! it only the platform knows. [`Flight::close`] and [`Flight::hand_out`] decide that race for good,
@@ -8,7 +10,7 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How far an upload is; anybody may look.
 #[derive(Debug, Default)]
@@ -20,6 +22,16 @@ impl Progress {
     /// Bytes of the file that were handed to the network, a few MiB ahead of what has arrived.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Back to nothing, before anything of a file is sent.
+    pub(super) fn reset(&self) {
+        self.sent.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that the server has already.
+    pub(super) fn add(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -33,6 +45,8 @@ pub type OnConfirmed = Box<dyn FnMut(u64) -> Result<(), String> + Send>;
 /// One transfer under way.
 pub(super) struct Flight {
     progress: Arc<Progress>,
+    /// Its own bytes among those in `progress`; `None` once it counts no more.
+    counted: Mutex<Option<u64>>,
     state: AtomicU8,
     /// Frames handed out: the pulse that the watchdog feels.
     frames: AtomicU64,
@@ -60,10 +74,17 @@ pub(super) enum Fault {
 }
 
 impl Flight {
+    /// The flight of a whole file.
     pub(super) fn new(progress: Arc<Progress>, hook: BeforeLastByte) -> Self {
-        progress.sent.store(0, Ordering::Relaxed);
+        progress.reset();
+        Self::of_part(progress, hook)
+    }
+
+    /// One of several flights that count together.
+    pub(super) fn of_part(progress: Arc<Progress>, hook: BeforeLastByte) -> Self {
         Self {
             progress,
+            counted: Mutex::new(Some(0)),
             state: AtomicU8::new(OPEN),
             frames: AtomicU64::new(0),
             reading: AtomicBool::new(false),
@@ -111,7 +132,10 @@ impl Flight {
                 .compare_exchange(OPEN, RELEASED, Ordering::AcqRel, Ordering::Acquire)
                 .map_err(|_| Fault::Closed)?;
         }
-        self.progress.sent.fetch_add(of_file, Ordering::Relaxed);
+        let mut counted = self.counted();
+        *counted = Some(counted.ok_or(Fault::Closed)?.saturating_add(of_file));
+        self.progress.add(of_file);
+        drop(counted);
         self.frames.fetch_add(1, Ordering::Release);
         Ok(())
     }
@@ -126,13 +150,31 @@ impl Flight {
     /// Starts over from byte `at`: for a server that sent the whole body elsewhere, or that still
     /// lacks some of it.
     pub(super) fn rewind(&self, at: u64) {
-        self.progress.sent.store(at, Ordering::Relaxed);
         self.end_turn();
+        let mut counted = self.counted();
+        if let Some(before) = *counted {
+            // In one step each: whoever looks on sees no value that never was.
+            if at >= before {
+                self.progress.add(at - before);
+            } else {
+                self.progress.sent.fetch_sub(before - at, Ordering::Relaxed);
+            }
+            *counted = Some(at);
+        }
+        drop(counted);
         self.waiting.store(false, Ordering::Relaxed);
         // A flight that was closed meanwhile stays closed, and that is all a failure can mean here.
         self.state
             .compare_exchange(RELEASED, OPEN, Ordering::AcqRel, Ordering::Acquire)
             .ok();
+    }
+
+    /// Takes its bytes back for good, as they are to be sent again or not at all; whatever still
+    /// holds this flight hands out nothing any more.
+    pub(super) fn take_back(&self) {
+        if let Some(bytes) = self.counted().take() {
+            self.progress.sent.fetch_sub(bytes, Ordering::Relaxed);
+        }
     }
 
     /// Whether the last byte is out.
@@ -144,8 +186,13 @@ impl Flight {
         self.frames.load(Ordering::Acquire)
     }
 
+    /// Bytes handed out, of this flight alone.
     pub(super) fn sent(&self) -> u64 {
-        self.progress.sent()
+        self.counted().unwrap_or(0)
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Option<u64>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The request under way; see [`Flight::end_turn`].
@@ -210,3 +257,38 @@ const OPEN: u8 = 0;
 const RELEASED: u8 = 1;
 /// Given up before the last byte.
 const CLOSED: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(progress: &Arc<Progress>) -> Flight {
+        Flight::of_part(Arc::clone(progress), Box::new(|| Ok(())))
+    }
+
+    #[test]
+    fn parts_count_together_and_take_back_only_their_own() {
+        let progress = Arc::new(Progress::default());
+        let (first, second) = (part(&progress), part(&progress));
+        first.hand_out(3, false).unwrap();
+        second.hand_out(5, true).unwrap();
+        assert_eq!((progress.sent(), first.sent(), second.sent()), (8, 3, 5));
+        first.rewind(0);
+        assert_eq!(progress.sent(), 5);
+        first.hand_out(4, false).unwrap();
+        first.take_back();
+        first.take_back();
+        assert!(first.hand_out(1, false).is_err(), "over for good");
+        first.rewind(2);
+        assert_eq!(progress.sent(), 5, "the other's bytes");
+    }
+
+    #[test]
+    fn a_rewind_can_go_forward_too() {
+        let progress = Arc::new(Progress::default());
+        let flight = Flight::new(Arc::clone(&progress), Box::new(|| Ok(())));
+        flight.rewind(7);
+        flight.hand_out(1, false).unwrap();
+        assert_eq!((progress.sent(), flight.sent()), (8, 8));
+    }
+}

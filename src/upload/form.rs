@@ -9,8 +9,9 @@ use bytes::Bytes;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
+use super::answered::Verdict;
 use super::body::Wrapping;
-use super::error::{Error, Verdict};
+use super::error::Error;
 use super::exchange::{Answer, compare, exchange, is_md5};
 use super::flight::Flight;
 use super::{Cargo, Receipt, name};

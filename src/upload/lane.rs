@@ -161,7 +161,8 @@ async fn carry(
         Way::S3 | Way::Direct => s3::put(&client, cargo, flight).await,
         Way::Form => form::post(&client, cargo, flight).await,
         Way::Resumable => resumable::post(&client, cargo, flight).await,
-        Way::Multipart | Way::Fetch | Way::Ftp => Err(Error::NotByLink(way.word())),
+        Way::Multipart => s3::put_part(&client, cargo, flight).await,
+        Way::Fetch | Way::Ftp => Err(Error::NotByLink(way.word())),
     }
 }
 

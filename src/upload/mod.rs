@@ -5,6 +5,7 @@
 //! its own file. There is no total timeout, as nobody knows how long 25 GB take; a watchdog ends a
 //! transfer that does not move.
 
+mod answered;
 mod body;
 mod error;
 mod exchange;
@@ -14,6 +15,7 @@ mod hash;
 #[cfg(test)]
 mod interrupted;
 mod lane;
+pub mod multipart;
 mod name;
 #[cfg(test)]
 mod on_the_wire;
@@ -30,10 +32,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-pub use self::error::{Answered, Error, Verdict};
+pub use self::answered::{Answered, Verdict};
+pub use self::error::Error;
 use self::flight::Flight;
 pub use self::flight::{BeforeLastByte, OnConfirmed, Progress};
 pub use self::resumable::{Hitch, SEGMENT_SIZE};
+use self::watchdog::Timeouts;
 use crate::platform::Link;
 use crate::way::Way;
 
@@ -98,24 +102,40 @@ pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<R
     if order.size == 0 {
         return Err(Error::Empty);
     }
+    if way == Way::Multipart {
+        // The link of one part is no link for a file.
+        return Err(Error::NotByLink(way.word()));
+    }
     let flight = Flight::new(order.progress, order.before_last_byte);
     let flight = Arc::new(flight.confirming(order.on_confirmed));
-    let timeouts = watchdog::Timeouts {
+    let timeouts = Timeouts {
         stall: order.stall_timeout,
         response: order.response_timeout,
     };
     let cargo = Cargo {
         file: Arc::new(order.file),
+        at: 0,
         size: order.size,
         link: order.link,
         name: order.name,
         hash: order.hash,
         segment_size: order.segment_size,
     };
+    fly(way, cargo, &flight, timeouts, &cancel).await
+}
+
+/// Has a lane carry the cargo, under the eyes of the watchdog and of whoever may cancel.
+async fn fly(
+    way: Way,
+    cargo: Cargo,
+    flight: &Arc<Flight>,
+    timeouts: Timeouts,
+    cancel: &CancellationToken,
+) -> Result<Receipt, Error> {
     let stop = cancel.child_token();
     let _stop_when_dropped = stop.clone().drop_guard();
     let (done, result) = oneshot::channel();
-    let flight_of_lane = Arc::clone(&flight);
+    let flight_of_lane = Arc::clone(flight);
     lane::submit(lane::Task {
         way,
         cargo,
@@ -129,14 +149,17 @@ pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<R
         result = result => {
             result.unwrap_or_else(|_| Err(Error::Died { complete: flight.is_released() }))
         }
-        error = watchdog::watch(&flight, timeouts) => Err(error),
+        error = watchdog::watch(flight, timeouts) => Err(error),
         () = cancel.cancelled() => Err(Error::Cancelled { complete: !flight.close() }),
     }
 }
 
-/// What a method needs to know of the file.
+/// What a method needs to know of the file, or of the part that is to be sent.
 struct Cargo {
     file: Arc<File>,
+    /// The first byte to be sent: 0 but for a part.
+    at: u64,
+    /// How many are to be sent from there.
     size: u64,
     link: Link,
     name: String,

@@ -12,8 +12,9 @@ use quick_xml::events::Event;
 use reqwest::header::{CONTENT_DISPOSITION, ETAG, LOCATION};
 use url::Url;
 
+use super::answered::Verdict;
 use super::body::Wrapping;
-use super::error::{Error, Verdict};
+use super::error::Error;
 use super::exchange::{Answer, compare, exchange, is_md5};
 use super::flight::Flight;
 use super::{Cargo, Receipt, name};
@@ -26,11 +27,36 @@ pub(super) async fn put(
     flight: &Arc<Flight>,
 ) -> Result<Receipt, Error> {
     let disposition = format!("attachment; filename=\"{}\"", name::plain(&cargo.name));
+    let request = |url| {
+        client
+            .put(url)
+            .header(CONTENT_DISPOSITION, disposition.as_str())
+    };
+    let receipt = follow(request, cargo, flight).await?;
+    if cargo.hash && !receipt.verified {
+        tracing::warn!("the upload server names no MD5 to compare with; its word is taken");
+    }
+    Ok(receipt)
+}
+
+/// Sends one part of a file, which has no name of its own; an S3 that names no MD5 is told by
+/// `verified` alone.
+pub(super) async fn put_part(
+    client: &reqwest::Client,
+    cargo: &Cargo,
+    flight: &Arc<Flight>,
+) -> Result<Receipt, Error> {
+    follow(|url| client.put(url), cargo, flight).await
+}
+
+async fn follow(
+    request: impl Fn(Url) -> reqwest::RequestBuilder,
+    cargo: &Cargo,
+    flight: &Arc<Flight>,
+) -> Result<Receipt, Error> {
     let mut url = cargo.link.expose().clone();
     for _ in 0..=MOST_REDIRECTS {
-        let request = client
-            .put(url.clone())
-            .header(CONTENT_DISPOSITION, &disposition);
+        let request = request(url.clone());
         let answer = exchange(request, cargo, Wrapping::default(), flight).await?;
         if answer.status != 307 {
             return judge(&answer, cargo, flight);
@@ -67,13 +93,11 @@ fn judge(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Err
     };
     let etag = etag.trim_matches('"');
     let mut verified = false;
-    if let Some(md5) = &answer.md5 {
-        if is_md5(etag) {
-            compare("MD5", md5, etag)?;
-            verified = true;
-        } else {
-            tracing::warn!("the upload server names no MD5 to compare with; its word is taken");
-        }
+    if let Some(md5) = &answer.md5
+        && is_md5(etag)
+    {
+        compare("MD5", md5, etag)?;
+        verified = true;
     }
     Ok(Receipt {
         bytes: cargo.size,

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::range::{Held, Hitch, Piece};
 use super::reply::{Reply, Taken, judge};
 use super::{Sent, Wire};
-use crate::upload::error::{Error, Verdict};
+use crate::upload::answered::Verdict;
+use crate::upload::error::Error;
 use crate::upload::exchange::{Answer, is_hang_up};
 
 /// A transfer under way.

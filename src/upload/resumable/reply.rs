@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::range::{Held, Hitch};
-use crate::upload::error::{Error, Verdict};
+use crate::upload::answered::Verdict;
+use crate::upload::error::Error;
 use crate::upload::exchange::{Answer, compare, is_md5};
 use crate::upload::form;
 

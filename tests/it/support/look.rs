@@ -6,7 +6,7 @@ use std::fs;
 use rusqlite::{Connection, OpenFlags, types::FromSql};
 use serde_json::Value;
 
-use super::platform::SECRET;
+use super::platform::{SECRET, V2_SECRET};
 use super::{Site, wait_for};
 
 /// One row of `attempts`.
@@ -124,6 +124,7 @@ impl Site {
         for (name, text) in seen {
             for secret in [
                 SECRET,
+                V2_SECRET,
                 "api_signature",
                 "Signature=",
                 "token=",

@@ -14,6 +14,7 @@ use super::http;
 
 pub(crate) const KEY: &str = "XOqEAfxj";
 pub(crate) const SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
+pub(crate) const V2_SECRET: &str = "v2-T0kenOfTheProperty.8h2Jd";
 
 /// What a connection holds unread. The kernel's own buffers grow to tens of megabytes on some
 /// machines, and an upload that is to hang in mid body would be out before it does.
@@ -50,6 +51,9 @@ impl Platform {
         let mut options = Options::new(KEY, SECRET);
         options.dir = Some(dir.path().to_owned());
         options.control = true;
+        V2_SECRET.clone_into(&mut options.v2_secret);
+        "sAnDb0x1".clone_into(&mut options.site);
+        options.search_lag = Duration::from_millis(100);
         options.processing = Duration::from_millis(200);
         options.s3_notice = Duration::from_millis(100);
         options.rate_limit = 0;
@@ -83,6 +87,10 @@ impl Platform {
 
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    pub(crate) fn v2_url(&self) -> String {
+        format!("http://{}/v2", self.address)
     }
 
     pub(crate) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -150,7 +158,10 @@ impl Platform {
                 key: text(&video["key"]),
                 title: text(&video["fields"]["title"]),
                 status: text(&video["status"]),
-                ingest_id: text(&video["custom"]["ingest_id"]),
+                ingest_id: match text(&video["fields"]["external_id"]) {
+                    none if none.is_empty() => text(&video["custom"]["ingest_id"]),
+                    external_id => external_id,
+                },
                 sha1: video["stored_sha1"].as_str().map(str::to_owned),
                 received: video["received"].as_u64().unwrap_or_default(),
             })

@@ -10,8 +10,12 @@ use rusqlite::{Connection, OpenFlags};
 use sha1::{Digest, Sha1};
 use tempfile::TempDir;
 
-use super::platform::{KEY, Platform, SECRET};
+use super::platform::{KEY, Platform, SECRET, V2_SECRET};
 use super::{Daemon, wait_for};
+
+/// An account for the same platform over API v2.
+const V2_ACCOUNT: &str = "[account.main]\napi = \"v2\"\nsite = \"sAnDb0x1\"\nsecret-file = \"{root}/secret\"\n\
+                          base-url = \"{v2}\"\n\n";
 
 /// A site.
 pub(crate) struct Site {
@@ -43,11 +47,22 @@ impl Site {
             dir: tempfile::tempdir().unwrap(),
         };
         fs::create_dir(site.folder()).unwrap();
-        let secret = site.root().join("secret");
-        fs::write(&secret, SECRET).unwrap();
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        site.write_secret(SECRET);
         site.configure(platform, more);
         site
+    }
+
+    /// One whose account speaks API v2.
+    pub(crate) fn v2(platform: &Platform, more: &str) -> Self {
+        let site = Self::with(platform, &format!("{V2_ACCOUNT}{more}"));
+        site.write_secret(V2_SECRET);
+        site
+    }
+
+    fn write_secret(&self, text: &str) {
+        let secret = self.root().join("secret");
+        fs::write(&secret, text).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Writes the configuration.
@@ -59,13 +74,20 @@ impl Site {
             ),
             ("[confirm]", "[confirm]\npoll-interval = \"100ms\"\n"),
         ];
-        let mut text = format!(
-            "[database]\npath = \"{root}/jobs.db\"\n\n[account.main]\napi = \"v1\"\nkey = \"{KEY}\"\n\
-             secret-file = \"{root}/secret\"\nbase-url = \"{url}\"\n\n{more}\n",
-            root = self.root().display(),
-            url = platform.base_url(),
-            more = more.replace("{folder}", &self.folder().display().to_string()),
-        );
+        let account = if more.contains("[account.main]") {
+            String::new()
+        } else {
+            format!(
+                "[account.main]\napi = \"v1\"\nkey = \"{KEY}\"\nsecret-file = \"{{root}}/secret\"\n\
+                 base-url = \"{}\"\n\n",
+                platform.base_url(),
+            )
+        };
+        let root = self.root().display().to_string();
+        let mut text = format!("[database]\npath = \"{{root}}/jobs.db\"\n\n{account}{more}\n")
+            .replace("{root}", &root)
+            .replace("{folder}", &self.folder().display().to_string())
+            .replace("{v2}", &platform.v2_url());
         for (section, default) in defaults {
             if !more.contains(section) {
                 text.push_str(default);
