@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jw_ingest::platform::Link;
-use jw_ingest::upload::{self, Order, RESPONSE_TIMEOUT};
+use jw_ingest::upload::{self, Order, RESPONSE_TIMEOUT, Throttle};
 use jw_ingest::way::Way;
 use tokio_util::sync::CancellationToken;
 
@@ -149,6 +149,7 @@ fn send(mode: &str, url: &str, path: &Path) {
         link: Link::restore(&format!("- {url}")).expect("a link"),
         name: "bench.mp4".to_owned(),
         progress: Arc::default(),
+        throttle: Throttle::default(),
         stall_timeout: Duration::from_mins(1),
         response_timeout: RESPONSE_TIMEOUT,
         hash: mode.ends_with("md5"),

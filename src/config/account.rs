@@ -1,6 +1,7 @@
 //! `[account.NAME]`: one JW property, and what its API needs.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use secrecy::SecretString;
 use toml::de::DeValue;
@@ -8,6 +9,7 @@ use url::{Host, Url};
 
 use super::secret;
 use super::section::Section;
+use super::upload::MOST_AT_ONCE;
 use super::value;
 
 /// `[account.NAME]`: one JW property, with the secret already read.
@@ -17,6 +19,8 @@ pub struct Account {
     pub name: String,
     /// Which API it speaks, with what that API needs.
     pub api: Api,
+    /// How many of its files are worked on at once, where fewer than `[upload]` allows.
+    pub files_at_once: Option<NonZeroU32>,
 }
 
 /// An API version and its credentials.
@@ -42,14 +46,17 @@ const V1_BASE_URL: &str = "https://api.jwplatform.com/v1";
 pub(super) fn read_all(top: &mut Section<'_>) -> BTreeMap<String, Option<Account>> {
     let written = top.has("account");
     let mut accounts = BTreeMap::new();
-    for (name, section) in top.named_tables("account") {
+    for (name, mut section) in top.named_tables("account") {
         if !plain(name) {
             section.fault_here("a name has letters, digits, - and _ only");
         }
+        let at_once = |value: &DeValue<'_>| value::count(value, MOST_AT_ONCE);
+        let files_at_once = section.get("files-at-once", at_once);
         let api = read(section);
         let account = api.map(|api| Account {
             name: name.to_owned(),
             api,
+            files_at_once,
         });
         accounts.insert(name.to_owned(), account);
     }
@@ -165,8 +172,12 @@ mod tests {
             ("api = \"v3\"", "\"v3\" is not an API version; write \"v1\""),
             ("api = 1", "expected a text in quotes, not a number"),
             (
+                "files-at-once = 0",
+                "files-at-once: expected a whole number from 1 to 64, not 0",
+            ),
+            (
                 "site = \"abcd1234\"",
-                "unknown key \"site\"; expected one of: api, base-url, credential, key, secret-file",
+                "unknown key \"site\"; expected one of: api, base-url, credential, files-at-once, key, secret-file",
             ),
         ] {
             fixture.refuses(("\"abcd1234\"", &after_key(line), 3, says));
@@ -200,6 +211,15 @@ mod tests {
         ] {
             fixture.refuses(case);
         }
+    }
+
+    #[test]
+    fn the_files_at_once_of_an_account_are_its_own() {
+        let fixture = Fixture::new();
+        let of = |text: &str| fixture.parse(text).unwrap().accounts["main"].files_at_once;
+        assert_eq!(of(LEAST), None);
+        let text = LEAST.replace("[[watch]]", "files-at-once = 3\n[[watch]]");
+        assert_eq!(of(&text), NonZeroU32::new(3));
     }
 
     #[test]

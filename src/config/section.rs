@@ -158,7 +158,11 @@ impl<'a> Section<'a> {
         let Some(value) = self.take(key) else {
             return Vec::new();
         };
-        let title = format!("[[{key}]]");
+        let around = self.title.trim_matches(['[', ']']);
+        let title = match around {
+            "" => format!("[[{key}]]"),
+            around => format!("[[{around}.{key}]]"),
+        };
         let wrong = |found: &DeValue<'_>| {
             let found = value::kind(found);
             self.fault(

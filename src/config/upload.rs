@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::rates::Rates;
 use super::section::Section;
 use super::value;
 
@@ -25,10 +26,12 @@ pub struct Upload {
     pub stall_timeout: Duration,
     /// Bytes of one segment of a resumable upload.
     pub segment_size: u64,
+    /// How fast all uploads together may go, and when.
+    pub rates: Rates,
 }
 
 /// The most files, or parts of a file, at once: more connections only share the same line.
-const MOST_AT_ONCE: u32 = 64;
+pub(super) const MOST_AT_ONCE: u32 = 64;
 /// What one PUT may carry (JW docs, v1 S3 uploads: up to 5 GB), bytes.
 const S3_MOST: u64 = 5_000_000_000;
 /// Up to here JW recommends one PUT ("Single file upload", API v2), bytes.
@@ -53,6 +56,7 @@ impl Default for Upload {
             size_limit: SIZE_MOST,
             stall_timeout: Duration::from_mins(1),
             segment_size: SEGMENT_DEFAULT,
+            rates: Rates::default(),
         }
     }
 }
@@ -86,6 +90,7 @@ impl Upload {
             size_limit,
             stall_timeout,
             segment_size,
+            rates: Rates::read(section),
         }
     }
 }
@@ -153,7 +158,7 @@ mod tests {
                 "",
                 "[upload]\nspeed = 3",
                 2,
-                "[upload]: unknown key \"speed\"; expected one of: direct-limit, files-at-once, parts-at-once, s3-limit, segment-size, size-limit, stall-timeout",
+                "[upload]: unknown key \"speed\"; expected one of: bandwidth-limit, direct-limit, files-at-once, parts-at-once, s3-limit, segment-size, size-limit, stall-timeout, timetable",
             ),
             (
                 "",

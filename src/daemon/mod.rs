@@ -5,6 +5,7 @@
 //! jobs are worked on by [`crate::ingest`].
 
 mod idle;
+mod rates;
 mod reload;
 mod systemd;
 
@@ -21,6 +22,7 @@ use crate::exit::Exit;
 use crate::ingest::{self, Context, Live, Settings, SettingsError};
 use crate::queue::{self, Queue, claim};
 use crate::shutdown::Requests;
+use crate::upload::Throttle;
 use crate::{chain, clock};
 
 /// Reports that may wait for the intake; a watch that finds more waits itself.
@@ -145,6 +147,7 @@ impl Parts {
             queue,
             settings: present,
             live,
+            throttle: Throttle::default(),
             work: Arc::new(Notify::new()),
             confirms: Arc::new(Notify::new()),
             withdrawals: Arc::new(Notify::new()),
@@ -183,6 +186,8 @@ impl Supervisor {
         let folders = crate::watch::start(&settings.config.watches, reports.clone())?;
         let (barriers, flushes) = ingest::barriers();
         let mut loops = JoinSet::new();
+        let rates = rates::Keeper::start(parts.context.clone());
+        loops.spawn(async move { ("rates", rates.run().await) });
         for (name, future) in ingest::loops(&parts.context, inbox, flushes) {
             loops.spawn(async move { (name, future.await) });
         }

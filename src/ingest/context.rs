@@ -11,6 +11,7 @@ use super::live::Live;
 use crate::config::{Config, Watch};
 use crate::platform::{self, Client};
 use crate::queue::Queue;
+use crate::upload::Throttle;
 
 /// The configuration with a client for each account; replaced as a whole on SIGHUP.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub struct Context {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// The uploads that run.
     pub live: Live,
+    /// The limit for all uploads together.
+    pub throttle: Throttle,
     /// Rung when a job may have become due.
     pub work: Arc<Notify>,
     /// Rung when a job may wait for `ready`.

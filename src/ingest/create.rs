@@ -19,6 +19,7 @@ use crate::platform::{self, Client, Created, Grant, NewVideo, Status, VideoKey};
 use crate::queue::outcome::{self, Report};
 use crate::queue::ticket::NewTicket;
 use crate::queue::{Error, Lease, Step, Ticket};
+use crate::upload::multipart::part_size;
 use crate::way::Way;
 use crate::{chain, clock, text};
 
@@ -268,7 +269,8 @@ async fn record(task: &Task, lease: &Lease, (way, created): (Way, Created)) -> R
         link: created.grant.store(),
         expires_at: created.grant.expires_at(),
         last_byte_at: None,
-        part_size: None,
+        part_size: matches!(created.grant, Grant::Parts(_))
+            .then(|| part_size(lease.job.identity.bytes())),
     };
     let key = created.key.to_string();
     let (made, stored, video_key, now) = (lease.clone(), ticket.clone(), key.clone(), clock::now());

@@ -1,12 +1,19 @@
 //! Claims due jobs, as many at once as the configuration allows, and watches over their workers.
+//!
+//! There is an express lane: while all places are taken by large files, one small file more may go
+//! beside them, so that a clip does not wait for hours behind feature films.
 
+use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::context::Context;
 use super::worker;
 use crate::clock;
+use crate::config::Config;
+use crate::queue::claim::Terms;
 use crate::queue::{Error, claim};
 
 /// Looks at the table at least so often, whatever rings or does not: the clock may have jumped.
@@ -17,11 +24,11 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Runs until the daemon stops and all workers have put their jobs down.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
-    let mut workers = JoinSet::new();
+    let mut crew = Crew::default();
     let mut settings = context.settings.clone();
     let mut healthy = true;
     while !context.stop.is_cancelled() {
-        let rest = match fill(&context, &mut workers).await {
+        let rest = match fill(&context, &mut crew).await {
             Ok(rest) => {
                 healthy = true;
                 rest
@@ -37,39 +44,113 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
         };
         tokio::select! {
             () = context.stop.cancelled() => {}
-            Some(ended) = workers.join_next() => note_end(ended)?,
+            Some(ended) = crew.next_end() => note_end(ended)?,
             () = context.work.notified() => {}
             _ = settings.changed() => {}
             () = tokio::time::sleep(rest) => {}
         }
     }
-    while let Some(ended) = workers.join_next().await {
+    while let Some(ended) = crew.next_end().await {
         note_end(ended)?;
     }
     Ok(())
 }
 
 /// Claims until there is nothing due or no place; answers how long to rest.
-async fn fill(
-    context: &Context,
-    workers: &mut JoinSet<Result<(), Error>>,
-) -> Result<Duration, Error> {
+async fn fill(context: &Context, crew: &mut Crew) -> Result<Duration, Error> {
     loop {
-        let places = context.now_settings().config.upload.files_at_once;
-        let full = u32::try_from(workers.len()).is_ok_and(|busy| busy >= places.get());
-        if full || context.stop.is_cancelled() {
+        let config = &context.now_settings().config;
+        let room = Room::beside(crew, config.upload.files_at_once);
+        if room == Room::None || context.stop.is_cancelled() {
             return Ok(LONGEST_REST);
         }
+        let terms = terms(config, room);
         let now = clock::now();
-        let claimed = context.queue.write(move |db| claim::claim(db, now)).await?;
+        let of_claim = terms.clone();
+        let claimed = context
+            .queue
+            .write(move |db| claim::claim(db, now, &of_claim))
+            .await?;
         let Some(lease) = claimed else {
-            let due = context.queue.jot(claim::next_due).await?;
+            let due = context
+                .queue
+                .jot(move |db| claim::next_due(db, &terms))
+                .await?;
             let wait = due.map_or(LONGEST_REST, |due| until(now, due));
             return Ok(wait.min(LONGEST_REST));
         };
-        workers.spawn(worker::work(context.clone(), lease));
+        let size = lease.job.identity.bytes();
+        crew.take_on(size, worker::work(context.clone(), lease));
     }
 }
+
+fn terms(config: &Config, room: Room) -> Terms {
+    let bounds = config.accounts.values();
+    let bounds = bounds.filter_map(|account| Some((account.name.clone(), account.files_at_once?)));
+    Terms {
+        at_once: bounds.collect(),
+        below: (room == Room::ForSmall).then_some(LARGE),
+    }
+}
+
+/// The workers, and which of them have a small file.
+#[derive(Default)]
+struct Crew {
+    workers: JoinSet<Result<(), Error>>,
+    small: HashSet<Id>,
+}
+
+impl Crew {
+    fn take_on(
+        &mut self,
+        size: u64,
+        work: impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) {
+        let id = self.workers.spawn(work).id();
+        if size < LARGE {
+            self.small.insert(id);
+        }
+    }
+
+    /// How the next worker ends; none if there is no worker.
+    async fn next_end(&mut self) -> Option<Result<Result<(), Error>, JoinError>> {
+        let ended = self.workers.join_next_with_id().await?;
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, Ok(result)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        self.small.remove(&id);
+        Some(result)
+    }
+}
+
+/// Who may still be taken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// Whoever comes.
+    ForAny,
+    /// A small file, by the express lane.
+    ForSmall,
+    /// Nobody.
+    None,
+}
+
+impl Room {
+    fn beside(crew: &Crew, places: NonZeroU32) -> Self {
+        let busy = u32::try_from(crew.workers.len()).unwrap_or(u32::MAX);
+        if busy < places.get() {
+            Self::ForAny
+        } else if crew.small.is_empty() {
+            Self::ForSmall
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Files from this size on, bytes, are not for the express lane: a tenth of a second on a fast line,
+/// and a minute and a half on one with 10 Mbit/s.
+const LARGE: u64 = 100_000_000;
 
 /// How long from `now` to `then`; a moment at least, so that no loop spins on a due job that
 /// nobody may claim.
@@ -96,5 +177,53 @@ fn note_end(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
             tracing::error!(%error, "a worker broke down");
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_small_file_goes_beside_large_ones() {
+        let places = NonZeroU32::new(2).unwrap();
+        let mut crew = Crew::default();
+        let mut ends = Vec::new();
+        let mut take_on = |crew: &mut Crew, size| {
+            let (end, ended) = tokio::sync::oneshot::channel::<()>();
+            ends.push(end);
+            crew.take_on(size, async {
+                ended.await.ok();
+                Ok(())
+            });
+        };
+        assert_eq!(Room::beside(&crew, places), Room::ForAny);
+        take_on(&mut crew, LARGE);
+        assert_eq!(Room::beside(&crew, places), Room::ForAny);
+        take_on(&mut crew, LARGE);
+        assert_eq!(Room::beside(&crew, places), Room::ForSmall);
+        take_on(&mut crew, LARGE - 1);
+        assert_eq!(Room::beside(&crew, places), Room::None);
+        // A large one ends: the small one has its place now.
+        drop(ends.remove(0));
+        crew.next_end().await.unwrap().unwrap().unwrap();
+        assert_eq!(Room::beside(&crew, places), Room::None);
+        drop(ends.remove(1));
+        crew.next_end().await.unwrap().unwrap().unwrap();
+        assert_eq!(Room::beside(&crew, places), Room::ForAny);
+    }
+
+    #[tokio::test]
+    async fn a_small_file_in_a_place_of_its_own_is_short_enough_to_wait_for() {
+        let mut crew = Crew::default();
+        crew.take_on(LARGE, std::future::pending());
+        crew.take_on(5, async { panic!("a worker breaks down") });
+        let places = NonZeroU32::new(2).unwrap();
+        assert_eq!(Room::beside(&crew, places), Room::None);
+        assert!(crew.next_end().await.unwrap().is_err());
+        assert_eq!(Room::beside(&crew, places), Room::ForAny);
+        // Fewer places than workers, after a reload.
+        crew.take_on(LARGE, std::future::pending());
+        assert_eq!(Room::beside(&crew, NonZeroU32::MIN), Room::ForSmall);
     }
 }

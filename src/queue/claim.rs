@@ -1,5 +1,7 @@
 //! Claiming: who may work on a job, for how long, and what becomes of jobs whose worker died.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,28 +16,70 @@ use super::ticket;
 /// How long a lease holds without a heartbeat.
 pub const LEASE: Duration = Duration::from_mins(1);
 
-/// The accounts of which no job may start: paused, or on probation with a job under way.
-const CLOSED_ACCOUNTS: &str = "SELECT account FROM paused_accounts AS paused
-    WHERE trying = 0 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.account = paused.account AND jobs.state = 'running')";
+/// Which jobs may be taken at all.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// How many jobs of an account may run at once; an account that is not named has no such bound.
+    pub at_once: BTreeMap<String, NonZeroU32>,
+    /// Only files below this size, bytes.
+    pub below: Option<u64>,
+}
 
-/// Takes the oldest job that is due, if there is one. A paused account's jobs are passed over; an
-/// account on probation has at most one job under way.
-pub fn claim(db: &Connection, now: Timestamp) -> Result<Option<Lease>, Error> {
+impl Terms {
+    /// The bounds of the accounts as a JSON object, which SQLite can look into.
+    fn at_once(&self) -> String {
+        let bounds = self.at_once.iter();
+        let bounds = bounds.map(|(account, most)| (account.clone(), most.get().into()));
+        serde_json::Value::Object(bounds.collect()).to_string()
+    }
+
+    /// The condition for `?2`. Without a bound it does not look at the size, which the index lacks.
+    fn of_size(&self) -> &'static str {
+        match self.below {
+            Some(_) => "size < ?2",
+            None => "?2",
+        }
+    }
+
+    fn below(&self) -> i64 {
+        self.below
+            .map_or(i64::MAX, |below| i64::try_from(below).unwrap_or(i64::MAX))
+    }
+}
+
+/// The accounts that may start nothing: paused, on probation with a job under way, or with as many
+/// under way as `?1` allows.
+const CLOSED_ACCOUNTS: &str = "SELECT account FROM paused_accounts AS paused
+    WHERE trying = 0 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.account = paused.account AND jobs.state = 'running')
+    UNION ALL SELECT key FROM json_each(?1)
+    WHERE (SELECT count(*) FROM jobs WHERE jobs.account = key AND jobs.state = 'running') >= value";
+
+/// Takes the oldest job that is due, if the terms allow one. A paused account's jobs are passed over;
+/// an account on probation has at most one job under way.
+pub fn claim(db: &Connection, now: Timestamp, terms: &Terms) -> Result<Option<Lease>, Error> {
     // The index is named: without statistics SQLite goes by state alone, and sorts the whole backlog.
     let lease_id = Uuid::now_v7().to_string();
     let job = db
         .prepare_cached(&format!(
-            "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_id = ?1, lease_until = ?2
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_id = ?3, lease_until = ?4
              WHERE id = (
                  SELECT id FROM jobs INDEXED BY jobs_due
-                 WHERE state = 'queued' AND step <> 'confirm' AND run_at <= ?3
-                   AND account NOT IN ({CLOSED_ACCOUNTS})
+                 WHERE state = 'queued' AND step <> 'confirm' AND run_at <= ?5
+                   AND account NOT IN ({CLOSED_ACCOUNTS}) AND {}
                  ORDER BY run_at, id LIMIT 1)
-             RETURNING {COLUMNS}"
+             RETURNING {COLUMNS}",
+            terms.of_size()
         ))?
-        .query_row(params![lease_id, At(now + LEASE), At(now)], |row| {
-            Ok(Job::from_row(row))
-        })
+        .query_row(
+            params![
+                terms.at_once(),
+                terms.below(),
+                lease_id,
+                At(now + LEASE),
+                At(now)
+            ],
+            |row| Ok(Job::from_row(row)),
+        )
         .optional()?
         .transpose()?;
     let Some(job) = job else { return Ok(None) };
@@ -48,14 +92,16 @@ pub fn claim(db: &Connection, now: Timestamp) -> Result<Option<Lease>, Error> {
 }
 
 /// When the next job will be due that [`claim`] would give, if nothing else happens: the end of a
-/// pause, or of an account's only job on probation, is told by the verb that brings it.
-pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
+/// pause, or of a job that leaves its account no other, is told by the verb that brings it.
+pub fn next_due(db: &Connection, terms: &Terms) -> Result<Option<Timestamp>, Error> {
     let at: Option<At> = db
         .prepare_cached(&format!(
             "SELECT min(run_at) FROM jobs INDEXED BY jobs_due
-             WHERE state = 'queued' AND step <> 'confirm' AND account NOT IN ({CLOSED_ACCOUNTS})"
+             WHERE state = 'queued' AND step <> 'confirm'
+               AND account NOT IN ({CLOSED_ACCOUNTS}) AND {}",
+            terms.of_size()
         ))?
-        .query_row([], |row| row.get(0))?;
+        .query_row(params![terms.at_once(), terms.below()], |row| row.get(0))?;
     Ok(at.map(|at| at.0))
 }
 

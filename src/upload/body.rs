@@ -5,7 +5,6 @@
 //! that: each transfer has a thread of its own. The same buffers go to the hash thread, so that the
 //! file is read once.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -14,12 +13,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
+use super::buffers::Buffers;
 use super::flight::{Fault, Flight};
 use super::hash::Feed;
+use super::throttle::Gate;
 
 /// One request body; its length is known and kept to.
 pub(super) struct FileBody {
@@ -31,6 +32,8 @@ pub(super) struct FileBody {
     buffers: Buffers,
     hash: Option<Feed>,
     flight: Arc<Flight>,
+    /// Where it waits while there is a limit.
+    gate: Gate,
     /// The flight's turn that this body belongs to.
     turn: u64,
     pause: Option<Pin<Box<Sleep>>>,
@@ -58,7 +61,7 @@ impl FileBody {
     ) -> Self {
         let Wrapping { before, after } = wrapping;
         let buffers = Buffers::default();
-        let turn = flight.turn();
+        let (turn, gate) = (flight.turn(), flight.gate());
         Self {
             file,
             at: 0,
@@ -68,6 +71,7 @@ impl FileBody {
             buffers,
             hash,
             flight,
+            gate,
             turn,
             pause: None,
             is_flush_due: false,
@@ -108,11 +112,27 @@ impl FileBody {
             .saturating_add(length(&self.after))
     }
 
-    fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+    /// Waits until the limit lets some of the file pass, and answers how many bytes.
+    fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        if !self.before.is_empty() || self.left == 0 {
+            return Poll::Ready(FRAME);
+        }
+        let wanted = self.left.min(u64::try_from(FRAME).unwrap_or(u64::MAX));
+        let Poll::Ready(granted) = self.gate.poll(cx, wanted) else {
+            // To wait for the limit is no stall. Should the connection stand still meanwhile, the
+            // library soon asks for no frame any more, and this pulse stops too.
+            self.flight.pulse();
+            return Poll::Pending;
+        };
+        Poll::Ready(usize::try_from(granted).unwrap_or(FRAME))
+    }
+
+    /// The next frame, with at most so many bytes of the file.
+    fn next(&mut self, most: usize) -> Result<Option<Bytes>, Fault> {
         let (frame, of_file) = if !self.before.is_empty() {
             (std::mem::take(&mut self.before), 0)
         } else if self.left > 0 {
-            let frame = self.read()?;
+            let frame = self.read(most)?;
             let read = length(&frame);
             (frame, read)
         } else if !self.after.is_empty() {
@@ -128,12 +148,14 @@ impl FileBody {
         if is_last {
             self.flight.wait_for_answer();
         }
-        self.is_flush_due = frame.len() == FRAME;
+        // A frame that the limit made short is not to wait for the next one either.
+        self.is_flush_due = frame.len() == FRAME || (of_file > 0 && self.left > 0);
         Ok(Some(frame))
     }
 
-    fn read(&mut self) -> Result<Bytes, Fault> {
-        let wanted = usize::try_from(self.left).map_or(FRAME, |left| left.min(FRAME));
+    fn read(&mut self, most: usize) -> Result<Bytes, Fault> {
+        let most = most.clamp(1, FRAME);
+        let wanted = usize::try_from(self.left).map_or(most, |left| left.min(most));
         let mut buffer = self.buffers.take(wanted);
         self.flight.set_reading(true);
         let read = fill(&self.file, &mut buffer, self.at);
@@ -184,7 +206,8 @@ impl Body for FileBody {
             this.hash = None;
             return Poll::Ready(Some(Err(Stopped)));
         }
-        Poll::Ready(match this.next() {
+        let most = ready!(this.poll_gate(cx));
+        Poll::Ready(match this.next(most) {
             Ok(frame) => frame.map(|frame| Ok(Frame::data(frame))),
             Err(fault) => {
                 // The HTTP library wraps what a body says; the flight keeps it as it was.
@@ -207,44 +230,6 @@ impl Body for FileBody {
 #[derive(Debug, thiserror::Error)]
 #[error("the body ended early")]
 pub(super) struct Stopped;
-
-/// Buffers that come back once the socket and the hash thread are done with them.
-#[derive(Default)]
-struct Buffers {
-    lent: VecDeque<Bytes>,
-}
-
-impl Buffers {
-    fn take(&mut self, length: usize) -> BytesMut {
-        match self.lent.pop_front().map(Bytes::try_into_mut) {
-            Some(Ok(mut buffer)) if buffer.len() >= length => {
-                buffer.truncate(length);
-                buffer
-            }
-            Some(Err(busy)) => {
-                self.lent.push_front(busy);
-                fresh(length)
-            }
-            _ => fresh(length),
-        }
-    }
-
-    fn lend(&mut self, buffer: BytesMut) -> Bytes {
-        let frame = buffer.freeze();
-        if self.lent.len() < MOST_LENT {
-            self.lent.push_back(frame.clone());
-        }
-        frame
-    }
-}
-
-/// A new buffer that starts on a page: some processors copy a third slower to elsewhere.
-fn fresh(length: usize) -> BytesMut {
-    let mut buffer = BytesMut::zeroed(length.saturating_add(PAGE));
-    buffer.advance(buffer.as_ptr().align_offset(PAGE).min(PAGE));
-    buffer.truncate(length);
-    buffer
-}
 
 /// Reads until the buffer is full or the file ends.
 pub(super) fn fill(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
@@ -271,17 +256,16 @@ fn length(bytes: &Bytes) -> u64 {
 
 /// Measured: smaller frames cost CPU, larger ones bring nothing.
 const FRAME: usize = 256 * 1024;
-const PAGE: usize = 4096;
-/// More than the socket and the hash thread hold at once, so that buffers do come back.
-const MOST_LENT: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::num::NonZeroU64;
     use std::sync::Mutex;
 
     use super::super::flight::Progress;
     use super::super::hash;
+    use super::super::throttle::Throttle;
     use super::*;
 
     fn file(bytes: &[u8]) -> Arc<File> {
@@ -318,7 +302,7 @@ mod tests {
     struct Log(Arc<Mutex<Vec<u64>>>);
 
     fn read_all(body: &mut FileBody) -> Result<Vec<Bytes>, Fault> {
-        std::iter::from_fn(|| body.next().transpose()).collect()
+        std::iter::from_fn(|| body.next(FRAME).transpose()).collect()
     }
 
     #[test]
@@ -395,28 +379,6 @@ mod tests {
     }
 
     #[test]
-    fn buffers_are_used_again_and_never_while_somebody_holds_them() {
-        let size = 40 * FRAME;
-        let bytes = pattern(size);
-        let (mut body, _, _) = body(&bytes, size.try_into().unwrap(), Wrapping::default());
-        let mut held = VecDeque::new();
-        let mut places = std::collections::HashSet::new();
-        let mut out = Vec::new();
-        while let Some(frame) = body.next().unwrap() {
-            places.insert(frame.as_ptr());
-            held.push_back(frame);
-            if held.len() > 3 {
-                out.extend_from_slice(&held.pop_front().unwrap());
-            }
-        }
-        for frame in held {
-            out.extend_from_slice(&frame);
-        }
-        assert!(out == bytes, "nothing was overwritten while it was held");
-        assert!(places.len() <= 8, "{} buffers for 40 frames", places.len());
-    }
-
-    #[test]
     fn a_piece_is_what_it_says_and_releases_only_the_last_one() {
         for (is_completing, hooks) in [(false, vec![]), (true, vec![0])] {
             let (whole, flight, log) = body(b"abcdefgh", 8, Wrapping::default());
@@ -428,6 +390,39 @@ mod tests {
             assert_eq!(flight.is_released(), is_completing);
             assert_eq!(*log.0.lock().unwrap(), hooks);
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_waits_for_the_limit_shows_a_pulse_and_takes_what_it_is_granted() {
+        let throttle = Throttle::default();
+        throttle.set(NonZeroU64::new(8_000));
+        let flight = Flight::new(Arc::default(), Box::new(|| Ok(())));
+        let flight = Arc::new(flight.sharing(throttle.share()));
+        let bytes = pattern(2_000);
+        let flight_of_body = Arc::clone(&flight);
+        let mut body = FileBody::new(
+            file(&bytes),
+            2_000,
+            Wrapping::default(),
+            None,
+            flight_of_body,
+        );
+        let mut waits = 0;
+        let mut out = Vec::new();
+        loop {
+            let mut pulse = flight.frames();
+            let next = std::future::poll_fn(|cx| {
+                let polled = Pin::new(&mut body).poll_frame(cx);
+                waits += u32::from(polled.is_pending() && flight.frames() > pulse);
+                pulse = flight.frames();
+                polled
+            });
+            let Some(frame) = next.await else { break };
+            let frame = frame.unwrap().into_data().unwrap();
+            assert!(frame.len() <= 400, "{} bytes at once", frame.len());
+            out.extend_from_slice(&frame);
+        }
+        assert!(out == bytes && waits > 0, "{waits} waits");
     }
 
     #[test]

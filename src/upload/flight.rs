@@ -12,6 +12,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::throttle::{Gate, Share, Throttle};
+
 /// How far an upload is; anybody may look.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -57,6 +59,8 @@ pub(super) struct Flight {
     turn: AtomicU64,
     hook: Mutex<Option<BeforeLastByte>>,
     on_confirmed: Mutex<Option<OnConfirmed>>,
+    /// Its part of what all transfers together may send.
+    share: Share,
     fault: Mutex<Option<Fault>>,
 }
 
@@ -92,6 +96,7 @@ impl Flight {
             turn: AtomicU64::new(0),
             hook: Mutex::new(Some(hook)),
             on_confirmed: Mutex::new(None),
+            share: Throttle::default().share(),
             fault: Mutex::new(None),
         }
     }
@@ -103,6 +108,16 @@ impl Flight {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(on_confirmed);
         self
+    }
+
+    /// The same with a share of a limit; without one it goes as fast as it can.
+    pub(super) fn sharing(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
+    /// Where one connection of the transfer waits while there is a limit.
+    pub(super) fn gate(&self) -> Gate {
+        self.share.gate()
     }
 
     /// Tells that the server has the first `bytes` bytes.

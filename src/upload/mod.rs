@@ -3,10 +3,11 @@
 //! It knows nothing of jobs: an [`Order`] goes in, a [`Receipt`] or an [`Error`] comes out. Each
 //! transfer runs on a thread of its own (see `lane`), so that a hung disk or a slow peer stops only
 //! its own file. There is no total timeout, as nobody knows how long 25 GB take; a watchdog ends a
-//! transfer that does not move.
+//! transfer that does not move, and a [`Throttle`] keeps all of them together below a limit.
 
 mod answered;
 mod body;
+mod buffers;
 mod error;
 mod exchange;
 mod flight;
@@ -21,6 +22,7 @@ mod name;
 mod on_the_wire;
 mod resumable;
 mod s3;
+mod throttle;
 mod trail;
 mod watchdog;
 
@@ -37,6 +39,7 @@ pub use self::error::Error;
 use self::flight::Flight;
 pub use self::flight::{BeforeLastByte, OnConfirmed, Progress};
 pub use self::resumable::{Hitch, SEGMENT_SIZE};
+pub use self::throttle::Throttle;
 use self::watchdog::Timeouts;
 use crate::platform::Link;
 use crate::way::Way;
@@ -53,6 +56,8 @@ pub struct Order {
     pub name: String,
     /// Counts along while it is sent.
     pub progress: Arc<Progress>,
+    /// The limit for all files together; it may change while this one is sent.
+    pub throttle: Throttle,
     /// How long no byte may move before the transfer is given up.
     pub stall_timeout: Duration,
     /// How long the answer may take after the last byte, see [`RESPONSE_TIMEOUT`].
@@ -107,7 +112,10 @@ pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<R
         return Err(Error::NotByLink(way.word()));
     }
     let flight = Flight::new(order.progress, order.before_last_byte);
-    let flight = Arc::new(flight.confirming(order.on_confirmed));
+    let flight = flight
+        .confirming(order.on_confirmed)
+        .sharing(order.throttle.share());
+    let flight = Arc::new(flight);
     let timeouts = Timeouts {
         stall: order.stall_timeout,
         response: order.response_timeout,

@@ -44,10 +44,10 @@ pub use self::list::Lie;
 use self::part::Sender;
 use self::resume::{Rest, Stock};
 pub use self::sums::part_sums_match;
-use super::Receipt;
 use super::error::Error;
 use super::flight::{BeforeLastByte, Progress};
 use super::watchdog::Timeouts;
+use super::{Receipt, Throttle};
 use crate::platform::v2::Uploads;
 
 /// Hears of each part that is there for certain, with its MD5 in lower-case hex; may block. If it
@@ -71,6 +71,8 @@ pub struct PartsOrder {
     /// Counts along: all parts that are there, and what was handed out of those under way. The bytes
     /// of a part that is sent again are taken back first.
     pub progress: Arc<Progress>,
+    /// The limit for all files together, in which all parts of this one have one share.
+    pub throttle: Throttle,
     /// How long no byte may move on a connection before its part is tried again.
     pub stall_timeout: Duration,
     /// How long an answer may take after a part's last byte, and to the call that completes the
@@ -140,6 +142,7 @@ async fn send_missing(
         file,
         links: Links::new(order.uploads, cut.count(), entries),
         progress: order.progress,
+        share: order.throttle.share(),
         timeouts,
         wind_down: stop.child_token(),
         stop,

@@ -30,6 +30,7 @@ pub(super) fn order(stub: &Stub, bytes: &[u8]) -> Order {
         link: link.unwrap(),
         name: "a \"b\".mp4".to_owned(),
         progress: Arc::default(),
+        throttle: Throttle::default(),
         stall_timeout: PATIENCE,
         response_timeout: PATIENCE,
         hash: true,

@@ -14,6 +14,8 @@ mod line;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod rates;
+#[cfg(test)]
 mod real_input;
 #[cfg(test)]
 mod renames;

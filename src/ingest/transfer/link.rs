@@ -40,6 +40,7 @@ pub(super) async fn send(
             .to_string_lossy()
             .into_owned(),
         progress: Arc::clone(&progress),
+        throttle: context.throttle.clone(),
         stall_timeout: context.now_settings().config.upload.stall_timeout,
         response_timeout: upload::RESPONSE_TIMEOUT,
         hash: true,

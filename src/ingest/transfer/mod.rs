@@ -7,6 +7,7 @@
 mod ask;
 mod end;
 mod link;
+mod multipart;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,9 +56,8 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
     };
     match grant {
         Grant::Link(link) => link::send(task, lease, source, (way, link)).await,
-        Grant::Parts(_) | Grant::Fetch => {
-            start_over(task, lease, "there is nothing to send this way").await
-        }
+        Grant::Parts(pass) => multipart::send(task, lease, source, &pass).await,
+        Grant::Fetch => start_over(task, lease, "there is nothing to send this way").await,
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) async fn send(
         uploads,
         known,
         progress: Arc::clone(&progress),
+        throttle: context.throttle.clone(),
         stall_timeout: upload.stall_timeout,
         response_timeout: crate::upload::RESPONSE_TIMEOUT,
         before_complete: before_complete(task, lease, &source, part_size),

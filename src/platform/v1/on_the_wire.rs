@@ -30,6 +30,7 @@ fn client_at(base_url: &str) -> Client {
     Client::new(&Account {
         name: "main".to_owned(),
         api,
+        files_at_once: None,
     })
     .unwrap()
 }

@@ -27,8 +27,8 @@ impl Story {
         let due = self.claimable().filter(|job| job.run_at <= self.now);
         let expected = due.min_by_key(|job| (job.run_at, job.id)).map(|job| job.id);
         let soonest = self.claimable().map(|job| job.run_at).min();
-        assert_eq!(claim::next_due(&self.db).unwrap(), soonest);
-        let lease = claim::claim(&self.db, self.now).unwrap();
+        assert_eq!(claim::next_due(&self.db, &ANY).unwrap(), soonest);
+        let lease = claim::claim(&self.db, self.now, &ANY).unwrap();
         assert_eq!(lease.as_ref().map(|lease| lease.job.id), expected);
         let Some(lease) = lease else { return };
         let place = self.place(lease.job.id);

@@ -49,13 +49,13 @@ fn nothing_slows_down_at_200_000_done_jobs() {
     println!("{} MiB", std::fs::metadata(&path).unwrap().len() >> 20);
     let (ms, later) = (Duration::from_millis, at(JOBS));
     timed("claim, with its commit", ms(50), || {
-        write_now(&mut db, |db| claim::claim(db, later)).unwrap()
+        write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
     timed("enqueue of a known file", ms(5), || {
         let path = "/srv/video/news/2026/some-folder/a usual name of a file 777.mp4";
         enqueue(&db, &file(path, 777), later).unwrap()
     });
-    timed("next_due", ms(5), || claim::next_due(&db).unwrap());
+    timed("next_due", ms(5), || claim::next_due(&db, &ANY).unwrap());
     timed("confirm::waiting", ms(5), || {
         confirm::waiting(&db, "main").unwrap()
     });
@@ -116,27 +116,36 @@ fn a_paused_backlog_does_not_hold_up_other_accounts_at_200_000() {
     let ms = Duration::from_millis;
     let later = at(JOBS);
     timed("claim from a backlog", ms(50), || {
-        write_now(&mut db, |db| claim::claim(db, later)).unwrap()
+        write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
+    let small = claim::Terms {
+        below: Some(1000),
+        ..claim::Terms::default()
+    };
+    timed(
+        "claim of a small file where all are large",
+        ms(1000),
+        || write_now(&mut db, |db| claim::claim(db, later, &small)).unwrap(),
+    );
     accounts::pause(&db, "other", "bad key", (at(0), at(0))).unwrap();
     timed("claim past a paused backlog", ms(1000), || {
-        write_now(&mut db, |db| claim::claim(db, later))
+        write_now(&mut db, |db| claim::claim(db, later, &ANY))
             .unwrap()
             .unwrap()
     });
     timed("next_due past it", ms(1000), || {
-        claim::next_due(&db).unwrap()
+        claim::next_due(&db, &ANY).unwrap()
     });
     accounts::probation(&db, "other").unwrap();
-    write_now(&mut db, |db| claim::claim(db, later))
+    write_now(&mut db, |db| claim::claim(db, later, &ANY))
         .unwrap()
         .unwrap();
     timed("claim past a backlog on probation", ms(1000), || {
-        write_now(&mut db, |db| claim::claim(db, later)).unwrap()
+        write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
     accounts::pause(&db, "main", "bad key", (at(0), at(0))).unwrap();
     timed("claim when all is paused", ms(1000), || {
-        write_now(&mut db, |db| claim::claim(db, later)).unwrap()
+        write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
     timed("resume", Duration::from_secs(1), || {
         accounts::resume(&db, "other").unwrap()

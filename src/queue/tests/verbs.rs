@@ -54,10 +54,10 @@ fn a_paused_accounts_jobs_are_passed_over() {
         !accounts::pause(&db, "main", "bad key", (at(120), at(60))).unwrap(),
         "said once"
     );
-    assert_eq!(claim::next_due(&db).unwrap(), Some(at(1)));
+    assert_eq!(claim::next_due(&db, &ANY).unwrap(), Some(at(1)));
     assert_eq!(take(&db, at(60)).job.id, second);
-    assert!(claim::claim(&db, at(60)).unwrap().is_none());
-    assert_eq!(claim::next_due(&db).unwrap(), None);
+    assert!(claim::claim(&db, at(60), &ANY).unwrap().is_none());
+    assert_eq!(claim::next_due(&db, &ANY).unwrap(), None);
     accounts::resume(&db, "main").unwrap().unwrap();
     assert_eq!(take(&db, at(60)).job.id, first);
 }
@@ -69,17 +69,17 @@ fn on_probation_one_job_at_a_time_may_try() {
         new_job(&db, &file(format!("/w/{n}.mp4"), n), at(n));
     }
     accounts::pause(&db, "main", "quota", (at(10), at(5))).unwrap();
-    assert_eq!(claim::next_due(&db).unwrap(), None);
+    assert_eq!(claim::next_due(&db, &ANY).unwrap(), None);
     accounts::probation(&db, "main").unwrap();
     assert_eq!(
-        claim::next_due(&db).unwrap(),
+        claim::next_due(&db, &ANY).unwrap(),
         Some(at(0)),
         "the dispatcher must wake for it"
     );
     let lease = take(&db, at(10));
-    assert!(claim::claim(&db, at(10)).unwrap().is_none());
+    assert!(claim::claim(&db, at(10), &ANY).unwrap().is_none());
     assert_eq!(
-        claim::next_due(&db).unwrap(),
+        claim::next_due(&db, &ANY).unwrap(),
         None,
         "or it would turn in circles"
     );
@@ -92,10 +92,65 @@ fn on_probation_one_job_at_a_time_may_try() {
         at(11),
     )
     .unwrap();
-    assert_eq!(claim::next_due(&db).unwrap(), Some(at(1)));
+    assert_eq!(claim::next_due(&db, &ANY).unwrap(), Some(at(1)));
     take(&db, at(11));
     accounts::probe_now(&db, at(12)).unwrap();
-    assert_eq!(claim::next_due(&db).unwrap(), None, "a restart probes anew");
+    assert_eq!(
+        claim::next_due(&db, &ANY).unwrap(),
+        None,
+        "a restart probes anew"
+    );
+}
+
+#[test]
+fn an_account_has_as_many_under_way_as_it_may() {
+    let db = table();
+    let accounts = ["main", "main", "main", "other", "free"];
+    for (number, account) in (0..).zip(accounts) {
+        let job = NewJob {
+            account: account.to_owned(),
+            ..file(format!("/w/{number}.mp4"), number)
+        };
+        new_job(&db, &job, at(number));
+    }
+    let bounds = [("main", 2), ("other", 1), ("it's \"gone\"", 1)];
+    let bound = |(name, most): (&str, u32)| (name.to_owned(), most.try_into().unwrap());
+    let terms = claim::Terms {
+        at_once: bounds.map(bound).into(),
+        below: None,
+    };
+    let claim = || claim::claim(&db, at(10), &terms).unwrap();
+    let taken: Vec<_> = std::iter::from_fn(claim).collect();
+    let accounts: Vec<_> = taken.iter().map(|lease| &lease.job.account).collect();
+    assert_eq!(accounts, ["main", "main", "other", "free"]);
+    assert_eq!(claim::next_due(&db, &terms).unwrap(), None);
+    assert_eq!(claim::next_due(&db, &ANY).unwrap(), Some(at(2)));
+    // One that waits for the platform is not under way any more.
+    upload(&db, &taken[0], "key", at(11));
+    assert_eq!(claim::next_due(&db, &terms).unwrap(), Some(at(2)));
+    assert_eq!(claim().unwrap().job.id, JobId(3));
+}
+
+#[test]
+fn small_files_can_be_claimed_alone() {
+    let db = table();
+    for (number, size) in [(0, 1000), (1, 999), (2, 5)] {
+        let mut job = file(format!("/w/{number}.mp4"), number);
+        job.identity.size = size;
+        new_job(&db, &job, at(number));
+    }
+    let terms = claim::Terms {
+        below: Some(1000),
+        ..claim::Terms::default()
+    };
+    assert_eq!(claim::next_due(&db, &terms).unwrap(), Some(at(1)));
+    let claim = || claim::claim(&db, at(10), &terms).unwrap();
+    let taken: Vec<_> = std::iter::from_fn(claim)
+        .map(|lease| lease.job.id)
+        .collect();
+    assert_eq!(taken, [JobId(2), JobId(3)]);
+    assert_eq!(claim::next_due(&db, &terms).unwrap(), None);
+    assert_eq!(take(&db, at(10)).job.id, JobId(1));
 }
 
 #[test]

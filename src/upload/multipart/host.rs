@@ -14,6 +14,7 @@ use super::harness::md5;
 use crate::platform::Pass;
 use crate::platform::stub::{PATIENCE, Peer, Request, Stub, answer};
 use crate::platform::v2::Uploads;
+use crate::upload::Throttle;
 
 /// The least that the platform takes.
 pub(super) const PART: usize = 5 * 1024 * 1024;
@@ -132,6 +133,7 @@ impl Host {
             uploads: Uploads::new(&Pass::new(upload, TOKEN, None).unwrap()).unwrap(),
             known: BTreeMap::new(),
             progress: Arc::default(),
+            throttle: Throttle::default(),
             stall_timeout: PATIENCE,
             response_timeout: PATIENCE,
             before_complete: Box::new(|| Ok(())),

@@ -8,9 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::cut::Piece;
 use super::links::Links;
+use crate::platform::Link;
 use crate::upload::answered::{Answered, Verdict};
 use crate::upload::error::Error;
 use crate::upload::flight::{Flight, Progress};
+use crate::upload::throttle::Share;
 use crate::upload::watchdog::Timeouts;
 use crate::upload::{Cargo, fly};
 use crate::way::Way;
@@ -20,6 +22,8 @@ pub(super) struct Sender {
     pub(super) file: Arc<File>,
     pub(super) links: Links,
     pub(super) progress: Arc<Progress>,
+    /// Of the limit, for all parts together.
+    pub(super) share: Share,
     pub(super) timeouts: Timeouts,
     /// Ends all parts at once.
     pub(super) stop: CancellationToken,
@@ -84,13 +88,13 @@ impl Sender {
         self.wind_down.is_cancelled() || self.stop.is_cancelled()
     }
 
-    async fn once(&self, piece: Piece, link: &crate::platform::Link) -> Result<Sent, Error> {
-        let progress = Arc::clone(&self.progress);
-        let count = Count(Some(Arc::new(Flight::of_part(
-            progress,
-            // A part's last byte decides nothing: only the call that completes the upload does.
-            Box::new(|| Ok(())),
-        ))));
+    async fn once(&self, piece: Piece, link: &Link) -> Result<Sent, Error> {
+        // A part's last byte decides nothing: only the call that completes the upload does.
+        let flight = Flight::of_part(Arc::clone(&self.progress), Box::new(|| Ok(())));
+        let mut count = Count {
+            flight: Arc::new(flight.sharing(self.share.clone())),
+            is_kept: false,
+        };
         let cargo = Cargo {
             file: Arc::clone(&self.file),
             at: piece.at,
@@ -100,10 +104,10 @@ impl Sender {
             hash: true,
             segment_size: piece.length,
         };
-        let flight = count.0.as_ref().ok_or(Error::Died { complete: false })?;
-        let receipt = fly(Way::Multipart, cargo, flight, self.timeouts, &self.stop).await?;
+        let way = Way::Multipart;
+        let receipt = fly(way, cargo, &count.flight, self.timeouts, &self.stop).await?;
         let md5 = receipt.md5.ok_or(Error::Died { complete: true })?;
-        count.keep();
+        count.is_kept = true;
         Ok(Sent {
             number: piece.number,
             md5,
@@ -113,18 +117,15 @@ impl Sender {
 }
 
 /// The bytes of one try, which are taken back unless they are kept.
-struct Count(Option<Arc<Flight>>);
-
-impl Count {
-    fn keep(mut self) {
-        self.0 = None;
-    }
+struct Count {
+    flight: Arc<Flight>,
+    is_kept: bool,
 }
 
 impl Drop for Count {
     fn drop(&mut self) {
-        if let Some(flight) = &self.0 {
-            flight.take_back();
+        if !self.is_kept {
+            self.flight.take_back();
         }
     }
 }
