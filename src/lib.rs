@@ -30,6 +30,7 @@
 //! Arrows between modules point down only: commands → daemon → watch and ingest → queue, platform,
 //! upload. `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP.
 
+mod address;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -28,6 +28,7 @@ mod fixture;
 mod folders;
 mod globs;
 mod problem;
+mod public_url;
 mod rate;
 mod rates;
 mod read;

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeValue;
+use url::Url;
 
 use super::folders;
 use super::globs::Globs;
+use super::public_url::{self, Urls};
 use super::reader::Look;
 use super::section::Section;
 use super::value;
@@ -31,6 +33,10 @@ pub struct Watch {
     pub settle: Duration,
     /// Which way the bytes go.
     pub method: Method,
+    /// Where the folder is served on the web too; its path ends in `/`.
+    pub public_url: Option<Url>,
+    /// Whether the platform is asked to fetch from the own network too.
+    pub allow_private_urls: bool,
 }
 
 /// Which way the bytes of a watch go.
@@ -54,11 +60,11 @@ pub enum Method {
     Ftp,
 }
 
-/// What counts as a video (or sound) where `include` is not written.
-const INCLUDE: [&str; 27] = [
+/// What counts as a video (or sound, or the address of one) where `include` is not written.
+const INCLUDE: [&str; 28] = [
     "*.mp4", "*.m4v", "*.mov", "*.qt", "*.mkv", "*.webm", "*.ts", "*.mts", "*.m2ts", "*.mpg",
     "*.mpeg", "*.m2v", "*.mxf", "*.avi", "*.wmv", "*.asf", "*.flv", "*.f4v", "*.3gp", "*.3g2",
-    "*.ogv", "*.mp3", "*.m4a", "*.aac", "*.wav", "*.ogg", "*.flac",
+    "*.ogv", "*.mp3", "*.m4a", "*.aac", "*.wav", "*.ogg", "*.flac", "*.url",
 ];
 
 /// The settle time where none is written.
@@ -78,6 +84,7 @@ pub(super) struct Draft<'a> {
     exclude: Option<Globs>,
     settle: Duration,
     method: Method,
+    urls: Urls,
 }
 
 impl<'a> Draft<'a> {
@@ -111,6 +118,7 @@ impl<'a> Draft<'a> {
             .get("settle", |value| value::duration(value, bounds))
             .unwrap_or(SETTLE);
         let method = section.get("method", method).unwrap_or(Method::Auto);
+        let urls = public_url::read(&mut section, method);
         Self {
             section,
             name,
@@ -121,6 +129,7 @@ impl<'a> Draft<'a> {
             exclude,
             settle,
             method,
+            urls,
         }
     }
 
@@ -137,6 +146,8 @@ impl<'a> Draft<'a> {
             exclude: self.exclude?,
             settle: self.settle,
             method: self.method,
+            public_url: self.urls.public,
+            allow_private_urls: self.urls.allow_private,
         })
     }
 
@@ -221,7 +232,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, exclude, include, method, name, path, recursive, settle",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, allow-private-urls, exclude, include, method, name, path, public-url, recursive, settle",
             ),
             (
                 "settle = 10",
@@ -251,14 +262,8 @@ mod tests {
             ("account = 1", "account: expected a text in quotes"),
             (
                 "method = \"http\"",
-                "\"http\" is not a method; expected one of: auto, s3, form, resumable",
+                "\"http\" is not a method; expected one of: auto, s3, form, resumable, direct, multipart, fetch, ftp",
             ),
-            (
-                "method = \"multipart\"",
-                "\"multipart\" is not in this version of jw-ingest; expected one of: auto, s3, form, resumable",
-            ),
-            ("method = \"fetch\"", "is not in this version"),
-            ("method = \"ftp\"", "is not in this version"),
         ] {
             fixture.refuses((
                 "name = \"news\"",

@@ -23,6 +23,21 @@ pub(super) async fn check(task: &Task, source: &Arc<Source>) -> Option<Result<Fr
     quick(task, move || source.check()).await
 }
 
+/// Reads the first bytes, at most `limit`, of a file that must not have changed meanwhile. `None`:
+/// the work on this job must end.
+pub(super) async fn start(
+    task: &Task,
+    source: &Arc<Source>,
+    limit: u64,
+) -> Option<Result<Vec<u8>, Problem>> {
+    let source = Arc::clone(source);
+    quick(task, move || {
+        let bytes = source.start(limit).map_err(Problem::Unreadable)?;
+        source.check().map(|_| bytes)
+    })
+    .await
+}
+
 /// Sums the file up, however long that takes. `None`: the work on this job must end.
 pub(super) async fn md5(task: &Task, source: &Arc<Source>) -> Option<Result<String, Problem>> {
     let (source, stop) = (Arc::clone(source), task.stop.clone());

@@ -10,7 +10,7 @@ use super::pause;
 use super::persist::persist;
 use crate::disposition::Disposition;
 use crate::queue::outcome::{self, Count, Report};
-use crate::queue::{Error, Lease, retry};
+use crate::queue::{Error, JobId, Lease, retry};
 use crate::{chain, clock, config, text};
 
 /// A try of a step that did not work out.
@@ -67,7 +67,7 @@ async fn again(
     now: Timestamp,
 ) -> Result<(), Error> {
     let retry = &context.now_settings().config.retry;
-    if let Some(last) = given_up(lease, retry, &report, now) {
+    if let Some(last) = given_up((lease.job.id, lease.job.failing_since), retry, &report, now) {
         return fail(context, lease, last, now).await;
     }
     let wait = retry::delay(
@@ -93,13 +93,13 @@ async fn again(
 }
 
 /// The last report of a job that has failed for longer than `give-up-after`; `None`: it has not.
-fn given_up(
-    lease: &Lease,
+pub(super) fn given_up(
+    (job, failing_since): (JobId, Option<Timestamp>),
     retry: &config::Retry,
     report: &Report,
     now: Timestamp,
 ) -> Option<Report> {
-    let since = lease.job.failing_since?;
+    let since = failing_since?;
     if later(since, retry.give_up_after) > now {
         return None;
     }
@@ -108,7 +108,7 @@ fn given_up(
          jw-ingest retry {}",
         clock::text(since),
         said(report),
-        lease.job.id
+        job
     );
     Some(Report {
         message: Some(message),
@@ -143,7 +143,7 @@ pub(super) async fn start_over(
     now: Timestamp,
 ) -> Result<(), Error> {
     let retry = &context.now_settings().config.retry;
-    if let Some(last) = given_up(lease, retry, &report, now) {
+    if let Some(last) = given_up((lease.job.id, lease.job.failing_since), retry, &report, now) {
         return fail(context, lease, last, now).await;
     }
     // The first time a fresh video is made at once: nothing is wrong but the age of the old one.

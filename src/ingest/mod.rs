@@ -1,13 +1,14 @@
 //! The steps of a job: create the video, transfer the bytes, wait until the platform is ready.
 //!
-//! `dispatch` claims due jobs and runs `worker`s; a worker takes its job through `create` and
-//! `transfer`; `confirm` looks after all that wait for `ready`; `withdraw` deletes what was
+//! `dispatch` claims due jobs and runs `worker`s; a worker takes its job through `create` (which asks
+//! `fetch` whether the platform can get the file by itself) and `transfer`; `confirm` looks after all that wait for `ready`; `withdraw` deletes what was
 //! begun in vain; `probe` finds out when a paused account works again. `pulse` keeps the leases
 //! alive and notices what other processes changed. `intake` turns settled files into jobs.
 //!
 //! Whatever happens on the way is written to the job table before the next thing depends on it;
 //! killed on any line, the restart finds a job that knows what may have happened.
 
+mod calls;
 mod choice;
 mod confirm;
 mod context;
@@ -15,6 +16,7 @@ mod create;
 mod disk;
 mod dispatch;
 mod fate;
+mod fetch;
 mod intake;
 mod live;
 mod pause;
@@ -22,6 +24,7 @@ mod persist;
 mod probe;
 mod pulse;
 mod source;
+mod title;
 mod transfer;
 mod trouble;
 mod withdraw;

@@ -78,3 +78,16 @@ pub(super) async fn works(context: &Context, account: &str) -> Result<(), Error>
     }
     Ok(())
 }
+
+/// A file of this account became ready, which shows that all works: it ends a pause that is on
+/// probation. One that began meanwhile stays: what is ready now was sent before.
+pub(super) async fn proven(context: &Context, account: &str) -> Result<(), Error> {
+    let paused = persist(context, accounts::paused).await?;
+    if paused
+        .iter()
+        .any(|paused| paused.account == account && paused.trying)
+    {
+        works(context, account).await?;
+    }
+    Ok(())
+}

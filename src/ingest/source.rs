@@ -1,7 +1,7 @@
 //! The file behind a job: opening it, and knowing that it is still the one that settled.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,7 +62,9 @@ impl Source {
             .open(&job.path);
         let file = match opened {
             Ok(file) => file,
-            Err(error) if is_absence(&error) => return Err(absence(job, root)),
+            Err(error) if is_absence(&error) => {
+                return Err(absence((&job.path, &job.identity), root));
+            }
             Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
                 return Err(Problem::Changed);
             }
@@ -112,6 +114,13 @@ impl Source {
         }
     }
 
+    /// The first bytes of the file, at most `limit`.
+    pub(super) fn start(&self, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file()?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// MD5 of the file as it is now, lower-case hex. Reads all of it: not for the async runtime.
     /// `None`: broken off, because `stopped` says so.
     pub(super) fn md5(&self, stopped: &dyn Fn() -> bool) -> io::Result<Option<String>> {
@@ -151,15 +160,14 @@ fn is_absence(error: &io::Error) -> bool {
 }
 
 /// A path that is not there: the file is gone, unless all of the folder is away.
-fn absence(job: &Job, root: Option<&Path>) -> Problem {
-    let Some(root) = root.filter(|root| job.path.starts_with(root)) else {
+pub(super) fn absence((path, then): (&Path, &Identity), root: Option<&Path>) -> Problem {
+    let Some(root) = root.filter(|root| path.starts_with(root)) else {
         return Problem::Gone;
     };
     match fs::metadata(root) {
         // An unmounted share leaves its mount point, which lies on another device.
         Ok(meta)
-            if meta.is_dir()
-                && (meta.dev().cast_signed() == job.identity.dev || has_entries(root)) =>
+            if meta.is_dir() && (meta.dev().cast_signed() == then.dev || has_entries(root)) =>
         {
             Problem::Gone
         }

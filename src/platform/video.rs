@@ -31,6 +31,17 @@ pub struct Video {
     pub upload_session_id: Option<SessionId>,
 }
 
+impl Video {
+    /// Whether it failed because the account's plan is used up. There is no code for that, but
+    /// words: "content storage limit exceeded" (seen in production for a fetch).
+    pub fn found_no_room(&self) -> bool {
+        let said = self.error.as_deref().unwrap_or_default();
+        let said = said.to_ascii_lowercase();
+        self.status == Status::Failed
+            && (said.contains("storage limit exceeded") || said.contains("quota"))
+    }
+}
+
 /// `video.status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {

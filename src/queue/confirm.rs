@@ -10,28 +10,40 @@ use rusqlite::{Connection, params};
 
 use super::error::Error;
 use super::job::JobId;
-use super::outcome::forget_video;
-use super::sql::{At, StoredPath};
+use super::outcome::{Count, forget_video};
+use super::sql::{At, StoredPath, optional_time};
 use super::ticket::forget_transfer;
-use super::withdraw;
+use super::{fetch, withdraw};
+use crate::identity::Identity;
+use crate::way::Way;
 
 /// A job that waits.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     /// The job.
     pub id: JobId,
+    /// The watch that it came from.
+    pub watch: String,
+    /// Its account.
+    pub account: String,
     /// Its file.
     pub path: PathBuf,
+    /// Which file that was when it settled; its size is that of what was sent.
+    pub identity: Identity,
+    /// Which way its bytes went, or come.
+    pub way: Option<Way>,
+    /// How many tries were made that count.
+    pub attempts: i64,
+    /// Since when every try has failed.
+    pub failing_since: Option<Timestamp>,
     /// Its video.
     pub video_key: String,
     /// When it is to be looked at.
     pub run_at: Timestamp,
-    /// When the platform had the last byte.
+    /// When the platform had the last byte, or was asked to fetch the file.
     pub sent_at: Timestamp,
-    /// MD5 of what was sent, where known.
+    /// MD5 of what was sent or is fetched, where known.
     pub md5: Option<String>,
-    /// Size of what was sent, bytes.
-    pub size: i64,
     /// The platform's last word for its state.
     pub status: Option<String>,
 }
@@ -50,18 +62,32 @@ pub struct Facts {
 /// All jobs of the account that wait, the one that is due first in front.
 pub fn waiting(db: &Connection, account: &str) -> Result<Vec<Waiting>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT id, path, video_key, run_at, coalesce(sent_at, created_at) AS sent_at, md5, size, status FROM jobs
+        "SELECT id, watch, account, path, dev, ino, size, mtime_ns, ctime_ns, method, attempts, failing_since,
+                video_key, run_at, coalesce(sent_at, created_at) AS sent_at, md5, status FROM jobs
          WHERE account = ?1 AND state = 'queued' AND step = 'confirm' ORDER BY run_at, id",
     )?;
     let rows = statement.query_map([account], |row| {
         Ok(Waiting {
             id: JobId(row.get("id")?),
+            watch: row.get("watch")?,
+            account: row.get("account")?,
             path: row.get::<_, StoredPath>("path")?.0,
+            identity: Identity {
+                dev: row.get("dev")?,
+                ino: row.get("ino")?,
+                size: row.get("size")?,
+                mtime_ns: row.get("mtime_ns")?,
+                ctime_ns: row.get("ctime_ns")?,
+            },
+            way: row
+                .get::<_, Option<String>>("method")?
+                .and_then(|word| Way::from_word(&word)),
+            attempts: row.get("attempts")?,
+            failing_since: optional_time(row, "failing_since")?,
             video_key: row.get("video_key")?,
             run_at: row.get::<_, At>("run_at")?.0,
             sent_at: row.get::<_, At>("sent_at")?.0,
             md5: row.get("md5")?,
-            size: row.get("size")?,
             status: row.get("status")?,
         })
     })?;
@@ -113,12 +139,14 @@ pub fn later(
     Ok(())
 }
 
-/// What lies on the platform is not our file: it is withdrawn, and the job starts over at `run_at`.
+/// What lies on the platform is not our file, or is none: it is withdrawn, and the job starts over at
+/// `run_at`; the age of failing runs if it counts. `outcome` is the word for `attempts`.
 pub fn start_over(
     db: &Connection,
     job: &Waiting,
-    run_at: Timestamp,
-    (message, now): (&str, Timestamp),
+    (run_at, count): (Timestamp, Count),
+    (outcome, message): (&str, &str),
+    now: Timestamp,
 ) -> Result<(), Error> {
     let still = db
         .prepare_cached(
@@ -128,22 +156,23 @@ pub fn start_over(
     if !still {
         return Ok(());
     }
-    note(db, job, ("mismatch", message), now)?;
+    note(db, job, (outcome, message), now)?;
     withdraw::video(db, job.id, message, now)?;
     forget_video(db, job.id)?;
     forget_transfer(db, job.id)?;
+    let since = (count == Count::Yes).then_some(At(now));
     db.prepare_cached(
         "UPDATE jobs SET run_at = ?2, last_error = ?3, failing_since = coalesce(failing_since, ?4) WHERE id = ?1",
     )?
-    .execute(params![job.id.0, At(run_at), message, At(now)])?;
+    .execute(params![job.id.0, At(run_at), message, since])?;
     Ok(())
 }
 
 /// How often the platform was found to hold other bytes than were sent.
 pub fn mismatches(db: &Connection, job: JobId) -> Result<i64, Error> {
     Ok(db
-        .prepare_cached("SELECT count(*) FROM attempts WHERE job_id = ?1 AND outcome = 'mismatch'")?
-        .query_row([job.0], |row| row.get(0))?)
+        .prepare_cached("SELECT count(*) FROM attempts WHERE job_id = ?1 AND outcome = ?2")?
+        .query_row(params![job.0, fetch::MISMATCH], |row| row.get(0))?)
 }
 
 fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {

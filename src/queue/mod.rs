@@ -3,7 +3,7 @@
 //! [`Queue`] owns the writing connection through a thread of its own. Work is handed to it as a
 //! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
 //! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
-//! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`confirm`], [`withdraw`], [`accounts`],
+//! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`accounts`],
 //! [`operator`]. Reading for people is in [`query`].
 //!
 //! It knows nothing of HTTP or of watching.
@@ -14,6 +14,7 @@ pub mod confirm;
 mod db;
 pub mod enqueue;
 mod error;
+pub mod fetch;
 pub mod job;
 pub mod operator;
 pub mod outcome;

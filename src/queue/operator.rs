@@ -12,6 +12,7 @@ use super::outcome::{Report, close_attempt, forget_video};
 use super::sql::At;
 use super::ticket::forget_transfer;
 use super::withdraw;
+use crate::way::Way;
 
 /// What became of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,13 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
     };
+    let is_fetched = job.method.as_deref() == Some(Way::Fetch.word());
     match (job.state, job.step) {
+        // Nobody knows how much of it is there: the platform may still be at it.
+        (State::Queued, Step::Confirm) if is_fetched => {
+            withdraw::video(db, id, "the job was cancelled", now)?;
+            forget_video(db, id)?;
+        }
         (State::Queued, Step::Confirm) => {
             let key = job.video_key.unwrap_or_default();
             return Ok(Answer::Refused(format!(

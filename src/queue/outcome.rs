@@ -324,6 +324,7 @@ pub(super) fn close_attempt(
     Ok(())
 }
 
+/// Refuses whoever lost the lease.
 pub(super) fn held(db: &Connection, lease: &Lease) -> Result<(), Error> {
     if super::claim::is_held(db, lease.job.id, &lease.id)? {
         Ok(())

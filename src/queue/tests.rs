@@ -4,6 +4,7 @@ mod as_others;
 mod as_worker;
 mod clock;
 mod disk;
+mod fetches;
 mod model;
 mod operators;
 mod random;

@@ -10,6 +10,8 @@ mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod fetch;
+#[cfg(test)]
 mod line;
 #[cfg(test)]
 mod operator;

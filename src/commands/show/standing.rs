@@ -11,6 +11,7 @@ use crate::queue::accounts::Paused;
 use crate::queue::query::Progress;
 use crate::queue::settling::Waiting;
 use crate::queue::{Job, State, Step};
+use crate::way::Way;
 
 /// Progress is noted about once a second; older than this, nobody notes it any more.
 const STALE: SignedDuration = SignedDuration::from_secs(15);
@@ -254,7 +255,13 @@ fn waiting_for_ready(job: &Job, key: &str, around: Around<'_>) -> String {
     } else {
         "the next look is due".to_owned()
     };
-    format!("was uploaded as video {key}{sent} and waits for `ready`; {status}; {look}")
+    // The bytes of a fetch are not ours to send, and `sent` is when the platform was asked for it.
+    let what = if job.method.as_deref() == Some(Way::Fetch.word()) {
+        format!("was given to the platform to fetch as video {key}")
+    } else {
+        format!("was uploaded as video {key}")
+    };
+    format!("{what}{sent} and waits for `ready`; {status}; {look}")
 }
 
 /// "540 MB (45 %), 12.3 MB/s, 3 min left"

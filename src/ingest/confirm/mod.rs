@@ -1,5 +1,6 @@
 //! Waits until the platform is done with what it has: one list call for all jobs of an account.
 
+mod fetched;
 mod seen;
 mod verdict;
 
@@ -17,7 +18,9 @@ use super::persist::persist;
 use crate::disposition::Disposition;
 use crate::platform::{self, Video};
 use crate::queue::confirm::{self, Facts, Waiting};
-use crate::queue::{Error, accounts, retry};
+use crate::queue::outcome::Count;
+use crate::queue::{Error, accounts, fetch, retry};
+use crate::way::Way;
 use crate::{chain, clock, text};
 
 const LONGEST_REST: Duration = Duration::from_secs(30);
@@ -90,6 +93,11 @@ async fn settle(
         match verdict::judge(&job, video.as_ref(), &settings.config.confirm, now) {
             Verdict::Ready(facts) => done(context, job, facts).await?,
             Verdict::Failed(facts, message) => fail(context, job, (facts, message)).await?,
+            Verdict::NotFetched(facts, message) => {
+                fetched::failed(context, job, (facts, message)).await?;
+            }
+            Verdict::NoRoom(message) => fetched::blocked(context, job, message).await?,
+            Verdict::Unproven(facts) => fetched::unproven(context, job, facts).await?,
             Verdict::Differs(facts, message) => differs(context, job, (facts, message)).await?,
             Verdict::Wait(facts, run_at) => waits.push((job, facts, run_at)),
         }
@@ -108,6 +116,7 @@ async fn settle(
 
 async fn done(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error> {
     let (key, path, id) = (job.video_key.clone(), job.path.clone(), job.id);
+    let (account, way) = (job.account.clone(), job.way);
     let changed = persist(context, move |db| {
         confirm::ready(db, &job, &facts, clock::now())
     })
@@ -115,6 +124,10 @@ async fn done(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error
     if changed {
         let path = text::path(&path);
         tracing::info!(job.id = id.0, video.key = %key, "{path}: ready as video {key}");
+    }
+    if way == Some(Way::Fetch) {
+        // Only now is it certain that the account has room; its create call did not show it.
+        pause::proven(context, &account).await?;
     }
     Ok(())
 }
@@ -146,8 +159,8 @@ async fn differs(
     let path = text::path(&job.path);
     tracing::warn!(job.id = id.0, "{path}: {message}; it is uploaded once more");
     persist(context, move |db| {
-        let now = clock::now();
-        confirm::start_over(db, &job, now, (&message, now))
+        let (now, outcome) = (clock::now(), (fetch::MISMATCH, message.as_str()));
+        confirm::start_over(db, &job, (now, Count::Yes), outcome, now)
     })
     .await?;
     context.ring_all();

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::address;
 use crate::clock;
 use crate::config::Confirm;
 use crate::ingest::fate::later;
 use crate::platform::{Status, Video};
 use crate::queue::confirm::{Facts, Waiting};
+use crate::way::Way;
 
 /// The pause between two looks never grows beyond this, so that `ready` is not noticed much later
 /// than it is true.
@@ -21,6 +23,12 @@ pub(super) enum Verdict {
     Ready(Facts),
     /// It has failed, for this reason.
     Failed(Facts, String),
+    /// The platform could not fetch it or use what it fetched, for this reason.
+    NotFetched(Facts, String),
+    /// The platform has no room for what it was to fetch; its words.
+    NoRoom(String),
+    /// It is ready; whether it was fetched whole, the file must tell.
+    Unproven(Facts),
     /// The platform holds something else than was sent.
     Differs(Facts, String),
     /// Nothing to say yet: look again at this moment.
@@ -52,11 +60,24 @@ pub(super) fn judge(
     match video.status {
         Status::Failed => {
             let said = video.error.as_deref().unwrap_or("it does not say why");
-            let message = format!("the platform could not process the video: {said}");
-            Verdict::Failed(facts, message)
+            // It may repeat the address that it was given, with a signature in it.
+            let said = address::hosts_only(said);
+            if job.way != Some(Way::Fetch) {
+                let message = format!("the platform could not process the video: {said}");
+                Verdict::Failed(facts, message)
+            } else if video.found_no_room() {
+                Verdict::NoRoom(format!("the platform could not fetch the file: {said}"))
+            } else {
+                let message = format!("the platform could not fetch or process the file: {said}");
+                Verdict::NotFetched(facts, message)
+            }
         }
         Status::Ready => match mismatch(job, video) {
             Some(message) => Verdict::Differs(facts, message),
+            // A file of ours that came from a web server, and no checksum to compare with.
+            None if job.way == Some(Way::Fetch) && job.md5.is_some() && video.md5.is_none() => {
+                Verdict::Unproven(facts)
+            }
             None => Verdict::Ready(facts),
         },
         Status::Created | Status::Processing | Status::Updating | Status::Other(_) => {
@@ -81,7 +102,7 @@ fn unfinished(job: &Waiting, facts: Facts, limits: &Confirm, now: Timestamp) -> 
 }
 
 /// Half the time that has passed: soon at first, rarely after an hour.
-fn pause(waited: SignedDuration, limits: &Confirm) -> Duration {
+pub(super) fn pause(waited: SignedDuration, limits: &Confirm) -> Duration {
     let half = Duration::try_from(waited).unwrap_or_default() / 2;
     half.min(LONGEST_PAUSE).max(limits.poll_interval)
 }
@@ -89,16 +110,23 @@ fn pause(waited: SignedDuration, limits: &Confirm) -> Duration {
 /// In which way the platform's file is not the one that was sent.
 fn mismatch(job: &Waiting, video: &Video) -> Option<String> {
     let differ = match (&job.md5, &video.md5) {
+        // Our file held an address, and nothing is known of what lies there.
+        (None, _) if job.way == Some(Way::Fetch) => false,
         (Some(ours), Some(theirs)) => !ours.eq_ignore_ascii_case(theirs),
         // Without both checksums the size is all there is to compare.
         (None, _) | (_, None) => video
             .size
-            .is_some_and(|size| i64::try_from(size).ok() != Some(job.size)),
+            .is_some_and(|size| i64::try_from(size).ok() != Some(job.identity.size)),
     };
     differ.then(|| {
         format!(
-            "video {} on the platform is not the file that was sent (MD5 or size differ)",
-            job.video_key
+            "video {} on the platform is not the file that was {} (MD5 or size differ)",
+            job.video_key,
+            if job.way == Some(Way::Fetch) {
+                "to be fetched"
+            } else {
+                "sent"
+            }
         )
     })
 }
@@ -106,6 +134,7 @@ fn mismatch(job: &Waiting, video: &Video) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Identity;
     use crate::queue::JobId;
 
     const LIMITS: Confirm = Confirm {
@@ -120,12 +149,23 @@ mod tests {
     fn job() -> Waiting {
         Waiting {
             id: JobId(7),
+            watch: "news".to_owned(),
+            account: "main".to_owned(),
             path: "/a.mp4".into(),
+            identity: Identity {
+                dev: 1,
+                ino: 2,
+                size: 5,
+                mtime_ns: 3,
+                ctime_ns: 4,
+            },
+            way: Some(Way::S3),
+            attempts: 1,
+            failing_since: None,
             video_key: "tL17msiU".to_owned(),
             run_at: at(0),
             sent_at: at(0),
             md5: Some("aa".to_owned()),
-            size: 5,
             status: None,
         }
     }
@@ -204,5 +244,57 @@ mod tests {
     fn a_video_that_is_not_there_has_failed() {
         let verdict = judge(&job(), None, &LIMITS, at(60));
         assert!(matches!(&verdict, Verdict::Failed(facts, _) if facts.status == "deleted"));
+    }
+
+    fn fetched(md5: Option<&str>) -> Waiting {
+        Waiting {
+            way: Some(Way::Fetch),
+            md5: md5.map(str::to_owned),
+            ..job()
+        }
+    }
+
+    #[test]
+    fn what_was_fetched_counts_if_it_is_the_file_where_there_is_one() {
+        let judged = |ours, theirs, size| {
+            let seen = video(Status::Ready, theirs, size);
+            judge(&fetched(ours), Some(&seen), &LIMITS, at(60))
+        };
+        // The file held an address: its own size and sum say nothing.
+        assert!(matches!(judged(None, Some("bb"), 9), Verdict::Ready(_)));
+        assert!(matches!(judged(None, None, 9), Verdict::Ready(_)));
+        assert!(matches!(
+            judged(Some("aa"), Some("AA"), 5),
+            Verdict::Ready(_)
+        ));
+        assert!(matches!(
+            judged(Some("aa"), Some("bb"), 5),
+            Verdict::Differs(..)
+        ));
+        assert!(matches!(judged(Some("aa"), None, 9), Verdict::Differs(..)));
+        assert!(matches!(judged(Some("aa"), None, 5), Verdict::Unproven(_)));
+    }
+
+    #[test]
+    fn a_fetch_that_failed_is_told_apart_from_an_upload_and_from_a_plan_without_room() {
+        let judged = |job: &Waiting, said: &str| {
+            let seen = Video {
+                error: Some(said.to_owned()),
+                ..video(Status::Failed, None, 5)
+            };
+            judge(job, Some(&seen), &LIMITS, at(60))
+        };
+        let said = "no answer from https://m.example/a.mp4?Signature=SECRET today";
+        match judged(&fetched(None), said) {
+            Verdict::NotFetched(_, message) => assert_eq!(
+                message,
+                "the platform could not fetch or process the file: no answer from https://m.example/… today"
+            ),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(judged(&job(), said), Verdict::Failed(..)));
+        let full = "Content storage limit exceeded";
+        assert!(matches!(judged(&fetched(None), full), Verdict::NoRoom(_)));
+        assert!(matches!(judged(&job(), full), Verdict::Failed(..)));
     }
 }

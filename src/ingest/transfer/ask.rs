@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{end, settle_trouble, start_over};
 use crate::clock;
 use crate::disposition::Disposition;
-use crate::ingest::create::{park, settle_call, until_stopped};
+use crate::ingest::calls::{park, settle_call, until_stopped};
 use crate::ingest::disk;
 use crate::ingest::fate::{self, Failure};
 use crate::ingest::persist::persist;

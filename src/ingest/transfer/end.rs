@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::settle_trouble;
 use crate::disposition::Disposition;
-use crate::ingest::create::{self, park};
+use crate::ingest::calls::park;
+use crate::ingest::create;
 use crate::ingest::disk;
 use crate::ingest::fate::{self, Failure};
 use crate::ingest::persist::persist;

@@ -12,7 +12,7 @@ mod multipart;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::create::park;
+use super::calls::park;
 use super::fate;
 use super::persist::persist;
 use super::source::Problem;

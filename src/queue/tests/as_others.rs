@@ -4,6 +4,7 @@ use super::model::{ACCOUNTS, Model, Pause, Story, WAIT};
 use super::*;
 use crate::queue::confirm::{self, Facts};
 use crate::queue::operator::Answer;
+use crate::queue::outcome::Count;
 use crate::queue::{State, accounts, withdraw};
 
 /// What the platform is found to say of a video.
@@ -175,7 +176,14 @@ impl Story {
             }
             Look::Later => confirm::later(&self.db, &look, Some(&facts), now + WAIT).unwrap(),
             Look::StartOver => {
-                confirm::start_over(&self.db, &look, now + WAIT, ("other bytes", now)).unwrap();
+                confirm::start_over(
+                    &self.db,
+                    &look,
+                    (now + WAIT, Count::Yes),
+                    ("mismatch", "other bytes"),
+                    now,
+                )
+                .unwrap();
             }
         }
         if !still {

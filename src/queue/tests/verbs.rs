@@ -288,7 +288,14 @@ fn a_late_answer_about_another_video_changes_nothing() {
     new_job(&db, &file("/w/a.mp4", 1), at(0));
     upload(&db, &take(&db, at(0)), "old", at(1));
     let old = confirm::waiting(&db, "main").unwrap().remove(0);
-    confirm::start_over(&db, &old, at(2), ("other bytes", at(2))).unwrap();
+    confirm::start_over(
+        &db,
+        &old,
+        (at(2), Count::Yes),
+        ("mismatch", "other bytes"),
+        at(2),
+    )
+    .unwrap();
     nothing_comes_of(&db, &old);
     upload(&db, &take(&db, at(2)), "new", at(2));
     nothing_comes_of(&db, &old);
@@ -303,7 +310,7 @@ fn nothing_comes_of(db: &Connection, look: &confirm::Waiting) {
     assert!(!confirm::ready(db, look, &facts, at(3)).unwrap());
     assert!(!confirm::failed(db, look, &facts, ("broken", at(3))).unwrap());
     confirm::later(db, look, Some(&facts), at(9)).unwrap();
-    confirm::start_over(db, look, at(9), ("again", at(3))).unwrap();
+    confirm::start_over(db, look, (at(9), Count::Yes), ("mismatch", "again"), at(3)).unwrap();
     assert_eq!(dump(db), before);
 }
 

@@ -43,6 +43,8 @@ pub(crate) fn watch(path: &Path) -> Watch {
         exclude: globs(&[]),
         settle: Duration::from_millis(200),
         method: Method::Auto,
+        public_url: None,
+        allow_private_urls: false,
     }
 }
 

@@ -9,6 +9,7 @@ mod http;
 mod look;
 mod platform;
 mod site;
+mod web;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) use daemon::Daemon;
 pub(crate) use platform::{Platform, SECRET};
 pub(crate) use site::{JobRow, Site, sha1_of};
+pub(crate) use web::Web;
 
 /// Longer than anything takes on a loaded machine; a test that gets here has failed.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);

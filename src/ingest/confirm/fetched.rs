@@ -1,0 +1,171 @@
+//! What becomes of a job whose file the platform was asked to fetch, when that did not work out or
+//! only the file can tell whether it did.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::verdict::pause;
+use super::{done, fail};
+use crate::clock;
+use crate::identity::Identity;
+use crate::ingest::context::Context;
+use crate::ingest::fate::{given_up, later};
+use crate::ingest::persist::persist;
+use crate::ingest::source::{self, Problem};
+use crate::queue::confirm::{self, Facts, Waiting};
+use crate::queue::outcome::{Count, Report};
+use crate::queue::{Error, fetch, retry};
+use crate::text;
+
+/// A look at the file takes a moment on a disk that lives. One that does not must not keep the
+/// other jobs waiting for long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The platform failed: the video is withdrawn and, after the usual wait, another made in its place.
+pub(super) async fn failed(
+    context: &Context,
+    job: Waiting,
+    (facts, message): (Facts, String),
+) -> Result<(), Error> {
+    let (settings, now) = (context.now_settings(), clock::now());
+    let retry = &settings.config.retry;
+    let report = Report {
+        message: Some(message.clone()),
+        ..Report::default()
+    };
+    if let Some(last) = given_up((job.id, job.failing_since), retry, &report, now) {
+        return fail(context, job, (facts, last.message.unwrap_or_default())).await;
+    }
+    let wait = retry::delay(job.attempts, retry.first_delay, retry.max_delay, None);
+    let path = text::path(&job.path);
+    tracing::warn!(
+        job.id = job.id.0,
+        "{path}: {message}; the next try is in {wait:.0?}"
+    );
+    let run_at = later(now, wait);
+    persist(context, move |db| {
+        let outcome = (fetch::FAILED, message.as_str());
+        confirm::start_over(db, &job, (run_at, Count::Yes), outcome, now)
+    })
+    .await?;
+    context.ring_all();
+    Ok(())
+}
+
+/// The plan of the account is used up: it is paused as by any other answer that says so. The video
+/// is withdrawn all the same, and the job waits without a failure on its account.
+pub(super) async fn blocked(context: &Context, job: Waiting, message: String) -> Result<(), Error> {
+    let (settings, now) = (context.now_settings(), clock::now());
+    let retry = &settings.config.retry;
+    crate::ingest::pause::account(context, &job.account, &message, now).await?;
+    // Creating a video works all the while, so that the account seems to: the tries grow rarer.
+    let wait = retry::delay(job.attempts, retry.first_delay, retry.max_delay, None);
+    let run_at = later(now, wait);
+    persist(context, move |db| {
+        let message = format!("account {} is paused: {message}", job.account);
+        let outcome = ("blocked", message.as_str());
+        confirm::start_over(db, &job, (run_at, Count::No), outcome, now)
+    })
+    .await?;
+    context.ring_all();
+    Ok(())
+}
+
+/// The platform is ready and tells no checksum. What it fetched is the file that settled, if that
+/// lay there unchanged all the time; otherwise it may be the new content, or half of each.
+///
+/// A file that is gone is no reason to doubt: a server that had begun to send it sends all of it,
+/// and one that had not has nothing to send, which is a failure. To withdraw the video would be to
+/// lose it. A file that changed is a new one, which gets a job of its own as soon as it settles, and
+/// this job ends for it when it is tried again.
+pub(super) async fn unproven(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error> {
+    let now = clock::now();
+    match look(context, &job).await {
+        Look::Same | Look::Gone => done(context, job, facts).await,
+        Look::Changed => {
+            let message = "the file changed before the platform had fetched it";
+            tracing::warn!(job.id = job.id.0, "{}: {message}", text::path(&job.path));
+            persist(context, move |db| {
+                confirm::start_over(db, &job, (now, Count::No), ("changed", message), now)
+            })
+            .await?;
+            context.ring_all();
+            Ok(())
+        }
+        Look::Unknown => {
+            let limits = &context.now_settings().config.confirm;
+            let run_at = later(now, pause(now.duration_since(job.sent_at), limits));
+            persist(context, move |db| {
+                confirm::later(db, &job, Some(&facts), run_at)
+            })
+            .await
+        }
+    }
+}
+
+/// How the file is now.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// As it settled.
+    Same,
+    /// Another one.
+    Changed,
+    /// Not there.
+    Gone,
+    /// Its disk or share does not say.
+    Unknown,
+}
+
+async fn look(context: &Context, job: &Waiting) -> Look {
+    let settings = context.now_settings();
+    let root = settings.watch(&job.watch).map(|watch| watch.path.clone());
+    let (path, identity) = (job.path.clone(), job.identity);
+    let looking = tokio::task::spawn_blocking(move || at(&path, &identity, root.as_deref()));
+    match tokio::time::timeout(PATIENCE, looking).await {
+        Ok(Ok(look)) => look,
+        Ok(Err(_)) | Err(_) => Look::Unknown,
+    }
+}
+
+fn at(path: &Path, then: &Identity, root: Option<&Path>) -> Look {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if Identity::of(&meta).may_still_be(then) => Look::Same,
+        Ok(_) => Look::Changed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match source::absence((path, then), root) {
+                Problem::Gone => Look::Gone,
+                _ => Look::Unknown,
+            }
+        }
+        Err(_) => Look::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_file_tells_whether_it_is_the_one_that_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, path) = (folder.path().join("drop"), folder.path().join("drop/a.mp4"));
+        fs::create_dir(&root).unwrap();
+        fs::write(&path, "one").unwrap();
+        let then = Identity::of(&fs::metadata(&path).unwrap());
+        let now = || at(&path, &then, Some(&root));
+        assert_eq!(now(), Look::Same);
+        fs::write(&path, "longer").unwrap();
+        assert_eq!(now(), Look::Changed);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(now(), Look::Gone);
+        fs::remove_dir(&root).unwrap();
+        assert_eq!(
+            now(),
+            Look::Unknown,
+            "the share is away, and nothing is known"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! The create call, and storing what it gave before a byte is sent.
+
+use crate::disposition::Disposition;
+use crate::ingest::calls::{park, settle_call, until_stopped};
+use crate::ingest::choice::Choice;
+use crate::ingest::fetch::{self, Order};
+use crate::ingest::persist::persist;
+use crate::ingest::title::title;
+use crate::ingest::worker::{Next, Task};
+use crate::ingest::{fate, pause};
+use crate::platform::{Client, Created, Grant, NewVideo};
+use crate::queue::outcome::{self, Report};
+use crate::queue::ticket::NewTicket;
+use crate::queue::{self, Error, Lease, Step, Ticket};
+use crate::upload::multipart::part_size;
+use crate::way::Way;
+use crate::{clock, text};
+
+pub(super) async fn create(
+    task: &Task,
+    lease: &Lease,
+    client: &Client,
+    (Choice { way, why }, order): (Choice, Option<Order>),
+) -> Result<Next, Error> {
+    let context = &task.context;
+    let ours = order.as_ref().and_then(|order| order.file.as_ref());
+    let md5 = ours.map(|ours| ours.md5.clone());
+    let (begun, now) = (lease.clone(), clock::now());
+    persist(context, move |db| {
+        if let Some(md5) = &md5 {
+            queue::fetch::summed(db, &begun, md5)?;
+        }
+        outcome::create_begins(db, &begun, (way.word(), &why), now)
+    })
+    .await?;
+    let title = title(&lease.job.path);
+    let video = NewVideo {
+        title: &title,
+        ingest_id: &lease.job.ingest_id,
+        way,
+        // Of what lies at the address in a file, nothing is known.
+        size: match &order {
+            Some(order) => order.file.as_ref().map(|content| content.size),
+            None => Some(lease.job.identity.bytes()),
+        },
+        source: order.as_ref().map(|order| &order.source),
+    };
+    match until_stopped(task, client.create(video)).await {
+        None => park(task, lease).await,
+        Some(Ok(created)) => record(task, lease, (way, created)).await,
+        Some(Err(error)) => {
+            if error.disposition() != Disposition::Ambiguous {
+                let none = lease.clone();
+                persist(context, move |db| {
+                    outcome::create_came_to_nothing(db, &none)
+                })
+                .await?;
+            }
+            settle_call(task, lease, &error).await?;
+            Ok(Next::Finished)
+        }
+    }
+}
+
+/// Stores key and link, before a byte is sent.
+pub(super) async fn record(
+    task: &Task,
+    lease: &Lease,
+    (way, created): (Way, Created),
+) -> Result<Next, Error> {
+    let context = &task.context;
+    if created.grant == Grant::Fetch {
+        let (key, path) = (created.key, text::path(&lease.job.path));
+        tracing::info!(job.id = lease.job.id.0, video.key = %key, "{path}: the platform fetches it as video {key}");
+        let poll = context.now_settings().config.confirm.poll_interval;
+        let first_look = fate::later(clock::now(), poll);
+        return fetch::asked(task, lease, key.to_string(), first_look).await;
+    }
+    let ticket = Ticket {
+        link: created.grant.store(),
+        expires_at: created.grant.expires_at(),
+        last_byte_at: None,
+        part_size: matches!(created.grant, Grant::Parts(_))
+            .then(|| part_size(lease.job.identity.bytes())),
+    };
+    let key = created.key.to_string();
+    let (made, stored, video_key, now) = (lease.clone(), ticket.clone(), key.clone(), clock::now());
+    persist(context, move |db| {
+        let ticket = NewTicket {
+            video_key: &video_key,
+            link: &stored.link,
+            expires_at: stored.expires_at,
+            part_size: stored.part_size,
+        };
+        outcome::created(db, &made, &ticket, &Report::default(), now)
+    })
+    .await?;
+    tracing::info!(job.id = lease.job.id.0, video.key = %key, "{}: video {key} created", text::path(&lease.job.path));
+    pause::works(context, &lease.job.account).await?;
+    let mut on = lease.clone();
+    on.job.step = Step::Transfer;
+    on.job.method = Some(way.word().to_owned());
+    on.job.video_key = Some(key);
+    on.ticket = Some(ticket);
+    Ok(Next::GoOn(Box::new(on)))
+}

@@ -1,0 +1,117 @@
+//! Creating the video: exactly one, however often the daemon dies in between.
+//!
+//! The ingest id is stored with the job; before the call is sent that is noted too. So a job that
+//! comes here with a note has perhaps a video already, and it is looked for before another is made.
+//! What the look-up finds has lost its upload link for good (the platform tells it once), so it is
+//! withdrawn and made anew under another ingest id, unless it has its bytes. What it does not find may
+//! still come: the next create call bears another ingest id, and the old one is watched for a while.
+
+mod call;
+mod earlier;
+
+use std::sync::Arc;
+
+use self::earlier::Earlier;
+use super::calls::park;
+use super::choice::{self, Case, Choice, Fetch, Version};
+use super::context::Settings;
+use super::fate::{self, Failure};
+use super::fetch::{self, Plan};
+use super::persist::persist;
+use super::worker::{Next, Task};
+use super::{disk, trouble};
+use crate::clock;
+use crate::disposition::Disposition;
+use crate::queue::outcome;
+use crate::queue::{Error, Lease, Step};
+use crate::way::Way;
+
+/// Runs the step.
+pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
+    let context = &task.context;
+    let settings = context.now_settings();
+    let (begun, now) = (lease.clone(), clock::now());
+    persist(context, move |db| {
+        outcome::begin(db, &begun, Step::Create, now)
+    })
+    .await?;
+    let Some(client) = settings.client(&lease.job.account) else {
+        let failure = Failure::new(
+            &UnknownAccount(lease.job.account.clone()),
+            Disposition::Blocked,
+        );
+        fate::settle(context, lease, failure).await?;
+        return Ok(Next::Finished);
+    };
+    let lease = &match earlier::look(task, lease, client).await? {
+        Earlier::Settled(next) => return Ok(next),
+        Earlier::Nothing(lease) => *lease,
+    };
+    // No video for a file that cannot be sent: it would be an empty draft on the account.
+    let plan = match disk::open(task, lease).await {
+        None => return park(task, lease).await,
+        Some(Ok(source)) => fetch::plan(task, &settings, lease, &Arc::new(source)).await?,
+        Some(Err(problem)) => Some(Plan::Trouble(problem)),
+    };
+    let (fetch, order) = match plan {
+        None => return park(task, lease).await,
+        Some(Plan::Trouble(problem)) => {
+            trouble::settle(context, lease, problem, 0).await?;
+            return Ok(Next::Finished);
+        }
+        Some(Plan::Refuse(failure)) => {
+            fate::settle(context, lease, failure).await?;
+            return Ok(Next::Finished);
+        }
+        Some(Plan::Send { why: None }) => (Fetch::Unasked, None),
+        Some(Plan::Send { why: Some(why) }) => (Fetch::Unserved(why), None),
+        Some(Plan::Fetch(order)) if order.file.is_some() => (Fetch::Served, Some(order)),
+        Some(Plan::Fetch(order)) => (Fetch::IsLink, Some(order)),
+    };
+    match choose(task, &settings, lease, fetch).await? {
+        Ok(choice) => call::create(task, lease, client, (choice, order)).await,
+        Err(refusal) => {
+            let failure = Failure::new(&refusal, Disposition::Permanent);
+            fate::settle(context, lease, failure).await?;
+            Ok(Next::Finished)
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has no account {0:?} any more: add it again, or cancel the job")]
+struct UnknownAccount(String);
+
+/// A form upload that broke off after this much is not begun a third time.
+const DEAR_BREAK: i64 = 1 << 30;
+
+/// Whether a form upload of this size of loss broke off: from the next try on the job goes the
+/// resumable way.
+pub(super) fn is_dear(way: Way, sent: i64) -> bool {
+    way == Way::Form && sent >= DEAR_BREAK
+}
+
+async fn choose(
+    task: &Task,
+    settings: &Settings,
+    lease: &Lease,
+    fetch: Fetch,
+) -> Result<Result<Choice, choice::Refusal>, Error> {
+    let wanted = settings
+        .watch(&lease.job.watch)
+        .map_or(crate::config::Method::Auto, |watch| watch.method);
+    let job = lease.job.id;
+    let form_broke = persist(&task.context, move |db| {
+        outcome::broke_off(db, job, Way::Form.word(), DEAR_BREAK)
+    })
+    .await?;
+    let case = Case {
+        size: lease.job.identity.bytes(),
+        wanted,
+        api: Version::V1,
+        fetch,
+        has_ftp: false,
+        form_broke,
+    };
+    Ok(choice::choose(&case, &settings.config.upload))
+}

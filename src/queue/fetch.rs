@@ -1,0 +1,68 @@
+//! The job table's side of a fetch: the platform is asked to download the file, and from then on the
+//! job waits for its word.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::Error;
+use super::job::{JobId, Lease};
+use super::outcome::{Report, close_attempt, held};
+use super::ticket::forget_transfer;
+use super::sql::At;
+use super::withdraw;
+
+/// How a fetch ended in `attempts` that the platform said was in vain.
+pub const FAILED: &str = "fetch-failed";
+
+/// How a look at a ready video ended that is not the file.
+pub const MISMATCH: &str = "mismatch";
+
+/// What the file summed up to before the platform was asked, lower-case hex.
+pub fn summed(db: &Connection, lease: &Lease, md5: &str) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE jobs SET md5 = ?2 WHERE id = ?1")?
+        .execute(params![lease.job.id.0, md5])?;
+    Ok(())
+}
+
+/// The video exists, and its bytes come by themselves: from the first step to the last, so that no
+/// crash can leave it without anybody who waits for it. First looked at `run_at`.
+///
+/// The age of failing goes on: that the platform was asked once more is no progress. Should the job
+/// have another video already, that one goes to the withdrawals.
+pub fn asked(
+    db: &Connection,
+    lease: &Lease,
+    video_key: &str,
+    (run_at, now): (Timestamp, Timestamp),
+) -> Result<(), Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    let has_another = db
+        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND video_key <> ?2")?
+        .exists(params![id.0, video_key])?;
+    if has_another {
+        withdraw::video(db, id, "another video was made in its place", now)?;
+    }
+    db.prepare_cached(
+        "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL, video_key = ?2,
+                run_at = ?3, sent_at = ?4, status = NULL, last_error = NULL
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, video_key, At(run_at), At(now)])?;
+    forget_transfer(db, id)?;
+    close_attempt(db, id, "done", &Report::default(), now)
+}
+
+/// Why a fetch of this job's file was in vain, if one was: the platform said so, or what it fetched
+/// was something else.
+pub fn in_vain(db: &Connection, job: JobId) -> Result<Option<String>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT coalesce(message, outcome) FROM attempts
+             WHERE job_id = ?1 AND step = 'confirm' AND method = 'fetch' AND outcome IN (?2, ?3)
+             ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row(params![job.0, FAILED, MISMATCH], |row| row.get(0))
+        .optional()?)
+}
