@@ -68,7 +68,7 @@ enum Command {
     Add(add::Args),
     /// Says why a file is up, or is not
     Explain(explain::Args),
-    /// Makes one signed call of the platform's API
+    /// Makes one call of the platform's API
     Call(call::Args),
     /// Runs a strict stand-in of the platform on this machine, to try things on
     #[cfg(feature = "sandbox")]

@@ -18,7 +18,7 @@
 //! | it settles: nobody writes it any more | [`watch`]: `settle` (pure), [`watch::writer`] |
 //! | it becomes a job, once | `ingest::intake`, [`queue::enqueue`] |
 //! | a worker claims it | `ingest::dispatch`, [`queue::claim`] |
-//! | create: exactly one video | `ingest::create`, [`platform::v1`] |
+//! | create: exactly one video | `ingest::create`, [`platform`] |
 //! | transfer: the bytes, and what a failure means | `ingest::transfer`, [`upload`], `ingest::fate` |
 //! | confirm: until the platform says `ready` | `ingest::confirm`, [`queue::confirm`] |
 //! | what was begun in vain goes | `ingest::withdraw`, [`queue::withdraw`] |

@@ -1,18 +1,24 @@
-//! `jw-ingest call`: one signed call of the platform's API, its answer printed.
+//! `jw-ingest call`: one call of the platform's API, its answer printed.
 
 use super::context::Context;
 use super::error::CommandError;
 use crate::config::{self, Account, Config};
 use crate::exit::Exit;
-use crate::platform::{Client, Error, Refusal};
+use crate::platform::{Client, Error, Refusal, Verb};
 
 /// The end of its help.
 const HELP: &str = "\
 The answer is printed as the platform gave it; where it holds an upload link, that is a credential.
 
+With API v2, the path is below the site, and --method says what is done; where that changes
+something, the parameters are the fields of a JSON object, and their values JSON or else texts.
+
 Examples:
   jw-ingest call /videos/show video_key=AbCd1234
   jw-ingest call /videos/list search:custom.ingest_id=0198d5a0 result_limit=5
+  jw-ingest call /media/AbCd1234
+  jw-ingest call /media page_length=5 'q=title:\"harbour\"'
+  jw-ingest call -X PATCH /media/AbCd1234 'metadata={\"title\": \"Harbour\"}'
 
 Exit status:
   0   the platform did it
@@ -24,11 +30,14 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// The call, such as /videos/show
+    /// The call, such as /videos/show, or with API v2 /media/ID
     path: String,
-    /// Its parameters; signature, time and format are added
+    /// Its parameters; what proves who is calling is added
     #[arg(value_name = "KEY=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
+    /// With API v2: GET, POST, PUT, PATCH, or DELETE; unless given, GET
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    method: Option<Verb>,
     /// The account, where there are several
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
@@ -52,7 +61,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect();
-    let answer = super::runtime()?.block_on(client.call(&path, &parameters));
+    let answer = super::runtime()?.block_on(client.call(args.method, &path, &parameters));
     let (answer, exit) = match answer {
         Ok(answer) => (answer, Exit::Done),
         Err(Error::Refused(refusal)) => (as_json(&refusal), Exit::Failed),

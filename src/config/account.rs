@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeValue;
 use url::{Host, Url};
 
@@ -36,10 +36,32 @@ pub enum Api {
         /// end, except for a bare host.
         base_url: Url,
     },
+    /// JSON with a bearer token.
+    V2 {
+        /// The site ID, 8 characters; the same as the property's v1 key.
+        site: String,
+        /// The API v2 secret.
+        token: SecretString,
+        /// Where the API lives, e.g. `https://api.jwplayer.com/v2`; as in v1.
+        base_url: Url,
+    },
+}
+
+impl Api {
+    /// Its word in the configuration.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::V1 { .. } => "v1",
+            Self::V2 { .. } => "v2",
+        }
+    }
 }
 
 /// Where the v1 API lives (JW docs, v1 API reference).
 const V1_BASE_URL: &str = "https://api.jwplatform.com/v1";
+
+/// Where the v2 API lives (JW docs, v2 API reference).
+const V2_BASE_URL: &str = "https://api.jwplayer.com/v2";
 
 /// The accounts by name. One that is named but wrong has its faults noted and no value, so that
 /// the watches that refer to it are not blamed as well.
@@ -82,11 +104,18 @@ fn read(mut section: Section<'_>) -> Option<Api> {
         // The other keys belong to an API that is not known here: blaming them would mislead.
         return None;
     }
-    let key = section.required("key", "\"XOqEAfxj\", the API key of the property", key);
-    let secret = secret::read(&mut section);
-    let written = section.get("base-url", base_url);
-    let base_url = written.or_else(|| Url::parse(V1_BASE_URL).ok());
+    let api = match version.unwrap_or(Version::V1) {
+        Version::V1 => v1(&mut section),
+        Version::V2 => v2(&mut section),
+    };
     section.finish();
+    api
+}
+
+fn v1(section: &mut Section<'_>) -> Option<Api> {
+    let key = section.required("key", "\"XOqEAfxj\", the API key of the property", key);
+    let secret = secret::read(section);
+    let base_url = base_url(section, V1_BASE_URL);
     Some(Api::V1 {
         key: key?,
         secret: secret?,
@@ -94,15 +123,41 @@ fn read(mut section: Section<'_>) -> Option<Api> {
     })
 }
 
-fn version(value: &DeValue<'_>) -> Result<(), String> {
+fn v2(section: &mut Section<'_>) -> Option<Api> {
+    let site = section.required("site", "\"XOqEAfxj\", the site ID of the property", site);
+    let token = secret::read(section);
+    let token = token.filter(|token| {
+        // It goes into an HTTP header as it is (RFC 6750, bearer tokens).
+        let is_plain = token
+            .expose_secret()
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic());
+        if !is_plain {
+            section
+                .fault_here("the secret is no API v2 secret, which has plain ASCII letters only");
+        }
+        is_plain
+    });
+    let base_url = base_url(section, V2_BASE_URL);
+    Some(Api::V2 {
+        site: site?,
+        token: token?,
+        base_url: base_url?,
+    })
+}
+
+enum Version {
+    V1,
+    V2,
+}
+
+fn version(value: &DeValue<'_>) -> Result<Version, String> {
     match value::text(value)?.as_str() {
-        "v1" => Ok(()),
-        "v2" => Err(
-            "\"v2\" is not in this version of jw-ingest; write \"v1\", with the property's v1 key \
-             and secret"
-                .to_owned(),
-        ),
-        other => Err(format!("{other:?} is not an API version; write \"v1\"")),
+        "v1" => Ok(Version::V1),
+        "v2" => Ok(Version::V2),
+        other => Err(format!(
+            "{other:?} is not an API version; write \"v1\" or \"v2\""
+        )),
     }
 }
 
@@ -119,9 +174,25 @@ fn key(value: &DeValue<'_>) -> Result<String, String> {
     )
 }
 
-fn base_url(value: &DeValue<'_>) -> Result<Url, String> {
+/// A site ID is the API key of the same property, seen from v2; another length is a mistake here too.
+fn site(value: &DeValue<'_>) -> Result<String, String> {
+    key(value).map_err(|_| {
+        "expected the site ID of the property, 8 letters and digits; \
+         the API v2 secret belongs into secret-file"
+            .to_owned()
+    })
+}
+
+fn base_url(section: &mut Section<'_>, default: &str) -> Option<Url> {
+    if section.take("base-url").is_none() {
+        return Url::parse(default).ok();
+    }
+    section.get("base-url", |value| read_base_url(value, default))
+}
+
+fn read_base_url(value: &DeValue<'_>, default: &str) -> Result<Url, String> {
     let text = value::text(value)?;
-    let example = format!("write one like \"{V1_BASE_URL}\"");
+    let example = format!("write one like \"{default}\"");
     let mut url = Url::parse(&text).map_err(|fault| format!("not a URL ({fault}); {example}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(format!("has a user name or password in it; {example}"));
@@ -157,7 +228,7 @@ fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::fixture::{Fixture, LEAST, SECRET};
     use super::*;
 
     #[test]
@@ -166,10 +237,9 @@ mod tests {
         let after_key = |line: &str| format!("\"abcd1234\"\n{line}");
         for (line, says) in [
             (
-                "api = \"v2\"",
-                "[account.main]: api: \"v2\" is not in this version of jw-ingest; write \"v1\"",
+                "api = \"v3\"",
+                "\"v3\" is not an API version; write \"v1\" or \"v2\"",
             ),
-            ("api = \"v3\"", "\"v3\" is not an API version; write \"v1\""),
             ("api = 1", "expected a text in quotes, not a number"),
             (
                 "files-at-once = 0",
@@ -274,8 +344,74 @@ mod tests {
         ] {
             let text = LEAST.replace("[[watch]]", &format!("base-url = \"{written}\"\n[[watch]]"));
             let config = fixture.parse(&text).unwrap();
-            let Api::V1 { base_url, .. } = &config.accounts["main"].api;
+            let Api::V1 { base_url, .. } = &config.accounts["main"].api else {
+                panic!("{written}")
+            };
             assert_eq!(base_url.as_str(), read);
+        }
+    }
+
+    #[test]
+    fn an_account_of_v2_has_its_site_and_its_own_address() {
+        let fixture = Fixture::new();
+        let text = |base: &str| {
+            LEAST.replace(
+                "key = \"abcd1234\"",
+                &format!("api = \"v2\"\nsite = \"abcd1234\"\n{base}"),
+            )
+        };
+        for (written, read) in [
+            ("", "https://api.jwplayer.com/v2"),
+            (
+                "base-url = \"http://127.0.0.1:8700/v2/\"",
+                "http://127.0.0.1:8700/v2",
+            ),
+        ] {
+            let config = fixture.parse(&text(written)).unwrap();
+            let Api::V2 {
+                site,
+                token,
+                base_url,
+            } = &config.accounts["main"].api
+            else {
+                panic!("{written}")
+            };
+            assert_eq!((site.as_str(), base_url.as_str()), ("abcd1234", read));
+            assert_eq!(token.expose_secret(), SECRET);
+            assert!(!format!("{config:?}").contains(SECRET));
+        }
+        let refused = fixture.parse(&text("base-url = \"x\"")).unwrap_err();
+        let says = "write one like \"https://api.jwplayer.com/v2\"";
+        assert!(refused.to_string().contains(says), "{refused}");
+        fixture.file("secret", "caf\u{e9}-token", 0o600);
+        let refused = fixture.parse(&text("")).unwrap_err().to_string();
+        assert!(
+            refused.contains("no API v2 secret") && !refused.contains("caf"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn keys_of_the_other_api_are_told_apart() {
+        let fixture = Fixture::new();
+        for (written, line, says) in [
+            (
+                "api = \"v2\"\nkey = \"abcd1234\"\nsite = \"abcd1234\"",
+                3,
+                "unknown key \"key\"; expected one of: api, base-url, credential, files-at-once, secret-file, site",
+            ),
+            (
+                "api = \"v2\"",
+                1,
+                "site: missing; write site = \"XOqEAfxj\", the site ID of the property",
+            ),
+            (
+                "api = \"v2\"\nsite = \"s3cretOfTheProperty\"",
+                3,
+                "expected the site ID of the property, 8 letters and digits; the API v2 secret",
+            ),
+        ] {
+            fixture.refuses(("key = \"abcd1234\"", written, line, says));
         }
     }
 }

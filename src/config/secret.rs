@@ -140,7 +140,9 @@ mod tests {
             LEAST.replace(FILE, "credential = \"loose\""),
         ] {
             let config = fixture.parse(&text).unwrap();
-            let Api::V1 { secret, .. } = &config.accounts["main"].api;
+            let Api::V1 { secret, .. } = &config.accounts["main"].api else {
+                panic!("{text}")
+            };
             assert_eq!(secret.expose_secret(), SECRET);
         }
     }

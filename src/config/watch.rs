@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
+use super::account::{Account, Api};
 use super::folders;
 use super::globs::Globs;
 use super::public_url::{self, Urls};
@@ -58,6 +59,50 @@ pub enum Method {
     Fetch,
     /// The account's FTP server.
     Ftp,
+}
+
+impl Method {
+    /// All of them.
+    const ALL: [Self; 8] = [
+        Self::Auto,
+        Self::S3,
+        Self::Form,
+        Self::Resumable,
+        Self::Direct,
+        Self::Multipart,
+        Self::Fetch,
+        Self::Ftp,
+    ];
+
+    /// Its word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::S3 => "s3",
+            Self::Form => "form",
+            Self::Resumable => "resumable",
+            Self::Direct => "direct",
+            Self::Multipart => "multipart",
+            Self::Fetch => "fetch",
+            Self::Ftp => "ftp",
+        }
+    }
+
+    /// Whether an account that speaks this API has such a way.
+    fn suits(self, api: &Api) -> bool {
+        match self {
+            Self::Auto | Self::Fetch => true,
+            Self::S3 | Self::Form | Self::Resumable => matches!(api, Api::V1 { .. }),
+            Self::Direct | Self::Multipart => matches!(api, Api::V2 { .. }),
+            Self::Ftp => false,
+        }
+    }
+
+    /// The words of all that are fit, for a message.
+    fn words(is_fit: impl Fn(Self) -> bool) -> String {
+        let fit = Self::ALL.into_iter().filter(|method| is_fit(*method));
+        fit.map(Self::word).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What counts as a video (or sound, or the address of one) where `include` is not written.
@@ -134,8 +179,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Ends the reading; the account is checked against those that exist.
-    pub(super) fn finish<T>(mut self, accounts: &BTreeMap<String, T>) -> Option<Watch> {
+    pub(super) fn finish(mut self, accounts: &BTreeMap<String, Option<Account>>) -> Option<Watch> {
         let account = self.account(accounts);
+        if let Some(Some(account)) = account.as_ref().and_then(|name| accounts.get(name)) {
+            self.check_method(account);
+        }
         self.section.finish();
         Some(Watch {
             name: self.name?,
@@ -149,6 +197,20 @@ impl<'a> Draft<'a> {
             public_url: self.urls.public,
             allow_private_urls: self.urls.allow_private,
         })
+    }
+
+    fn check_method(&self, account: &Account) {
+        if self.method.suits(&account.api) {
+            return;
+        }
+        let message = format!(
+            "{:?} is no way of API {}, which [account.{}] speaks; write one of: {}",
+            self.method.word(),
+            account.api.word(),
+            account.name,
+            Method::words(|method| method.suits(&account.api))
+        );
+        self.section.fault("method", message);
     }
 
     fn account<T>(&mut self, accounts: &BTreeMap<String, T>) -> Option<String> {
@@ -205,20 +267,12 @@ fn globs(section: &mut Section<'_>, key: &'static str, default: &[&str]) -> Opti
 }
 
 fn method(value: &DeValue<'_>) -> Result<Method, String> {
-    match value::text(value)?.as_str() {
-        "auto" => Ok(Method::Auto),
-        "s3" => Ok(Method::S3),
-        "form" => Ok(Method::Form),
-        "resumable" => Ok(Method::Resumable),
-        "direct" => Ok(Method::Direct),
-        "multipart" => Ok(Method::Multipart),
-        "fetch" => Ok(Method::Fetch),
-        "ftp" => Ok(Method::Ftp),
-        other => Err(format!(
-            "{other:?} is not a method; expected one of: auto, s3, form, resumable, direct, \
-             multipart, fetch, ftp"
-        )),
-    }
+    let word = value::text(value)?;
+    let known = Method::ALL.into_iter().find(|method| method.word() == word);
+    known.ok_or_else(|| {
+        let expected = Method::words(|_| true);
+        format!("{word:?} is not a method; expected one of: {expected}")
+    })
 }
 
 #[cfg(test)]
@@ -316,5 +370,36 @@ mod tests {
             (&*watch.include.patterns, &*watch.exclude.patterns),
             (&["*.Mp4".to_owned()][..], &["drafts/**".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn a_method_must_be_one_of_its_account_s_api() {
+        let fixture = Fixture::new();
+        for (method, fits_v1, fits_v2) in [
+            ("auto", true, true),
+            ("s3", true, false),
+            ("form", true, false),
+            ("resumable", true, false),
+            ("direct", false, true),
+            ("multipart", false, true),
+        ] {
+            let with = |text: &str| {
+                let named = format!("name = \"news\"\nmethod = \"{method}\"");
+                fixture.parse(&text.replace("name = \"news\"", &named))
+            };
+            let v2 = LEAST.replace("key =", "api = \"v2\"\nsite =");
+            assert_eq!(with(LEAST).is_ok(), fits_v1, "{method}");
+            assert_eq!(with(&v2).is_ok(), fits_v2, "{method}");
+            for config in [with(LEAST), with(&v2)].into_iter().flatten() {
+                assert_eq!(config.watches[0].method.word(), method);
+            }
+        }
+        fixture.refuses((
+            "name = \"news\"",
+            "name = \"news\"\nmethod = \"direct\"",
+            7,
+            "method: \"direct\" is no way of API v1, which [account.main] speaks; \
+             write one of: auto, s3, form, resumable",
+        ));
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytesize::ByteSize;
 
 use crate::config::{Method as Wanted, Upload};
+use crate::platform::Version;
 use crate::way::Way;
 
 /// What the choice depends on.
@@ -24,22 +25,15 @@ pub(super) struct Case {
     pub(super) form_broke: bool,
 }
 
-/// A version of the platform's API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
-    V1,
-    V2,
-}
-
 /// Whether the platform can fetch a file from a web server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fetch {
     /// Nobody said that it could.
     Unasked,
-    /// The file is a link to the video.
-    IsLink,
-    /// The folder is served, and this file of it is there.
-    Served,
+    /// The file is a link to the video; how that is told.
+    IsLink(String),
+    /// The folder is served, and this file of it is there; how that is told.
+    Served(String),
     /// The folder is said to be served, and this file cannot be had there, for this reason.
     Unserved(String),
 }
@@ -100,9 +94,8 @@ const DIRECT_MOST: u64 = 5_000_000_000;
 
 /// Chooses the way for a file.
 pub(super) fn choose(case: &Case, limits: &Upload) -> Result<Choice, Refusal> {
-    if case.fetch == Fetch::IsLink {
-        let why = "the file is a link, and the platform fetches what it points to";
-        return Ok(chosen(Way::Fetch, why));
+    if let Fetch::IsLink(why) = &case.fetch {
+        return Ok(fetched(why));
     }
     if case.size > limits.size_limit {
         return Err(Refusal::TooBig {
@@ -110,11 +103,10 @@ pub(super) fn choose(case: &Case, limits: &Upload) -> Result<Choice, Refusal> {
             limit: si(limits.size_limit),
         });
     }
+    if let (Fetch::Served(why), Wanted::Auto | Wanted::Fetch) = (&case.fetch, case.wanted) {
+        return Ok(fetched(why));
+    }
     let mut choice = match (case.wanted, case.api) {
-        (Wanted::Auto | Wanted::Fetch, _) if case.fetch == Fetch::Served => {
-            let why = "the folder is on the web (public-url), and this file was found there";
-            Ok(chosen(Way::Fetch, why))
-        }
         (Wanted::Auto, Version::V1) => Ok(best_of_v1(case, limits)),
         (Wanted::Auto, Version::V2) => Ok(best_of_v2(case.size, limits)),
         (wanted, api) => asked_for(wanted, api, case, limits),
@@ -191,6 +183,13 @@ fn asked_for(
     Ok(chosen(way, "the method of its watch"))
 }
 
+fn fetched(why: &str) -> Choice {
+    Choice {
+        way: Way::Fetch,
+        why: why.to_owned().into(),
+    }
+}
+
 fn chosen(way: Way, why: &'static str) -> Choice {
     Choice {
         way,
@@ -204,8 +203,8 @@ fn si(bytes: u64) -> bytesize::Display {
 
 #[cfg(test)]
 mod tests {
-    use super::Version::{V1, V2};
     use super::*;
+    use crate::platform::Version::{V1, V2};
 
     fn limits() -> Upload {
         Upload {
@@ -280,11 +279,15 @@ mod tests {
     fn what_the_platform_can_fetch_is_not_sent() {
         for api in [V1, V2] {
             for (fetch, wanted, expected) in [
-                (Fetch::IsLink, Wanted::Auto, Some(Way::Fetch)),
-                (Fetch::IsLink, Wanted::Ftp, Some(Way::Fetch)),
-                (Fetch::Served, Wanted::Auto, Some(Way::Fetch)),
-                (Fetch::Served, Wanted::Fetch, Some(Way::Fetch)),
-                (Fetch::Served, Wanted::Ftp, Some(Way::Ftp)),
+                (Fetch::IsLink(String::new()), Wanted::Auto, Some(Way::Fetch)),
+                (Fetch::IsLink(String::new()), Wanted::Ftp, Some(Way::Fetch)),
+                (Fetch::Served(String::new()), Wanted::Auto, Some(Way::Fetch)),
+                (
+                    Fetch::Served(String::new()),
+                    Wanted::Fetch,
+                    Some(Way::Fetch),
+                ),
+                (Fetch::Served(String::new()), Wanted::Ftp, Some(Way::Ftp)),
                 (Fetch::Unserved(String::new()), Wanted::Fetch, None),
             ] {
                 let case = Case {
@@ -295,7 +298,7 @@ mod tests {
             }
         }
         let too_big = Case {
-            fetch: Fetch::Served,
+            fetch: Fetch::Served(String::new()),
             ..case(26, Wanted::Auto, V1)
         };
         assert_eq!(way(&too_big), None);

@@ -1,11 +1,16 @@
 //! One account's API, whichever version it speaks: the calls that the rest of the program makes.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::error::Error;
 use super::key::VideoKey;
 use super::link::Link;
 use super::new::{Created, NewVideo};
-use super::v1;
+use super::verb::Verb;
 use super::video::Video;
+use super::{v1, v2};
 use crate::config::{Account, Api};
 
 /// One account's API; clones are cheap and share one rate limiter.
@@ -13,16 +18,44 @@ use crate::config::{Account, Api};
 pub enum Client {
     /// Signed parameters.
     V1(v1::Client),
+    /// JSON with a bearer token.
+    V2(v2::Client),
+}
+
+/// A version of the platform's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// Signed parameters.
+    V1,
+    /// JSON, with a bearer token.
+    V2,
 }
 
 impl Client {
+    /// Which version of the API the account speaks.
+    pub fn version(&self) -> Version {
+        match self {
+            Self::V1(_) => Version::V1,
+            Self::V2(_) => Version::V2,
+        }
+    }
+
     /// Builds the client of an account.
     ///
     /// # Errors
     /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. for want of CA certificates.
     pub fn new(account: &Account) -> Result<Self, Error> {
         match &account.api {
-            Api::V1 { .. } => v1::Client::new(account).map(Self::V1),
+            Api::V1 {
+                key,
+                secret,
+                base_url,
+            } => v1::Client::new(&account.name, (key, secret), base_url).map(Self::V1),
+            Api::V2 {
+                site,
+                token,
+                base_url,
+            } => v2::Client::new(&account.name, (site, base_url), token).map(Self::V2),
         }
     }
 
@@ -34,6 +67,7 @@ impl Client {
     pub async fn create(&self, video: NewVideo<'_>) -> Result<Created, Error> {
         match self {
             Self::V1(client) => client.create(video).await,
+            Self::V2(client) => client.create(video).await,
         }
     }
 
@@ -44,10 +78,12 @@ impl Client {
     pub async fn show(&self, key: &VideoKey) -> Result<Video, Error> {
         match self {
             Self::V1(client) => client.show(key).await,
+            Self::V2(client) => client.show(key).await,
         }
     }
 
-    /// Up to `limit` videos, those that changed last first, after passing over `offset` of them.
+    /// Up to `limit` videos, those that changed last first, after passing over `offset` of them, which
+    /// is a whole number of pages.
     pub async fn newest(&self, limit: u32, offset: u64) -> Result<Vec<Video>, Error> {
         match self {
             Self::V1(client) => {
@@ -59,6 +95,7 @@ impl Client {
                 };
                 Ok(client.list(query).await?.videos)
             }
+            Self::V2(client) => client.newest(limit, offset).await,
         }
     }
 
@@ -69,6 +106,38 @@ impl Client {
     pub async fn find_by_ingest_id(&self, ingest_id: &str) -> Result<Vec<Video>, Error> {
         match self {
             Self::V1(client) => client.find_by_ingest_id(ingest_id).await,
+            Self::V2(client) => client.find_by_ingest_id(ingest_id).await,
+        }
+    }
+
+    /// All videos made at or after `since` that hold exactly these bytes (`md5` in hex) or, where the
+    /// platform tells no checksum, have exactly one of these titles; the oldest first. The better
+    /// sign, and the earlier title, come first: once one finds something, the others are not tried.
+    ///
+    /// For files that came without a call, so that no id is known.
+    ///
+    /// # Errors
+    /// Also if there are more candidates than can be looked through.
+    pub async fn find_by_content(
+        &self,
+        md5: &str,
+        titles: &[&str],
+        since: Timestamp,
+    ) -> Result<Vec<Video>, Error> {
+        match self {
+            Self::V1(client) => client.find_by_content(md5, titles, since).await,
+            Self::V2(client) => client.find_by_content(titles, since).await,
+        }
+    }
+
+    /// How long after a create with an unknown end a look-up that finds nothing is not believed.
+    ///
+    /// API v1 is said to be consistent at once (JW docs, "Getting started"); for v2 see
+    /// [`v2::Client::PATIENCE`].
+    pub fn patience(&self) -> Duration {
+        match self {
+            Self::V1(_) => Duration::ZERO,
+            Self::V2(_) => v2::Client::PATIENCE,
         }
     }
 
@@ -79,6 +148,8 @@ impl Client {
     pub async fn reopen(&self, key: &VideoKey) -> Result<Option<Link>, Error> {
         match self {
             Self::V1(client) => client.reopen(key).await,
+            // API v2 tells an upload's link or token once.
+            Self::V2(_) => Ok(None),
         }
     }
 
@@ -86,6 +157,7 @@ impl Client {
     pub async fn delete(&self, key: &VideoKey) -> Result<(), Error> {
         match self {
             Self::V1(client) => client.delete(key).await,
+            Self::V2(client) => client.delete(key).await,
         }
     }
 
@@ -93,20 +165,28 @@ impl Client {
     pub async fn check_credentials(&self) -> Result<(), Error> {
         match self {
             Self::V1(client) => client.check_credentials().await,
+            Self::V2(client) => client.check_credentials().await,
         }
     }
 
-    /// Makes any call, e.g. `/videos/show`, and answers the platform's JSON as it is.
+    /// Makes any call and answers the platform's JSON as it is: with API v1 e.g. `/videos/show`,
+    /// which takes no verb, with API v2 below the site, e.g. `/media/tL17msiU`, by GET unless a verb
+    /// is given.
     ///
     /// # Errors
     /// [`Error::Request`] for a call that cannot be made.
     pub async fn call(
         &self,
+        verb: Option<Verb>,
         path: &str,
         params: &[(&str, &str)],
     ) -> Result<serde_json::Value, Error> {
-        match self {
-            Self::V1(client) => client.call(path, params).await,
+        match (self, verb) {
+            (Self::V1(client), None) => client.call(path, params).await,
+            (Self::V1(_), Some(_)) => Err(Error::Request(
+                "API v1 makes every call by POST; leave --method out".to_owned(),
+            )),
+            (Self::V2(client), verb) => client.call(verb.unwrap_or(Verb::Get), path, params).await,
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) async fn exchange(
         Err(source) => {
             let sent = match handed_out {
                 Some(handed_out) => handed_out.load(Ordering::Acquire),
-                None => !source.is_connect(),
+                None => !source.is_connect() && !source.is_builder(),
             };
             let source = source.without_url();
             if sent {

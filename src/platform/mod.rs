@@ -13,19 +13,22 @@ mod limit;
 pub(crate) mod link;
 mod new;
 mod pass;
+mod percent;
 mod read;
 mod session;
 #[cfg(test)]
 pub(crate) mod stub;
 pub mod v1;
 pub mod v2;
+mod verb;
 mod video;
 
-pub use client::Client;
+pub use client::{Client, Version};
 pub use error::{Cause, Effect, Error, Garbage, Garbled, Refusal};
 pub use key::VideoKey;
 pub use link::Link;
 pub use new::{Created, Grant, NewVideo};
 pub use pass::Pass;
 pub use session::SessionId;
+pub use verb::Verb;
 pub use video::{Status, Video};

@@ -13,17 +13,19 @@ pub struct Video {
     pub status: Status,
     /// Its title.
     pub title: Option<String>,
-    /// The custom field `ingest_id`, by which this program knows its own videos again.
+    /// The custom field `ingest_id` (v1) or the `external_id` (v2), by which this program knows its
+    /// own videos again.
     pub ingest_id: Option<String>,
-    /// Bytes, once the platform has them.
+    /// Bytes, once the platform has them; v2 does not tell.
     pub size: Option<u64>,
-    /// MD5 of the bytes in hex, once the platform has computed it.
+    /// MD5 of the bytes in hex, once the platform has computed it; v2 does not tell.
     pub md5: Option<String>,
     /// Seconds, once the platform has looked into it.
     pub duration: Option<f64>,
     /// Why it failed, one bounded line.
     pub error: Option<String>,
-    /// Publish date, UNIX seconds; the time of creation unless somebody set another.
+    /// UNIX seconds: the time of creation, in v1 the publish date, which is the same unless somebody
+    /// set another.
     pub date: Option<i64>,
     /// Last change, UNIX seconds.
     pub updated: Option<i64>,

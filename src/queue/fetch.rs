@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::Error;
 use super::job::{JobId, Lease};
 use super::outcome::{Report, close_attempt, held};
-use super::ticket::forget_transfer;
 use super::sql::At;
+use super::ticket::forget_transfer;
 use super::withdraw;
 
 /// How a fetch ended in `attempts` that the platform said was in vain.

@@ -11,21 +11,35 @@
 //! DELETE /control/requests          forget both, and every video's `bytes_received`
 //! GET    /control/videos[?digest=sha1]   what is stored, the deleted too; `received` is how many
 //!                                   whole files came, `bytes_received` the length of all bodies
-//!                                   since the start: also of those that broke off or came again
+//!                                   since the start: also of those that broke off or came again;
+//!                                   `parts` how many parts wait to be joined (null: no such upload)
 //! POST   /control/videos/KEY        {"status": "failed", "message": "…"}; null: the timer's again
 //! POST   /control/clock             {"advance_s": 3600} puts the sandbox's clock forward
 //! ```
 //!
-//! A fault names the operation that it meets (`any`, `create`, `show`, `list`, `update`, `delete`,
-//! `form-upload`, `resumable`, `s3-put`), how often (`times`, 1 by default, `null` for ever), and what it does;
-//! [`Kind`](super::faults::Kind) has them all:
+//! A fault names the operation that it meets, how often (`times`, 1 by default, `null` for ever),
+//! and what it does. The operations are `any`; of v1 `create`, `show`, `list`, `update`, `delete`,
+//! `form-upload` and `resumable`; of S3 `s3-put` (a whole file) and `part-put`; of v2 `v2-create`,
+//! `v2-get`, `v2-list`, `v2-update`, `v2-delete`, `v2-reupload`, `v2-parts` (the list of slots) and
+//! `v2-complete`. What there is to do, [`Kind`](super::faults::Kind) has it all:
 //!
 //! ```json
 //! {"on": "create", "times": 2, "fault": {"kind": "status", "status": 503}}
 //! {"on": "s3-put", "skip": 1, "fault": {"kind": "reset", "after_bytes": 1000000}}
 //! {"on": "create", "fault": {"kind": "hold-after-acting"}}
 //! {"on": "list", "times": null, "fault": {"kind": "wrong-answer", "how": "truncated-json"}}
+//! {"on": "v2-get", "fault": {"kind": "delay", "milliseconds": 500}}
+//! {"on": "part-put", "fault": {"kind": "wrong-etag"}}
+//! {"on": "v2-parts", "fault": {"kind": "parts-list", "how": "holes"}}
+//! {"on": "v2-parts", "times": 2, "fault": {"kind": "expired-links"}}
+//! {"on": "v2-complete", "fault": {"kind": "status", "status": 202, "body": "{}"}}
+//! {"on": "create", "fault": {"kind": "slow-fetch", "bytes_per_second": 100000}}
+//! {"on": "v2-create", "fault": {"kind": "fail-processing", "message": "…"}}
 //! ```
+//!
+//! A list of parts is wrong by `holes`, `duplicated`, `unsorted`, `wrong-total`, `quoted-etags`,
+//! `wrong-etags`, `no-links`, `first-page-again` or `empty`. What is ordered of a download
+//! (`slow-fetch`, `fail-processing`) meets the call that begins it.
 //!
 //! A request meets one fault: the first ordered that takes it and is not used up.
 //!

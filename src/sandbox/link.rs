@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::keys::Keys;
 use super::origin::Origin;
 use super::params::Params;
 use super::refusal::{Code, Refusal};
 use super::s3_sign;
 use super::status::Pending;
-use super::store::Keys;
 use super::token;
 
 /// How the bytes are to come: the first three in v1, the last two in v2, and `Fetch` in both.

@@ -97,6 +97,9 @@
 //! c.videos.delete(video_key=key)
 //! c.videos.show(video_key=key)  # jwplatform.errors.JWPlatformNotFoundError
 //! ```
+//!
+//! The client of v2 (`jwplatform==2.2.2`) speaks HTTPS on port 443 only: `tests/sdk/run` puts a TLS
+//! front before a sandbox with `--public-url https://127.0.0.9`, and uploads with it.
 
 mod answer;
 mod api;
@@ -113,6 +116,7 @@ mod fetch;
 mod form;
 mod intake;
 mod journal;
+mod keys;
 mod limit;
 mod link;
 mod listing;

@@ -7,9 +7,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use super::keys::Keys;
 use super::origin::Origin;
 use super::sign::{encode, hex};
-use super::store::Keys;
 
 /// Everything of a request that the signature covers. The body is not covered.
 #[derive(Debug)]

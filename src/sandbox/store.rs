@@ -24,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::journal::Journal;
+use super::keys::Keys;
 use super::refusal::{Code, Refusal};
 use super::sink::Received;
 use super::token;
@@ -36,13 +37,6 @@ pub(super) struct Store {
     state: Mutex<State>,
     /// Dropping it lets the next sandbox in.
     _lock: File,
-}
-
-/// The credentials that S3 links are signed with; made up when the folder is new.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Keys {
-    pub(super) access: String,
-    pub(super) secret: String,
 }
 
 /// The part that changes.
@@ -270,15 +264,6 @@ impl State {
             .chain(videos)
             .chain(signatures)
             .collect()
-    }
-}
-
-impl Keys {
-    fn new() -> Self {
-        Self {
-            access: format!("AKIA{}", token::upper(16)),
-            secret: token::alphanumeric(40),
-        }
     }
 }
 

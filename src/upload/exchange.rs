@@ -97,8 +97,13 @@ async fn attempt(
     flight: &Arc<Flight>,
     pause: Option<Duration>,
 ) -> Result<Answer, Error> {
+    let backlog = if cargo.is_part {
+        hash::BACKLOG_OF_PART
+    } else {
+        hash::BACKLOG
+    };
     let (feed, hasher) = if cargo.hash {
-        let (feed, hasher) = hash::start().map_err(Error::Start)?;
+        let (feed, hasher) = hash::start(backlog).map_err(Error::Start)?;
         (Some(feed), Some(hasher))
     } else {
         (None, None)

@@ -29,9 +29,9 @@ pub(super) type Buffer = (u64, Bytes);
 /// The thread that sums up.
 pub(super) struct Hasher(JoinHandle<String>);
 
-/// Starts a hash thread.
-pub(super) fn start() -> io::Result<(Feed, Hasher)> {
-    let (feed, buffers) = Feed::new(false);
+/// Starts a hash thread that may be so many buffers behind.
+pub(super) fn start(backlog: usize) -> io::Result<(Feed, Hasher)> {
+    let (feed, buffers) = Feed::with_backlog(false, backlog);
     let thread = thread::Builder::new()
         .name("md5".to_owned())
         .spawn(move || {
@@ -47,7 +47,11 @@ pub(super) fn start() -> io::Result<(Feed, Hasher)> {
 impl Feed {
     /// A feed and where its buffers come out, each with its place in the file.
     pub(super) fn new(is_lossy: bool) -> (Self, Receiver<Buffer>) {
-        let (buffers, receiver) = mpsc::sync_channel(BACKLOG);
+        Self::with_backlog(is_lossy, BACKLOG)
+    }
+
+    fn with_backlog(is_lossy: bool, backlog: usize) -> (Self, Receiver<Buffer>) {
+        let (buffers, receiver) = mpsc::sync_channel(backlog);
         let buffers = Arc::new(Mutex::new(Some(buffers)));
         (Self { buffers, is_lossy }, receiver)
     }
@@ -79,4 +83,7 @@ impl Hasher {
 }
 
 /// Buffers in wait: enough to ride out a hiccup, few enough for the memory.
-const BACKLOG: usize = 8;
+pub(super) const BACKLOG: usize = 8;
+/// The same for one of many connections, whose hiccups even out: MD5 is what many wait for, so that
+/// all of these are full.
+pub(super) const BACKLOG_OF_PART: usize = 3;

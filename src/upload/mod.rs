@@ -128,6 +128,7 @@ pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<R
         name: order.name,
         hash: order.hash,
         segment_size: order.segment_size,
+        is_part: false,
     };
     fly(way, cargo, &flight, timeouts, &cancel).await
 }
@@ -173,6 +174,8 @@ struct Cargo {
     name: String,
     hash: bool,
     segment_size: u64,
+    /// Whether other parts of the file are sent beside it.
+    is_part: bool,
 }
 
 impl fmt::Debug for Order {

@@ -7,4 +7,5 @@ mod faults;
 mod fixture;
 mod lists;
 mod orders;
+mod v2;
 mod words;

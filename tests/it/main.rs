@@ -16,6 +16,8 @@ mod line;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod platform_v2;
+#[cfg(test)]
 mod rates;
 #[cfg(test)]
 mod real_input;
@@ -29,3 +31,5 @@ mod sandbox;
 mod signals;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod ways_v2;

@@ -95,8 +95,12 @@ fn in_mid_part_of_a_multipart_upload_only_what_is_missing_is_sent() {
 #[test]
 fn in_mid_parts_of_a_parallel_upload_at_most_what_was_under_way_is_sent_again() {
     let stall = json!({"kind": "stall", "after_bytes": 300_000});
-    let (_, after, platform) =
-        crash_at(("multipart", MULTIPART), ("part-put", "held"), &stall, (1, false));
+    let (_, after, platform) = crash_at(
+        ("multipart", MULTIPART),
+        ("part-put", "held"),
+        &stall,
+        (1, false),
+    );
     assert!(
         platform.count("part-put", "received") <= 3 + 2,
         "more than the two parts under way came again"
@@ -107,8 +111,12 @@ fn in_mid_parts_of_a_parallel_upload_at_most_what_was_under_way_is_sent_again() 
 #[test]
 fn before_the_complete_call_is_acted_on() {
     let hold = json!({"kind": "hold-before-acting"});
-    let (_, after, _) =
-        crash_at(("multipart", MULTIPART), ("v2-complete", "held"), &hold, (0, true));
+    let (_, after, _) = crash_at(
+        ("multipart", MULTIPART),
+        ("v2-complete", "held"),
+        &hold,
+        (0, true),
+    );
     assert_eq!(after, 0, "an upload that was not needed");
 }
 
@@ -126,16 +134,24 @@ fn a_complete_call_that_never_reaches_the_platform() {
 #[test]
 fn after_the_complete_call_was_acted_on_and_before_its_answer() {
     let hold = json!({"kind": "hold-after-acting"});
-    let (_, after, _) =
-        crash_at(("multipart", MULTIPART), ("v2-complete", "held"), &hold, (0, true));
+    let (_, after, _) = crash_at(
+        ("multipart", MULTIPART),
+        ("v2-complete", "held"),
+        &hold,
+        (0, true),
+    );
     assert_eq!(after, 0, "an upload that was not needed");
 }
 
 #[test]
 fn after_the_create_call_was_acted_on_and_before_its_answer() {
     let hold = json!({"kind": "hold-after-acting"});
-    let (_, _, platform) =
-        crash_at(("multipart", MULTIPART), ("v2-create", "held"), &hold, (0, true));
+    let (_, _, platform) = crash_at(
+        ("multipart", MULTIPART),
+        ("v2-create", "held"),
+        &hold,
+        (0, true),
+    );
     assert_eq!(platform.count("v2-complete", "acted"), 1);
 }
 
@@ -172,7 +188,11 @@ fn a_list_of_parts_that_lies_never_makes_a_wrong_video() {
         println!("how: {how}");
         let (platform, mut dice) = (Platform::start(), Dice::new());
         let site = Site::v2(&platform, MULTIPART);
-        platform.faults("v2-parts", Some(2), &json!({"kind": "parts-list", "how": how}));
+        platform.faults(
+            "v2-parts",
+            Some(2),
+            &json!({"kind": "parts-list", "how": how}),
+        );
         let daemon = site.start();
         let file = site.drop_file("news.mp4", &dice.bytes(SIZE / 2));
         site.wait_done(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::show::text;
 use super::finding::Finding;
 use crate::chain;
-use crate::config::{Account, Config};
+use crate::config::{Account, Api, Config};
 use crate::disposition::Disposition;
 use crate::platform::{Client, Error, Garbage};
 
@@ -24,9 +24,9 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
             .map(|account| tokio::spawn(answer(account.clone())))
             .collect();
         let mut findings = Vec::new();
-        for (call, name) in calls.into_iter().zip(config.accounts.keys()) {
+        for (call, account) in calls.into_iter().zip(config.accounts.values()) {
             let answer = call.await.unwrap_or(Answer::Silence);
-            findings.push(finding(name, &answer));
+            findings.push(finding(account, &answer));
         }
         findings
     })
@@ -58,13 +58,19 @@ fn is_from_elsewhere(error: &Error) -> bool {
     }
 }
 
-fn finding(account: &str, answer: &Answer) -> Finding {
-    let subject = format!("account {account}");
+fn finding(account: &Account, answer: &Answer) -> Finding {
+    let subject = format!("account {}", account.name);
+    let (key, end) = match account.api {
+        Api::V1 { .. } => ("key", "/v1"),
+        Api::V2 { .. } => ("site", "/v2"),
+    };
     let error = match answer {
-        Answer::Good => return Finding::ok(subject, "the platform accepts the key"),
+        Answer::Good => {
+            return Finding::ok(subject, format!("the platform accepts the {key}"));
+        }
         Answer::Silence => {
             let text = format!(
-                "no answer within {} s; not known whether the key is good",
+                "no answer within {} s; not known whether the {key} is good",
                 PATIENCE.as_secs()
             );
             return Finding::warn(subject, text);
@@ -73,15 +79,19 @@ fn finding(account: &str, answer: &Answer) -> Finding {
     };
     let mut said = text::line(&chain(error));
     if is_from_elsewhere(error) {
-        said.push_str("; does base-url end in /v1?");
+        said = format!("{said}; does base-url end in {end}?");
     }
     match error.disposition() {
-        Disposition::Blocked => Finding::fail(
-            subject,
-            format!(
-                "{said}; compare key and secret with those of the property, and the clock with the true time"
-            ),
-        ),
+        Disposition::Blocked => {
+            // Only a signature of v1 depends on the time.
+            let clock = match account.api {
+                Api::V1 { .. } => ", and the clock with the true time",
+                Api::V2 { .. } => "",
+            };
+            let text =
+                format!("{said}; compare {key} and secret with those of the property{clock}");
+            Finding::fail(subject, text)
+        }
         Disposition::Permanent => {
             Finding::fail(subject, format!("{said}; check base-url and the account"))
         }
@@ -89,7 +99,7 @@ fn finding(account: &str, answer: &Answer) -> Finding {
         Disposition::Transient { .. } | Disposition::Ambiguous | Disposition::LinkExpired => {
             Finding::warn(
                 subject,
-                format!("{said}; not known whether the key is good"),
+                format!("{said}; not known whether the {key} is good"),
             )
         }
     }

@@ -1,5 +1,7 @@
 //! The create call, and storing what it gave before a byte is sent.
 
+use std::borrow::Cow;
+
 use crate::disposition::Disposition;
 use crate::ingest::calls::{park, settle_call, until_stopped};
 use crate::ingest::choice::Choice;
@@ -23,6 +25,11 @@ pub(super) async fn create(
     (Choice { way, why }, order): (Choice, Option<Order>),
 ) -> Result<Next, Error> {
     let context = &task.context;
+    // The usual reasons follow from size and configuration; these do not.
+    if let Cow::Owned(why) = &why {
+        let path = text::path(&lease.job.path);
+        tracing::info!(job.id = lease.job.id.0, "{path}: by {}: {why}", way.word());
+    }
     let ours = order.as_ref().and_then(|order| order.file.as_ref());
     let md5 = ours.map(|ours| ours.md5.clone());
     let (begun, now) = (lease.clone(), clock::now());

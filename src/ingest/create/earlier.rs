@@ -37,8 +37,11 @@ pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<
     };
     let Some(video) = found.first() else {
         // A call that is still on its way may act after the look-up: absence is believed only once
-        // the usual wait between two tries is over.
-        let patience = fate::later(sent_at, context.now_settings().config.retry.first_delay);
+        // the usual wait between two tries is over, or two of them where the platform's search is
+        // known to lag behind.
+        let first_delay = context.now_settings().config.retry.first_delay;
+        let wait = first_delay.max(client.patience().min(first_delay * 2));
+        let patience = fate::later(sent_at, wait);
         if clock::now() < patience {
             let report = Report {
                 message: Some(

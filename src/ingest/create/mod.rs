@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use self::earlier::Earlier;
 use super::calls::park;
-use super::choice::{self, Case, Choice, Fetch, Version};
+use super::choice::{self, Case, Choice, Fetch};
 use super::context::Settings;
 use super::fate::{self, Failure};
 use super::fetch::{self, Plan};
@@ -22,6 +22,7 @@ use super::worker::{Next, Task};
 use super::{disk, trouble};
 use crate::clock;
 use crate::disposition::Disposition;
+use crate::platform::Client;
 use crate::queue::outcome;
 use crate::queue::{Error, Lease, Step};
 use crate::way::Way;
@@ -65,10 +66,16 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         }
         Some(Plan::Send { why: None }) => (Fetch::Unasked, None),
         Some(Plan::Send { why: Some(why) }) => (Fetch::Unserved(why), None),
-        Some(Plan::Fetch(order)) if order.file.is_some() => (Fetch::Served, Some(order)),
-        Some(Plan::Fetch(order)) => (Fetch::IsLink, Some(order)),
+        Some(Plan::Fetch(order)) => {
+            let why = order.why.clone();
+            let fetch = match order.file {
+                Some(_) => Fetch::Served(why),
+                None => Fetch::IsLink(why),
+            };
+            (fetch, Some(order))
+        }
     };
-    match choose(task, &settings, lease, fetch).await? {
+    match choose(task, (&settings, client), lease, fetch).await? {
         Ok(choice) => call::create(task, lease, client, (choice, order)).await,
         Err(refusal) => {
             let failure = Failure::new(&refusal, Disposition::Permanent);
@@ -93,7 +100,7 @@ pub(super) fn is_dear(way: Way, sent: i64) -> bool {
 
 async fn choose(
     task: &Task,
-    settings: &Settings,
+    (settings, client): (&Settings, &Client),
     lease: &Lease,
     fetch: Fetch,
 ) -> Result<Result<Choice, choice::Refusal>, Error> {
@@ -108,7 +115,7 @@ async fn choose(
     let case = Case {
         size: lease.job.identity.bytes(),
         wanted,
-        api: Version::V1,
+        api: client.version(),
         fetch,
         has_ftp: false,
         form_broke,

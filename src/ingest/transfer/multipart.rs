@@ -45,6 +45,7 @@ pub(super) async fn send(
     };
     let job = lease.job.id;
     let known = persist(context, move |db| ticket::parts(db, job)).await?;
+    let earlier = u64::try_from(known.len()).map_or(u64::MAX, |parts| parts * part_size);
     let progress = Arc::new(Progress::default());
     context.live.transfers(lease, &progress);
     let upload = &context.now_settings().config.upload;
@@ -63,7 +64,9 @@ pub(super) async fn send(
         on_part: on_part(task, lease),
     };
     let outcome = multipart::send_parts(order, task.stop.clone()).await;
-    let sent = i64::try_from(progress.sent()).unwrap_or(i64::MAX);
+    // The progress begins with what earlier tries have sent.
+    let sent = progress.sent().saturating_sub(earlier);
+    let sent = i64::try_from(sent).unwrap_or(i64::MAX);
     match outcome {
         Ok(receipt) => end::accept(task, lease, &source, receipt).await,
         Err(error) => {

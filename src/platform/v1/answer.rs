@@ -5,10 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::sign;
 use crate::platform::lenient;
 use crate::platform::link::{Link, is_loopback};
 use crate::platform::new::{Created, Grant};
+use crate::platform::percent::encode;
 use crate::platform::video::{Status, Video};
 use crate::way::Way;
 
@@ -79,7 +79,7 @@ fn upload_link(link: &Value, way: Way, asked_at: Timestamp) -> Result<Link, Miss
     for (name, value) in query {
         // An S3 `Signature` comes as raw base64, so that its `+ / =` must be escaped here.
         let value = lenient::text(Some(value)).ok_or_else(bad)?;
-        pairs.push(format!("{}={}", sign::encode(name), sign::encode(&value)));
+        pairs.push(format!("{}={}", encode(name), encode(&value)));
     }
     let expires_at = match way {
         Way::S3 => lenient::signed(query.get("Expires"))

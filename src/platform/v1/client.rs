@@ -1,12 +1,12 @@
 //! The calls of the Management API v1 that this program makes, one method each.
 
+use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
 use super::answer::{self, Missing, Page};
 use super::transport::{Transport, effect_of};
 use crate::clock;
-use crate::config::{Account, Api};
 use crate::disposition::Disposition;
 use crate::platform::error::{Error, Garbage, Garbled};
 use crate::platform::key::VideoKey;
@@ -45,18 +45,17 @@ pub struct Search<'a> {
 }
 
 impl Client {
-    /// Builds the client of an account.
+    /// Builds the client of an account, with the API living at `base`.
     ///
     /// # Errors
     /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. for want of CA certificates.
-    pub fn new(account: &Account) -> Result<Self, Error> {
-        let Api::V1 {
-            key,
-            secret,
-            base_url,
-        } = &account.api;
+    pub fn new(
+        account: &str,
+        (key, secret): (&str, &SecretString),
+        base: &Url,
+    ) -> Result<Self, Error> {
         Ok(Self {
-            transport: Transport::new(&account.name, key, secret, base_url)?,
+            transport: Transport::new(account, key, secret, base)?,
         })
     }
 
@@ -110,53 +109,6 @@ impl Client {
         Ok(self.list_raw(query).await?.0)
     }
 
-    /// All videos whose ingest id is exactly this one, the oldest first.
-    ///
-    /// # Errors
-    /// Also if there are more candidates than anybody could have made, rather than a part of them.
-    pub async fn find_by_ingest_id(&self, ingest_id: &str) -> Result<Vec<Video>, Error> {
-        let search = Some(Search {
-            field: "custom.ingest_id",
-            text: ingest_id,
-        });
-        let mut found = Vec::new();
-        let mut offset = 0;
-        for _ in 0..MOST_PAGES {
-            let query = ListQuery {
-                limit: Some(PAGE),
-                offset,
-                search,
-                ..ListQuery::default()
-            };
-            let (page, has_custom) = self.list_raw(query).await?;
-            let count = u64::try_from(page.videos.len()).unwrap_or(u64::MAX);
-            for (video, has_custom) in page.videos.into_iter().zip(has_custom) {
-                // A list that leaves custom fields out must not hide the video: ask for each.
-                let video = if has_custom {
-                    video
-                } else {
-                    self.show(&video.key).await?
-                };
-                if video.ingest_id.as_deref() == Some(ingest_id) {
-                    found.push(video);
-                }
-            }
-            offset = offset.saturating_add(count);
-            let is_last = page
-                .total
-                .map_or(count < u64::from(PAGE), |total| offset >= total);
-            if count == 0 || is_last {
-                // The date is the one of creation, as this program never sets another.
-                found.sort_by(|a, b| (a.date, a.updated, &a.key).cmp(&(b.date, b.updated, &b.key)));
-                return Ok(found);
-            }
-        }
-        Err(garbled(
-            LIST,
-            "more videos for one ingest id than there can be".to_owned(),
-        ))
-    }
-
     /// Sets metadata of a video.
     pub async fn update(&self, key: &VideoKey, params: &[(&str, &str)]) -> Result<(), Error> {
         check(params)?;
@@ -204,7 +156,8 @@ impl Client {
         self.transport.base()
     }
 
-    async fn list_raw(&self, query: ListQuery<'_>) -> Result<(Page, Vec<bool>), Error> {
+    /// Like [`Client::list`]; with each video, whether it came with its custom fields.
+    pub(super) async fn list_raw(&self, query: ListQuery<'_>) -> Result<(Page, Vec<bool>), Error> {
         let limit = query.limit.map(|limit| limit.to_string());
         let offset = (query.offset > 0).then(|| query.offset.to_string());
         let updated_after = query.updated_after.map(|second| second.to_string());
@@ -267,7 +220,7 @@ fn read<T>(call: &str, answer: Result<T, Missing>) -> Result<T, Error> {
     answer.map_err(|missing| garbled(call, missing))
 }
 
-fn garbled(call: &str, missing: Missing) -> Error {
+pub(super) fn garbled(call: &str, missing: Missing) -> Error {
     Error::Garbled(Box::new(Garbled {
         call: call.to_owned(),
         effect: effect_of(call),
@@ -280,7 +233,4 @@ fn garbled(call: &str, missing: Missing) -> Error {
 
 const CREATE: &str = "/videos/create";
 const SHOW: &str = "/videos/show";
-const LIST: &str = "/videos/list";
-/// Videos a page when looking one up; a substring search finds hardly more than one.
-const PAGE: u32 = 100;
-const MOST_PAGES: usize = 20;
+pub(super) const LIST: &str = "/videos/list";

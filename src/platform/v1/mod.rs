@@ -5,6 +5,7 @@ mod client;
 #[cfg(test)]
 mod on_the_wire;
 mod reopen;
+mod search;
 mod sign;
 mod transport;
 

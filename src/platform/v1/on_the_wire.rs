@@ -1,13 +1,13 @@
 //! Tests of the calls against a socket: what goes out, and what is made of what comes back.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use crate::config::{Account, Api};
 use crate::disposition::Disposition;
 use crate::platform::Error;
-use crate::platform::NewVideo;
 use crate::platform::stub::{Stub, answer};
+use crate::platform::{NewVideo, Video};
 use crate::way::Way;
 
 const SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
@@ -20,19 +20,8 @@ const NEW: NewVideo<'_> = NewVideo {
 };
 
 fn client_at(base_url: &str) -> Client {
-    let key = "XOqEAfxj".to_owned();
     let base_url = base_url.parse().unwrap();
-    let api = Api::V1 {
-        key,
-        secret: SECRET.into(),
-        base_url,
-    };
-    Client::new(&Account {
-        name: "main".to_owned(),
-        api,
-        files_at_once: None,
-    })
-    .unwrap()
+    Client::new("main", ("XOqEAfxj", &SECRET.into()), &base_url).unwrap()
 }
 
 fn client(stub: &Stub) -> Client {
@@ -204,6 +193,52 @@ async fn only_the_exact_ingest_id_is_found_and_the_oldest_comes_first() {
     );
     let body = String::from_utf8(stub.request().body).unwrap();
     assert!(body.contains("&result_offset=2&"), "{body}");
+}
+
+#[tokio::test]
+async fn files_that_came_without_a_call_are_found_by_their_bytes_or_else_their_title() {
+    const MD5: &str = "0123456789abcdef0123456789abcdef";
+    let video = |key: &str, title: &str, md5: &Value, date: u64| {
+        json!({"key": key, "status": "ready",
+        "date": date, "title": title, "md5": md5, "custom": {}})
+    };
+    let upper = json!("0123456789ABCDEF0123456789ABCDEF");
+    let same = [
+        video("new", "x", &upper, 60),
+        video("old", "x", &json!(MD5), 40),
+    ];
+    let titled = [
+        video("other", "a b", &json!("ffff"), 60),
+        video("part", "a b c", &json!(null), 60),
+        video("old", "a b", &json!(null), 40),
+        video("new", "a b", &json!(null), 70),
+        video("first", "a b", &json!(null), 60),
+    ];
+    let since = Timestamp::from_second(50).unwrap();
+    let stub = Stub::answering([
+        list(&json!(same), 2),
+        list(&json!([]), 0),
+        list(&json!(titled), 5),
+    ]);
+    let client = client(&stub);
+    let keys = |found: Vec<Video>| {
+        let keys = found.iter().map(|video| video.key.to_string());
+        keys.collect::<Vec<_>>().join(" ")
+    };
+    let found = client.find_by_content(MD5, &["a b"], since).await.unwrap();
+    assert_eq!(keys(found), "new");
+    let both = ["a b", "never asked for"];
+    let found = client.find_by_content(MD5, &both, since).await.unwrap();
+    assert_eq!(keys(found), "first new");
+    for wanted in [
+        "&search%3Amd5=0123",
+        "&search%3Amd5=0123",
+        "&search%3Atitle=a%20b&",
+    ] {
+        let body = String::from_utf8(stub.request().body).unwrap();
+        assert!(body.contains(wanted), "{body}");
+    }
+    assert!(!stub.has_more());
 }
 
 #[tokio::test]

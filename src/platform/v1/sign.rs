@@ -4,22 +4,10 @@
 //! over the decoded values, so any encoding would do on the wire; one encoding cannot disagree with
 //! itself.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::{Digest, Sha1};
 
 use crate::hex;
-
-/// What is left as it is: RFC 3986's unreserved characters; a blank becomes `%20`, never `+`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// Percent-encodes one name or value, byte by byte of its UTF-8, with upper-case digits.
-pub(super) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, ESCAPED).to_string()
-}
+use crate::platform::percent::encode;
 
 /// The form body of a signed call: all `params` sorted by name, and `api_signature` at the end.
 ///

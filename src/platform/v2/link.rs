@@ -2,12 +2,16 @@
 //!
 //! A link is signed as it is: it must go out byte for byte as it came.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 use url::Url;
 
+use crate::platform::lenient;
 use crate::platform::link::{Link, is_loopback};
 
 /// Reads an upload link; `None` for one that cannot be used exactly as it is.
@@ -63,6 +67,26 @@ fn expiry(url: &Url) -> Option<Timestamp> {
             .ok();
     }
     let second = value("Expires")?.parse().ok()?;
+    Timestamp::from_second(second).ok()
+}
+
+/// When a token ends, if it is a JSON Web Token that says so (RFC 7519, `exp`). Its signature is
+/// the platform's own affair.
+pub(super) fn token_expiry(token: &str) -> Option<Timestamp> {
+    let mut parts = token.split('.');
+    let (Some(_), Some(claims), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    let exp = claims.get("exp");
+    // RFC 7519 allows fractions; a second less is on the safe side.
+    let second = lenient::signed(exp).or_else(|| {
+        let whole = lenient::decimal(exp)?.floor();
+        format!("{whole:.0}").parse().ok()
+    })?;
     Timestamp::from_second(second).ok()
 }
 
@@ -134,6 +158,26 @@ mod tests {
         ] {
             let link = read(&format!("https://s3.example/k?{query}")).unwrap();
             assert_eq!(second(link.expires_at()), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_token_says_when_it_ends() {
+        let jwt = |claims: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        for (token, expected) in [
+            (jwt("{\"exp\":1482770374,\"x\":1}"), Some(1_482_770_374)),
+            (jwt("{\"exp\":1482770374.9}"), Some(1_482_770_374)),
+            (jwt("{\"exp\":\"1482770374\"}"), Some(1_482_770_374)),
+            (jwt("{\"exp\":1e300}"), None),
+            (jwt("{\"exp\":null}"), None),
+            (jwt("[]"), None),
+            (jwt("{"), None),
+            ("opaque".to_owned(), None),
+            ("a.%%%.b".to_owned(), None),
+            ("a.b.c.d".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(second(token_expiry(&token)), expected, "{token}");
         }
     }
 }

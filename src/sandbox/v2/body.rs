@@ -91,6 +91,11 @@ pub(super) fn read<T: DeserializeOwned>(asked: &Asked<'_>) -> Result<T, Wrong> {
     }
     let wrong = |error: serde_json::Error| Wrong::body(error.to_string());
     let value: Value = serde_json::from_slice(&asked.body).map_err(wrong)?;
+    // serde would take a list for an object of which nothing is said.
+    let objects = value.as_object();
+    if !objects.is_some_and(|object| object.values().all(Value::is_object)) {
+        return Err(Wrong::body("the body is not an object of objects"));
+    }
     if has_null(&value) {
         return Err(Wrong::body("null is not a value"));
     }

@@ -118,7 +118,7 @@ async fn fresh_links_that_are_refused_too_are_no_matter_of_age() {
 async fn an_upload_that_is_over_ends_all_parts() {
     let host = Arc::new(Host::new(pattern(3 * PART), |asked| match asked {
         Asked::Part(1, _) => Deed::Hold(10),
-        Asked::Part(2, _) => Deed::Say(refused("404 Not Found", "NoSuchUpload", "")),
+        Asked::Part(2, _) => Deed::SayWhileHeld(refused("404 Not Found", "NoSuchUpload", "")),
         _ => Deed::Honest,
     }));
     let error = send(host.order()).await.unwrap_err();
@@ -133,7 +133,9 @@ async fn a_token_that_dies_in_the_middle_ends_all_parts() {
     for status in ["401 Unauthorized", "403 Forbidden"] {
         let host = Arc::new(Host::new(pattern(3 * PART), move |asked| match asked {
             Asked::Part(1, _) => Deed::Hold(10),
-            Asked::Part(2, _) => Deed::Say(refused("403 Forbidden", "AccessDenied", "expired")),
+            Asked::Part(2, _) => {
+                Deed::SayWhileHeld(refused("403 Forbidden", "AccessDenied", "expired"))
+            }
             Asked::Page(_, 1..) => Deed::Say(answer(status, "", r#"{"errors":[]}"#)),
             _ => Deed::Honest,
         }));
@@ -202,7 +204,7 @@ async fn stopping_closes_all_connections_and_completes_nothing() {
         let mut sending = Box::pin(send_parts(order, cancel.clone()));
         let seen = Arc::clone(&host);
         let held = tokio::task::spawn_blocking(move || {
-            seen.wait_until(|state| state.most_under_way >= 2 && state.received.len() == 1);
+            seen.wait_until(|state| state.held > 0);
         });
         tokio::select! {
             result = &mut sending => panic!("{result:?}"),

@@ -38,6 +38,8 @@ pub(super) enum Deed {
     Cut(usize),
     /// Reads as much, and then no more until the client closes.
     Hold(usize),
+    /// The same as `Say` once a connection is held.
+    SayWhileHeld(String),
     /// Waits until so many parts are on their way at once.
     Gather(usize),
 }
@@ -57,7 +59,9 @@ pub(super) struct State {
     asked: BTreeMap<u32, usize>,
     under_way: usize,
     pub(super) most_under_way: usize,
-    /// Connections that a deed held, and the client closed.
+    /// Connections that a deed held.
+    pub(super) held: usize,
+    /// Those of them that the client closed.
     pub(super) let_go: usize,
 }
 
@@ -190,24 +194,20 @@ impl Desk<'_> {
             }
             Deed::Hold(bytes) => {
                 peer.take(bytes);
+                self.state().held += 1;
+                self.shared.1.notify_all();
                 peer.until_closed();
                 self.state().let_go += 1;
                 return false;
             }
-            Deed::Gather(count) => {
-                let wait = self.shared.1.wait_timeout_while(
-                    self.state(),
-                    PATIENCE,
-                    |state: &mut State| state.most_under_way < count,
-                );
-                drop(wait.unwrap());
-            }
+            Deed::Gather(count) => self.wait_while(|state| state.most_under_way < count),
+            Deed::SayWhileHeld(_) => self.wait_while(|state| state.held == 0),
             _ => {}
         }
         let Some(request) = peer.rest_of(head) else {
             return false;
         };
-        let said = if let Deed::Say(text) = &deed {
+        let said = if let Deed::Say(text) | Deed::SayWhileHeld(text) = &deed {
             text.clone()
         } else {
             let truth = self.take(asked, &request);
@@ -225,6 +225,14 @@ impl Desk<'_> {
             self.state().under_way += 1;
         }
         !said.is_empty()
+    }
+
+    fn wait_while(&self, is_so: impl Fn(&State) -> bool) {
+        let wait = self
+            .shared
+            .1
+            .wait_timeout_while(self.state(), PATIENCE, |state| is_so(state));
+        drop(wait.unwrap());
     }
 
     fn asked(&self, head: &Request) -> Asked {

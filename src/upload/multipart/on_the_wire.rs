@@ -1,5 +1,6 @@
 //! Tests of transfers in parts that go well.
 
+use std::num::NonZeroU64;
 use std::sync::Mutex;
 
 use super::harness::{Notes, md5, pattern, send};
@@ -87,4 +88,23 @@ async fn a_server_without_md5s_is_believed() {
     let receipt = send(host.order()).await.unwrap();
     assert!(!receipt.verified);
     assert_eq!(host.state().completions, 1);
+}
+
+#[tokio::test]
+async fn a_limit_holds_for_all_parts_together_and_can_be_lifted() {
+    let host = Host::new(pattern(4 * PART), |_| Deed::Honest);
+    let mut order = host.order();
+    order.parts_at_once = NonZeroU32::new(4).unwrap();
+    // No wait for the limit is a stall.
+    order.stall_timeout = Duration::from_millis(500);
+    let (throttle, progress) = (order.throttle.clone(), Arc::clone(&order.progress));
+    throttle.set(NonZeroU64::new(64 * 1024));
+    let mut sending = Box::pin(send(order));
+    let limited = tokio::time::timeout(Duration::from_secs(1), &mut sending).await;
+    assert!(limited.is_err(), "not all of it in a second");
+    let sent = progress.sent();
+    assert!(sent < u64::try_from(PART).unwrap(), "{sent} bytes");
+    throttle.set(None);
+    sending.await.unwrap();
+    host.assert_whole();
 }

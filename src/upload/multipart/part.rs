@@ -103,6 +103,7 @@ impl Sender {
             name: String::new(),
             hash: true,
             segment_size: piece.length,
+            is_part: true,
         };
         let way = Way::Multipart;
         let receipt = fly(way, cargo, &count.flight, self.timeouts, &self.stop).await?;

@@ -210,8 +210,13 @@ fn what_the_web_server_has_not_is_sent_and_the_reason_told() {
             .iter()
             .all(|job| job.method.as_deref() == Some("s3"))
     );
-    site.wait_log("sent by us, since 127.0.0.1 answered HTTP 404 for it");
-    site.wait_log("sent by us, since 127.0.0.1 has 13 bytes of it, and the file has 300000");
+    for (file, why) in files.iter().zip([
+        "sent rather than fetched, as 127.0.0.1 answered HTTP 404 for it",
+        "sent rather than fetched, as 127.0.0.1 has 13 bytes of it, and the file has 300000",
+    ]) {
+        let told = site.output(&["explain", &file.display().to_string()]);
+        assert!(told.contains(why), "{told}");
+    }
     drop(daemon);
 }
 

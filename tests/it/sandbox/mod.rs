@@ -4,10 +4,12 @@
 mod api;
 mod control;
 mod faults;
+mod fetch;
 mod form;
 mod resumable;
 mod resumable_ops;
 mod resumable_wrong;
 mod s3;
 mod segments;
-mod stand;
+pub(crate) mod stand;
+mod v2;
