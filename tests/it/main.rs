@@ -26,6 +26,8 @@ mod renames;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]
+mod s3_server;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod signals;

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 pub(crate) use daemon::Daemon;
-pub(crate) use platform::{Platform, SECRET};
+pub(crate) use platform::{Platform, SECRET, listen};
 pub(crate) use site::{JobRow, Site, sha1_of};
 pub(crate) use web::Web;
 

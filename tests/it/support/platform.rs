@@ -186,7 +186,7 @@ impl Platform {
 }
 
 /// A port of its own.
-fn listen() -> TcpListener {
+pub(crate) fn listen() -> TcpListener {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
