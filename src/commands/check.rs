@@ -1,11 +1,12 @@
 //! `jw-ingest check`: everything that could keep the daemon from working, all of it at once.
 //!
-//! It changes nothing: no database is made, and the only call is a harmless one.
+//! It changes nothing: no database is made, and the only calls are harmless ones.
 
 mod credentials;
 mod database;
 mod finding;
 mod folders;
+mod ftp;
 mod kernel;
 mod network;
 
@@ -94,7 +95,11 @@ fn findings(args: &Args, context: &Context) -> Vec<Finding> {
                 let why = "not tried, since the configuration is not right yet";
                 vec![Finding::warn("credentials", why)]
             },
-            |config| credentials::check(&config),
+            |config| {
+                let mut findings = credentials::check(&config);
+                findings.extend(ftp::check(&config));
+                findings
+            },
         ));
     }
     findings

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeValue;
 use url::{Host, Url};
 
+use super::ftp::Ftp;
 use super::secret;
 use super::section::Section;
 use super::upload::MOST_AT_ONCE;
@@ -19,6 +20,8 @@ pub struct Account {
     pub name: String,
     /// Which API it speaks, with what that API needs.
     pub api: Api,
+    /// Its FTP server, where it has one.
+    pub ftp: Option<Ftp>,
     /// How many of its files are worked on at once, where fewer than `[upload]` allows.
     pub files_at_once: Option<NonZeroU32>,
 }
@@ -68,19 +71,11 @@ const V2_BASE_URL: &str = "https://api.jwplayer.com/v2";
 pub(super) fn read_all(top: &mut Section<'_>) -> BTreeMap<String, Option<Account>> {
     let written = top.has("account");
     let mut accounts = BTreeMap::new();
-    for (name, mut section) in top.named_tables("account") {
+    for (name, section) in top.named_tables("account") {
         if !plain(name) {
             section.fault_here("a name has letters, digits, - and _ only");
         }
-        let at_once = |value: &DeValue<'_>| value::count(value, MOST_AT_ONCE);
-        let files_at_once = section.get("files-at-once", at_once);
-        let api = read(section);
-        let account = api.map(|api| Account {
-            name: name.to_owned(),
-            api,
-            files_at_once,
-        });
-        accounts.insert(name.to_owned(), account);
+        accounts.insert(name.to_owned(), read(name, section));
     }
     if accounts.is_empty() && !written {
         top.fault_here("no account; write a section [account.main] with key and secret-file");
@@ -98,7 +93,30 @@ fn plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(fine)
 }
 
-fn read(mut section: Section<'_>) -> Option<Api> {
+fn read(name: &str, mut section: Section<'_>) -> Option<Account> {
+    let has_ftp = section.has("ftp");
+    let ftp = section.table("ftp").map(|mut ftp| {
+        ftp.rename(format!("[account.{name}.ftp]"));
+        Ftp::read(ftp)
+    });
+    let at_once = |value: &DeValue<'_>| value::count(value, MOST_AT_ONCE);
+    let files_at_once = section.get("files-at-once", at_once);
+    let api = api(section)?;
+    // One that is wrong has its faults noted, and must not look like none.
+    let ftp = match ftp {
+        None if has_ftp => return None,
+        None => None,
+        Some(ftp) => Some(ftp?),
+    };
+    Some(Account {
+        name: name.to_owned(),
+        api,
+        ftp,
+        files_at_once,
+    })
+}
+
+fn api(mut section: Section<'_>) -> Option<Api> {
     let version = section.get("api", version);
     if version.is_none() && section.has("api") {
         // The other keys belong to an API that is not known here: blaming them would mislead.
@@ -114,7 +132,7 @@ fn read(mut section: Section<'_>) -> Option<Api> {
 
 fn v1(section: &mut Section<'_>) -> Option<Api> {
     let key = section.required("key", "\"XOqEAfxj\", the API key of the property", key);
-    let secret = secret::read(section);
+    let secret = secret::read(section, secret::SECRET);
     let base_url = base_url(section, V1_BASE_URL);
     Some(Api::V1 {
         key: key?,
@@ -125,7 +143,7 @@ fn v1(section: &mut Section<'_>) -> Option<Api> {
 
 fn v2(section: &mut Section<'_>) -> Option<Api> {
     let site = section.required("site", "\"XOqEAfxj\", the site ID of the property", site);
-    let token = secret::read(section);
+    let token = secret::read(section, secret::SECRET);
     let token = token.filter(|token| {
         // It goes into an HTTP header as it is (RFC 6750, bearer tokens).
         let is_plain = token
@@ -247,7 +265,7 @@ mod tests {
             ),
             (
                 "site = \"abcd1234\"",
-                "unknown key \"site\"; expected one of: api, base-url, credential, files-at-once, key, secret-file",
+                "unknown key \"site\"; expected one of: api, base-url, credential, files-at-once, ftp, key, secret-file",
             ),
         ] {
             fixture.refuses(("\"abcd1234\"", &after_key(line), 3, says));
@@ -398,7 +416,7 @@ mod tests {
             (
                 "api = \"v2\"\nkey = \"abcd1234\"\nsite = \"abcd1234\"",
                 3,
-                "unknown key \"key\"; expected one of: api, base-url, credential, files-at-once, secret-file, site",
+                "unknown key \"key\"; expected one of: api, base-url, credential, files-at-once, ftp, secret-file, site",
             ),
             (
                 "api = \"v2\"",

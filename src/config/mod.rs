@@ -10,6 +10,7 @@ use std::path::PathBuf;
 pub use account::{Account, Api};
 pub use confirm::Confirm;
 pub use database::Database;
+pub use ftp::{Ftp, Tls};
 pub use globs::Globs;
 pub use problem::{Problem, Problems};
 pub use rate::Rate;
@@ -26,6 +27,7 @@ mod file;
 #[cfg(test)]
 mod fixture;
 mod folders;
+mod ftp;
 mod globs;
 mod problem;
 mod public_url;

@@ -290,6 +290,7 @@ mod tests {
             known.extend(reader.known());
         }
         assert!(known.contains(&("account", "site")), "{known:?}");
+        assert!(known.contains(&("ftp", "key-wait")), "{known:?}");
         assert!(known.len() > 30, "{known:?}");
         let text = full_example();
         let kinds: BTreeSet<&str> = known.iter().map(|(kind, _)| *kind).collect();

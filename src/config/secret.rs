@@ -17,32 +17,65 @@ use super::value;
 /// More than any secret has, bytes: enough to tell a wrong file without swallowing it.
 const MOST: u64 = 4096;
 
-/// Reads the secret that the section names by `secret-file` or `credential`; faults are noted.
-pub(super) fn read(section: &mut Section<'_>) -> Option<SecretString> {
-    let both = section.has("secret-file") && section.has("credential");
-    let neither = !section.has("secret-file") && !section.has("credential");
-    let file = section.get("secret-file", value::absolute);
-    let credential = section.get("credential", credential_name);
+/// A secret, as its section and the messages name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    /// The key that names its file.
+    file: &'static str,
+    /// The key that names its credential.
+    credential: &'static str,
+    /// What it is.
+    what: &'static str,
+    /// What to write where none is named.
+    advice: &'static str,
+    /// Whether it has no blanks; a password may have some.
+    is_word: bool,
+}
+
+/// The API secret of an account.
+pub(super) const SECRET: Kind = Kind {
+    file: "secret-file",
+    credential: "credential",
+    what: "API secret",
+    advice: "no secret; write secret-file = \"/etc/jw-ingest/secret\", \
+             or credential = \"jw-secret\" where systemd passes it in",
+    is_word: true,
+};
+
+/// The password of an FTP server.
+pub(super) const FTP_PASSWORD: Kind = Kind {
+    file: "password-file",
+    credential: "password-credential",
+    what: "FTP password",
+    advice: "no password; write password-file = \"/etc/jw-ingest/ftp-password\", \
+             or password-credential = \"ftp-password\" where systemd passes it in",
+    is_word: false,
+};
+
+/// Reads the secret that the section names by a file or a credential; faults are noted.
+pub(super) fn read(section: &mut Section<'_>, kind: Kind) -> Option<SecretString> {
+    let both = section.has(kind.file) && section.has(kind.credential);
+    let neither = !section.has(kind.file) && !section.has(kind.credential);
+    let file = section.get(kind.file, value::absolute);
+    let credential = section.get(kind.credential, credential_name);
     if both {
-        section.fault(
-            "credential",
-            "secret-file is given too; keep one of the two",
-        );
+        let message = format!("{} is given too; keep one of the two", kind.file);
+        section.fault(kind.credential, message);
         return None;
     }
     if neither {
-        section.fault_here(
-            "no secret; write secret-file = \"/etc/jw-ingest/secret\", \
-             or credential = \"jw-secret\" where systemd passes it in",
-        );
+        section.fault_here(kind.advice);
         return None;
     }
     let Look::Everything { credentials } = section.look() else {
         return None;
     };
     let (key, outcome) = match (file, credential) {
-        (Some(path), _) => ("secret-file", from_file(&path)),
-        (_, Some(name)) => ("credential", from_systemd(&name, credentials.as_deref())),
+        (Some(path), _) => (kind.file, from_file(&path, kind)),
+        (_, Some(name)) => (
+            kind.credential,
+            from_systemd(&name, credentials.as_deref(), kind),
+        ),
         (None, None) => return None,
     };
     outcome.map_err(|message| section.fault(key, message)).ok()
@@ -59,11 +92,12 @@ fn credential_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {
     Ok(name)
 }
 
-fn from_file(path: &Path) -> Result<SecretString, String> {
+fn from_file(path: &Path, kind: Kind) -> Result<SecretString, String> {
     let shown = path.display();
     let found = fs::metadata(path).map_err(|fault| match fault.kind() {
         io::ErrorKind::NotFound => {
-            format!("{shown} does not exist; put the API secret, and nothing else, into it")
+            let what = kind.what;
+            format!("{shown} does not exist; put the {what}, and nothing else, into it")
         }
         _ => format!("{shown} cannot be reached: {fault}"),
     })?;
@@ -76,11 +110,11 @@ fn from_file(path: &Path) -> Result<SecretString, String> {
             "{shown} is open to other users (mode {mode:03o}); run: chmod 600 {shown}"
         ));
     }
-    contents(path)
+    contents(path, kind)
 }
 
 /// The group bits of a credential are systemd's own doing, so its mode is not looked at.
-fn from_systemd(name: &str, directory: Option<&Path>) -> Result<SecretString, String> {
+fn from_systemd(name: &str, directory: Option<&Path>, kind: Kind) -> Result<SecretString, String> {
     let Some(directory) = directory else {
         return Err(format!(
             "$CREDENTIALS_DIRECTORY is not set, as only systemd sets it: start it as a service \
@@ -94,10 +128,10 @@ fn from_systemd(name: &str, directory: Option<&Path>) -> Result<SecretString, St
             "no such credential; put LoadCredential={name}:FILE into the unit's [Service] section"
         ));
     }
-    contents(&path)
+    contents(&path, kind)
 }
 
-fn contents(path: &Path) -> Result<SecretString, String> {
+fn contents(path: &Path, kind: Kind) -> Result<SecretString, String> {
     let shown = path.display();
     let mut bytes = Vec::new();
     fs::File::open(path)
@@ -108,14 +142,21 @@ fn contents(path: &Path) -> Result<SecretString, String> {
                  or systemd pass it in as a credential"
             )
         })?;
-    let text = std::str::from_utf8(&bytes).unwrap_or("\0").trim();
+    let text = std::str::from_utf8(&bytes).unwrap_or("\0");
+    let text = if kind.is_word {
+        text.trim()
+    } else {
+        text.trim_end_matches(['\r', '\n'])
+    };
+    let what = kind.what;
     if text.is_empty() {
-        return Err(format!("{shown} is empty; put the API secret into it"));
+        return Err(format!("{shown} is empty; put the {what} into it"));
     }
-    let odd = |letter: char| letter.is_whitespace() || letter.is_control();
+    let odd = |letter: char| letter.is_control() || (kind.is_word && letter.is_whitespace());
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MOST) || text.contains(odd) {
+        let unit = if kind.is_word { "word" } else { "line" };
         return Err(format!(
-            "{shown} holds more than one word; put the API secret, and nothing else, into it"
+            "{shown} holds more than one {unit}; put the {what}, and nothing else, into it"
         ));
     }
     Ok(SecretString::from(text))

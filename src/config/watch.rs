@@ -91,10 +91,9 @@ impl Method {
     /// Whether an account that speaks this API has such a way.
     fn suits(self, api: &Api) -> bool {
         match self {
-            Self::Auto | Self::Fetch => true,
+            Self::Auto | Self::Fetch | Self::Ftp => true,
             Self::S3 | Self::Form | Self::Resumable => matches!(api, Api::V1 { .. }),
             Self::Direct | Self::Multipart => matches!(api, Api::V2 { .. }),
-            Self::Ftp => false,
         }
     }
 
@@ -200,6 +199,13 @@ impl<'a> Draft<'a> {
     }
 
     fn check_method(&self, account: &Account) {
+        if self.method == Method::Ftp && account.ftp.is_none() {
+            let message = format!(
+                "\"ftp\" needs a section [account.{}.ftp] with host, user, and password-file",
+                account.name
+            );
+            self.section.fault("method", message);
+        }
         if self.method.suits(&account.api) {
             return;
         }
@@ -317,6 +323,10 @@ mod tests {
             (
                 "method = \"http\"",
                 "\"http\" is not a method; expected one of: auto, s3, form, resumable, direct, multipart, fetch, ftp",
+            ),
+            (
+                "method = \"ftp\"",
+                "method: \"ftp\" needs a section [account.main.ftp] with host, user, and password-file",
             ),
         ] {
             fixture.refuses((

@@ -17,6 +17,7 @@ mod disk;
 mod dispatch;
 mod fate;
 mod fetch;
+mod ftp;
 mod intake;
 mod live;
 mod pause;

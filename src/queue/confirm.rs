@@ -59,12 +59,13 @@ pub struct Facts {
     pub size: Option<i64>,
 }
 
-/// All jobs of the account that wait, the one that is due first in front.
+/// All jobs of the account that wait for their video, the one that is due first in front.
 pub fn waiting(db: &Connection, account: &str) -> Result<Vec<Waiting>, Error> {
     let mut statement = db.prepare_cached(
         "SELECT id, watch, account, path, dev, ino, size, mtime_ns, ctime_ns, method, attempts, failing_since,
                 video_key, run_at, coalesce(sent_at, created_at) AS sent_at, md5, status FROM jobs
-         WHERE account = ?1 AND state = 'queued' AND step = 'confirm' ORDER BY run_at, id",
+         WHERE account = ?1 AND state = 'queued' AND step = 'confirm' AND video_key IS NOT NULL
+         ORDER BY run_at, id",
     )?;
     let rows = statement.query_map([account], |row| {
         Ok(Waiting {

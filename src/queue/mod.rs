@@ -15,6 +15,7 @@ mod db;
 pub mod enqueue;
 mod error;
 pub mod fetch;
+pub mod ftp;
 pub mod job;
 pub mod operator;
 pub mod outcome;

@@ -48,7 +48,10 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     let after_bytes = job.state != State::Queued && job.step == Step::Confirm;
     if after_bytes && !is_unfinished(&job) {
         let reason = "the platform could not use it, or never got it; it is uploaded again";
-        withdraw::video(db, id, reason, now)?;
+        // What was sent by FTP is known by its looks only: too little to delete it.
+        if job.method.as_deref() != Some(Way::Ftp.word()) {
+            withdraw::video(db, id, reason, now)?;
+        }
         forget_video(db, id)?;
         forget_transfer(db, id)?;
     }
@@ -93,9 +96,11 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
             forget_video(db, id)?;
         }
         (State::Queued, Step::Confirm) => {
-            let key = job.video_key.unwrap_or_default();
+            let video = job
+                .video_key
+                .map_or_else(|| "its video".to_owned(), |key| format!("video {key}"));
             return Ok(Answer::Refused(format!(
-                "job {id} is uploaded already: delete video {key} on the platform if it must go"
+                "job {id} is uploaded already: delete {video} on the platform if it must go"
             )));
         }
         (State::Queued | State::Running | State::Failed, _) => {}

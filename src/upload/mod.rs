@@ -12,6 +12,7 @@ mod error;
 mod exchange;
 mod flight;
 mod form;
+pub mod ftp;
 mod hash;
 #[cfg(test)]
 mod interrupted;

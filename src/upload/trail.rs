@@ -41,6 +41,7 @@ pub(super) fn start(file: Arc<File>, size: u64, flight: Arc<Flight>) -> io::Resu
                 done,
                 sum: Md5::new(),
                 at: 0,
+                size,
             };
             let mut walked = Ok(());
             for (at, buffer) in buffers {
@@ -83,6 +84,7 @@ struct Follower {
     done: oneshot::Sender<io::Result<String>>,
     sum: Md5,
     at: u64,
+    size: u64,
 }
 
 impl Follower {
@@ -110,7 +112,7 @@ impl Follower {
             self.add(&buffer);
             // Once all is sent, the sum is the only thing that still moves; until then it must not
             // hide a network that stands still.
-            if self.flight.is_released() {
+            if self.flight.is_released() || self.flight.sent() >= self.size {
                 self.flight.pulse();
             }
         }

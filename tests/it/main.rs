@@ -12,6 +12,8 @@ mod database;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod ftp;
+#[cfg(test)]
 mod line;
 #[cfg(test)]
 mod operator;

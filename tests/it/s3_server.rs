@@ -97,7 +97,7 @@ const NEVER: usize = usize::MAX;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_put_by_a_link_of_either_version_arrives_whole() {
-    let server = Server::start().await;
+    let server = Server::start();
     for way in [Way::S3, Way::Direct] {
         for version in Version::ALL {
             let (file, bytes) = file(7 * MIB + 1);
@@ -113,7 +113,7 @@ async fn a_put_by_a_link_of_either_version_arrives_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_is_forged_or_over_is_refused_and_told_apart() {
-    let server = Server::start().await;
+    let server = Server::start();
     for version in Version::ALL {
         let good = server.link(version, "k");
         let path = "/videos/k";
@@ -165,7 +165,7 @@ async fn a_link_that_is_forged_or_over_is_refused_and_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_become_one_file_also_by_links_that_had_to_be_fetched_again() {
-    let server = Server::start().await;
+    let server = Server::start();
     for (key, size) in [("many", 8 * PART + 1), ("even", 2 * PART), ("one", 3)] {
         let (file, bytes) = file(size);
         let pass = server.begin(key).await;
@@ -183,7 +183,7 @@ async fn parts_become_one_file_also_by_links_that_had_to_be_fetched_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_arrived_before_a_break_is_not_sent_again() {
-    let server = Server::start().await;
+    let server = Server::start();
     let (file, bytes) = file(9 * PART + 4);
     let pass = server.begin("k").await;
     server.let_through(3);

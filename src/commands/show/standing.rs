@@ -94,6 +94,15 @@ pub fn sentence(job: &Job, around: Around<'_>) -> String {
             },
         ),
         (State::Running, Step::Confirm) => "is looked at now".to_owned(),
+        (State::Done, _) if job.video_key.is_none() => format!(
+            "is done{}, without a key: {}",
+            ended("since", job, present),
+            text::line(
+                job.last_error
+                    .as_deref()
+                    .unwrap_or("no reason was recorded")
+            )
+        ),
         (State::Done, _) => format!(
             "is done: its video is {key}, ready{}",
             ended("since", job, present)
@@ -255,6 +264,11 @@ fn waiting_for_ready(job: &Job, key: &str, around: Around<'_>) -> String {
     } else {
         "the next look is due".to_owned()
     };
+    if job.video_key.is_none() {
+        return format!(
+            "was sent by FTP{sent}, and its video is looked for on the platform; {look}"
+        );
+    }
     // The bytes of a fetch are not ours to send, and `sent` is when the platform was asked for it.
     let what = if job.method.as_deref() == Some(Way::Fetch.word()) {
         format!("was given to the platform to fetch as video {key}")

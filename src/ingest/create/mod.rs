@@ -19,7 +19,7 @@ use super::fate::{self, Failure};
 use super::fetch::{self, Plan};
 use super::persist::persist;
 use super::worker::{Next, Task};
-use super::{disk, trouble};
+use super::{disk, ftp, trouble};
 use crate::clock;
 use crate::disposition::Disposition;
 use crate::platform::Client;
@@ -76,6 +76,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         }
     };
     match choose(task, (&settings, client), lease, fetch).await? {
+        Ok(choice) if choice.way == Way::Ftp => ftp::begin(task, lease, choice.why.into()).await,
         Ok(choice) => call::create(task, lease, client, (choice, order)).await,
         Err(refusal) => {
             let failure = Failure::new(&refusal, Disposition::Permanent);
@@ -117,7 +118,11 @@ async fn choose(
         wanted,
         api: client.version(),
         fetch,
-        has_ftp: false,
+        has_ftp: settings
+            .config
+            .accounts
+            .get(&lease.job.account)
+            .is_some_and(|account| account.ftp.is_some()),
         form_broke,
     };
     Ok(choice::choose(&case, &settings.config.upload))

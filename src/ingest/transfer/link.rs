@@ -71,7 +71,7 @@ fn before_last_byte(task: &Task, lease: &Lease) -> Box<dyn FnOnce() -> Result<()
 }
 
 /// Notes how far a resumable upload is for certain; where to go on the server itself tells.
-fn on_confirmed(task: &Task, lease: &Lease) -> upload::OnConfirmed {
+pub(in crate::ingest) fn on_confirmed(task: &Task, lease: &Lease) -> upload::OnConfirmed {
     let (queue, lease) = (task.context.queue.clone(), lease.clone());
     Box::new(move |bytes| {
         let (lease, bytes) = (lease.clone(), i64::try_from(bytes).unwrap_or(i64::MAX));

@@ -9,6 +9,8 @@ mod end;
 mod link;
 mod multipart;
 
+pub(super) use self::link::on_confirmed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use super::fate;
 use super::persist::persist;
 use super::source::Problem;
 use super::worker::{Next, Task};
-use super::{disk, trouble};
+use super::{disk, ftp, trouble};
 use crate::clock;
 use crate::platform::{Grant, VideoKey};
 use crate::queue::outcome::{self, Report};
@@ -36,6 +38,9 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         outcome::begin(db, &begun, Step::Transfer, now)
     })
     .await?;
+    if lease.job.method.as_deref() == Some(Way::Ftp.word()) {
+        return ftp::run(task, lease).await;
+    }
     let Some((ticket, key, way)) = parts(lease) else {
         return start_over(task, lease, "the upload link was lost").await;
     };

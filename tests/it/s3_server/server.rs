@@ -59,7 +59,8 @@ struct Upload {
 }
 
 impl Server {
-    pub(super) async fn start() -> Self {
+    /// Within a runtime.
+    pub(super) fn start() -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());

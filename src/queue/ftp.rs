@@ -1,0 +1,186 @@
+//! Jobs that go by FTP: no video is created for them, and no key comes back.
+//!
+//! A worker takes such a job from `create` to `transfer` without a key; its ticket holds the name
+//! that the file is about to get on the server. In `confirm` it waits without a key until a video is
+//! found that can only be its own, or its time is over.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::confirm::Waiting;
+use super::error::Error;
+use super::job::{JobId, Lease};
+use super::outcome::{self, Report, close_attempt};
+use super::sql::{At, StoredPath};
+use super::ticket;
+use crate::way::Way;
+
+/// The job will go by FTP: on to its transfer.
+pub fn begins(db: &Connection, lease: &Lease, why: &str, now: Timestamp) -> Result<(), Error> {
+    outcome::held(db, lease)?;
+    let (id, word) = (lease.job.id, Way::Ftp.word());
+    db.prepare_cached(
+        "UPDATE jobs SET step = 'transfer', method = ?2, method_why = ?3 WHERE id = ?1",
+    )?
+    .execute(params![id.0, word, why])?;
+    db.prepare_cached("UPDATE attempts SET method = ?2 WHERE job_id = ?1 AND outcome IS NULL")?
+        .execute(params![id.0, word])?;
+    db.prepare_cached(
+        "INSERT INTO tickets (job_id, link) VALUES (?1, '')
+         ON CONFLICT (job_id) DO UPDATE SET link = '', expires_at = NULL, last_byte_at = NULL, confirmed_bytes = 0",
+    )?
+    .execute([id.0])?;
+    close_attempt(db, id, "done", &Report::default(), now)
+}
+
+/// The account has no FTP server any more: another way is chosen.
+pub fn goes_another_way(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), Error> {
+    outcome::held(db, lease)?;
+    let id = lease.job.id;
+    db.prepare_cached("UPDATE jobs SET step = 'create', method = NULL, method_why = NULL, md5 = NULL WHERE id = ?1")?
+        .execute([id.0])?;
+    ticket::forget_transfer(db, id)?;
+    close_attempt(db, id, "transient", &Report::default(), now)
+}
+
+/// What the server was last seen to have of the file, bytes.
+pub fn confirmed(db: &Connection, job: JobId) -> Result<u64, Error> {
+    let bytes: Option<i64> = db
+        .prepare_cached("SELECT max(confirmed_bytes) FROM tickets WHERE job_id = ?1")?
+        .query_row([job.0], |row| row.get(0))?;
+    Ok(bytes
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or_default())
+}
+
+/// Before the file gets its name on the server: from here on it may have it.
+pub fn gets_its_name(
+    db: &Connection,
+    lease: &Lease,
+    (name, md5): (&str, Option<&str>),
+    now: Timestamp,
+) -> Result<(), Error> {
+    ticket::last_byte(db, lease, now)?;
+    let id = lease.job.id;
+    db.prepare_cached("UPDATE tickets SET link = ?2 WHERE job_id = ?1")?
+        .execute(params![id.0, name])?;
+    db.prepare_cached("UPDATE jobs SET md5 = coalesce(?2, md5) WHERE id = ?1")?
+        .execute(params![id.0, md5])?;
+    Ok(())
+}
+
+/// The file has its name on the server, since `named_at`: its key is looked for, first at `run_at`.
+pub fn sent(
+    db: &Connection,
+    lease: &Lease,
+    (named_at, run_at): (Timestamp, Timestamp),
+    (report, now): (&Report, Timestamp),
+) -> Result<(), Error> {
+    outcome::transferred(db, lease, None, run_at, (report, now))?;
+    db.prepare_cached("UPDATE jobs SET sent_at = ?2 WHERE id = ?1")?
+        .execute(params![lease.job.id.0, At(named_at)])?;
+    Ok(())
+}
+
+/// A job whose key is looked for.
+#[derive(Debug, Clone)]
+pub struct Seeking {
+    /// The job.
+    pub id: JobId,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its mark.
+    pub ingest_id: String,
+    /// When the file got its name on the server.
+    pub sent_at: Timestamp,
+    /// MD5 of what was sent, where known.
+    pub md5: Option<String>,
+    /// Size of what was sent, bytes.
+    pub size: i64,
+}
+
+/// The account's jobs whose key is due to be looked for, a few at a time.
+pub fn seeking(
+    db: &Connection,
+    account: &str,
+    now: Timestamp,
+    most: u32,
+) -> Result<Vec<Seeking>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, path, ingest_id, coalesce(sent_at, created_at) AS sent_at, md5, size FROM jobs
+         WHERE account = ?1 AND state = 'queued' AND step = 'confirm' AND video_key IS NULL AND run_at <= ?2
+         ORDER BY run_at, id LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![account, At(now), most], |row| {
+        Ok(Seeking {
+            id: JobId(row.get("id")?),
+            path: row.get::<_, StoredPath>("path")?.0,
+            ingest_id: row.get("ingest_id")?,
+            sent_at: row.get::<_, At>("sent_at")?.0,
+            md5: row.get("md5")?,
+            size: row.get("size")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether a video is a job's already.
+pub fn is_taken(db: &Connection, video_key: &str) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM jobs WHERE video_key = ?1")?
+        .exists([video_key])?)
+}
+
+/// The video is there: from now on the job waits for it to be ready, like all others.
+pub fn found(db: &Connection, id: JobId, video_key: &str, now: Timestamp) -> Result<bool, Error> {
+    if is_taken(db, video_key)? {
+        return Ok(false);
+    }
+    let changed = db
+        .prepare_cached(
+            "UPDATE jobs SET video_key = ?2, run_at = ?3, sent_at = ?3, last_error = NULL
+             WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
+        )?
+        .execute(params![id.0, video_key, At(now)])?;
+    Ok(changed == 1)
+}
+
+/// Not found yet: looked for again at `run_at`.
+pub fn later(db: &Connection, id: JobId, run_at: Timestamp) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET run_at = ?2
+         WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
+    )?
+    .execute(params![id.0, At(run_at)])?;
+    Ok(())
+}
+
+/// Not found in its time: done all the same, and it says so.
+pub fn never_found(
+    db: &Connection,
+    id: JobId,
+    message: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE jobs SET state = 'done', last_error = ?2, finished_at = ?3, failing_since = NULL
+             WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
+        )?
+        .execute(params![id.0, message, At(now)])?;
+    Ok(changed == 1)
+}
+
+/// The video that was taken for the job's turned out to be another: it is left alone, and the search
+/// goes on. Answers whether the job is one that was sent by FTP; no other lets go of its video so.
+pub fn let_go(db: &Connection, job: &Waiting, run_at: Timestamp) -> Result<bool, Error> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE jobs SET video_key = NULL, status = NULL, duration = NULL, platform_size = NULL, run_at = ?3
+             WHERE id = ?1 AND video_key = ?2 AND method = 'ftp' AND state = 'queued' AND step = 'confirm'",
+        )?
+        .execute(params![job.id.0, job.video_key, At(run_at)])?;
+    Ok(changed == 1)
+}
