@@ -142,22 +142,7 @@ fn list_as_table(
             .map(|watch| (watch.name.as_str(), watch.path.clone()))
             .collect(),
     };
-    for paused in &view.paused {
-        context
-            .screen
-            .line(standing::pause(paused, &context.present))?;
-    }
-    if view.daemon == Some(false) && is_any_open(db)? {
-        context
-            .screen
-            .line("the daemon does not run: nothing moves until it is started")?;
-    }
-    if args.states.is_empty() && view.daemon != Some(false) {
-        // Without a daemon, the notes are of one that was stopped.
-        if let Some(line) = standing::settling(&settling::all(db, args.watch.as_deref())?) {
-            context.screen.line(line)?;
-        }
-    }
+    say_what_holds_for_all(args, db, &view, context)?;
     if jobs.is_empty() {
         context.screen.flush()?;
         remark("no jobs");
@@ -183,6 +168,32 @@ fn list_as_table(
         ));
     }
     Ok(Exit::Done)
+}
+
+/// What stands above the table: paused accounts, a daemon that does not run, files that settle.
+fn say_what_holds_for_all(
+    args: &Args,
+    db: &Connection,
+    view: &View<'_>,
+    context: &mut Context,
+) -> Result<(), CommandError> {
+    for paused in &view.paused {
+        context
+            .screen
+            .line(standing::pause(paused, &context.present))?;
+    }
+    if view.daemon == Some(false) && is_any_open(db)? {
+        context
+            .screen
+            .line("the daemon does not run: nothing moves until it is started")?;
+    }
+    if args.states.is_empty() && view.daemon != Some(false) {
+        // Without a daemon, the notes are of one that was stopped.
+        if let Some(line) = standing::settling(&settling::all(db, args.watch.as_deref())?) {
+            context.screen.line(line)?;
+        }
+    }
+    Ok(())
 }
 
 fn filter(args: &Args, limit: Option<u32>) -> Filter {
