@@ -53,7 +53,7 @@ fn parameter(text: &str) -> Result<(String, String), &'static str> {
 /// # Errors
 /// See [`CommandError`].
 pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let config = config::load(&context.config)?;
+    let config = config::load_to_wait(&context.config)?;
     let client = Client::new(account(&config, args.account.as_deref())?)?;
     let path = format!("/{}", args.path.trim_start_matches('/'));
     let parameters: Vec<_> = args

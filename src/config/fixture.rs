@@ -50,7 +50,11 @@ impl Fixture {
     /// Parses a text, with `{dir}` filled in; credentials are looked for in the fixture.
     pub(super) fn parse(&self, text: &str) -> Result<Config, Problems> {
         let credentials = Some(self.path("."));
-        self.parse_with(text, &Look::Everything { credentials })
+        let look = Look::Everything {
+            credentials,
+            away: false,
+        };
+        self.parse_with(text, &look)
     }
 
     pub(super) fn parse_with(&self, text: &str, look: &Look) -> Result<Config, Problems> {

@@ -9,36 +9,52 @@ use std::path::{Path, PathBuf};
 
 use super::watch::Draft;
 
+/// Why a folder cannot be used.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// What is wrong with it, and what to do.
+    pub(super) text: String,
+    /// It may become right by itself, as when a share is mounted.
+    pub(super) may_pass: bool,
+}
+
 /// The canonical path of a folder that is there and can be listed.
 ///
 /// # Errors
 /// What is wrong with it, and what to do.
-pub(super) fn usable(path: &Path) -> Result<PathBuf, String> {
+pub(super) fn usable(path: &Path) -> Result<PathBuf, Fault> {
     let shown = path.display();
-    let unreachable = |fault: io::Error| match fault.kind() {
-        io::ErrorKind::NotFound => {
-            format!("{shown} does not exist; make the folder, or correct the path")
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            "{shown} cannot be reached: {fault}; let the daemon's user into it and every folder above"
-        ),
-        _ => format!("{shown} cannot be reached: {fault}"),
+    let unreachable = |fault: io::Error| Fault {
+        text: match fault.kind() {
+            io::ErrorKind::NotFound => {
+                format!("{shown} does not exist; make the folder, or correct the path")
+            }
+            io::ErrorKind::PermissionDenied => format!(
+                "{shown} cannot be reached: {fault}; let the daemon's user into it and every folder above"
+            ),
+            _ => format!("{shown} cannot be reached: {fault}"),
+        },
+        may_pass: true,
     };
     let canonical = path.canonicalize().map_err(unreachable)?;
     let found = fs::metadata(&canonical).map_err(unreachable)?;
     if !found.is_dir() {
-        return Err(format!(
-            "{shown} is not a folder; name the folder that files are put into"
-        ));
+        return Err(Fault {
+            text: format!("{shown} is not a folder; name the folder that files are put into"),
+            may_pass: false,
+        });
     }
     // Listing needs one permission of the folder, and reaching what is in it another.
     let listed = fs::read_dir(&canonical).and_then(|_| fs::metadata(canonical.join(".")));
     match listed {
         Ok(_) => Ok(canonical),
-        Err(fault) => Err(format!(
-            "{shown} cannot be read: {fault}; let the daemon's user read and enter it, \
-             such as by its group (see SupplementaryGroups= in systemd)"
-        )),
+        Err(fault) => Err(Fault {
+            text: format!(
+                "{shown} cannot be read: {fault}; let the daemon's user read and enter it, \
+                 such as by its group (see SupplementaryGroups= in systemd)"
+            ),
+            may_pass: true,
+        }),
     }
 }
 
@@ -108,7 +124,7 @@ fn named(draft: &Draft<'_>, key: &str) -> String {
 }
 
 /// The path with all of it that exists made canonical.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     for there in path.ancestors() {
         if let (Ok(canonical), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
             return canonical.join(rest);
@@ -120,6 +136,7 @@ fn resolved(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{Fixture, LEAST};
+    use super::super::reader::Look;
 
     #[test]
     fn unusable_folders_are_refused() {
@@ -139,6 +156,23 @@ mod tests {
         ] {
             fixture.refuses(("{dir}/news", path, 7, says));
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_away_may_be_waited_for() {
+        let fixture = Fixture::new();
+        let look = Look::Everything {
+            credentials: Some(fixture.path(".")),
+            away: true,
+        };
+        let of = |path: &str| {
+            let text = LEAST.replace("{dir}/news", path);
+            fixture.parse_with(&text, &look)
+        };
+        let config = of("{dir}/link/away/still").unwrap();
+        assert_eq!(config.watches[0].path, fixture.path("news/away/still"));
+        let refusal = of("{dir}/secret").unwrap_err().to_string();
+        assert!(refusal.contains("is not a folder"), "{refusal}");
     }
 
     #[test]

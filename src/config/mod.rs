@@ -15,10 +15,11 @@ pub use globs::Globs;
 pub use problem::{Problem, Problems};
 pub use rate::Rate;
 pub use rates::{InForce, Rates};
-pub use read::{load, load_outline, parse};
+pub use read::{load, load_outline, load_to_wait, parse};
 pub use retry::Retry;
 pub use upload::Upload;
 pub use watch::{Method, Watch};
+pub use watching::{Marker, Mode, Watching};
 
 mod account;
 mod confirm;
@@ -42,6 +43,7 @@ mod section;
 mod upload;
 mod value;
 mod watch;
+mod watching;
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/jw-ingest/daemon.toml";

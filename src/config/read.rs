@@ -23,10 +23,31 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     parse(&file::text_of(path)?, path)
 }
 
+/// Like [`load`], but a folder may be away: the daemon waits for it.
+///
+/// # Errors
+/// Every other fault at once.
+pub fn load_to_wait(path: &Path) -> Result<Config, Problems> {
+    let credentials = credentials();
+    let look = Look::Everything {
+        credentials,
+        away: true,
+    };
+    parse_with(&file::text_of(path)?, path, &look)
+}
+
 /// Like [`load`], from a text that is already in memory; `file` is for the messages.
 pub fn parse(text: &str, file: &Path) -> Result<Config, Problems> {
-    let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    parse_with(text, file, &Look::Everything { credentials })
+    let credentials = credentials();
+    let look = Look::Everything {
+        credentials,
+        away: false,
+    };
+    parse_with(text, file, &look)
+}
+
+fn credentials() -> Option<PathBuf> {
+    env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// Reads the configuration without its secrets, and without looking at the folders.

@@ -12,10 +12,12 @@ use super::problem::{Problem, Problems};
 pub(super) enum Look {
     /// The text only: no secret is read, no folder has to exist.
     TextOnly,
-    /// Secrets are read, and folders must be there.
+    /// Secrets are read, and folders looked at.
     Everything {
         /// `$CREDENTIALS_DIRECTORY`, which systemd sets for `LoadCredential=`.
         credentials: Option<PathBuf>,
+        /// Whether a folder may be away for now, as a share that is not mounted yet.
+        away: bool,
     },
 }
 

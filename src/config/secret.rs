@@ -67,7 +67,7 @@ pub(super) fn read(section: &mut Section<'_>, kind: Kind) -> Option<SecretString
         section.fault_here(kind.advice);
         return None;
     }
-    let Look::Everything { credentials } = section.look() else {
+    let Look::Everything { credentials, .. } = section.look() else {
         return None;
     };
     let (key, outcome) = match (file, credential) {
@@ -247,7 +247,10 @@ mod tests {
     #[test]
     fn a_credential_outside_systemd_says_how_to_get_it() {
         let text = LEAST.replace(FILE, "credential = \"jw-secret\"");
-        let look = Look::Everything { credentials: None };
+        let look = Look::Everything {
+            credentials: None,
+            away: false,
+        };
         let refusal = Fixture::new().parse_with(&text, &look).unwrap_err();
         let says = "daemon.toml:3: [account.main]: credential: $CREDENTIALS_DIRECTORY is not set";
         assert!(refusal.to_string().starts_with(says), "{refusal}");

@@ -14,6 +14,7 @@ use super::public_url::{self, Urls};
 use super::reader::Look;
 use super::section::Section;
 use super::value;
+use super::watching::Watching;
 
 /// `[[watch]]`: one folder.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Watch {
     pub exclude: Globs,
     /// How long a file must stay unchanged under our own eyes.
     pub settle: Duration,
+    /// How files are found, and when one counts as whole.
+    pub watching: Watching,
     /// Which way the bytes go.
     pub method: Method,
     /// Where the folder is served on the web too; its path ends in `/`.
@@ -127,6 +130,7 @@ pub(super) struct Draft<'a> {
     include: Option<Globs>,
     exclude: Option<Globs>,
     settle: Duration,
+    watching: Watching,
     method: Method,
     urls: Urls,
 }
@@ -140,9 +144,14 @@ impl<'a> Draft<'a> {
         let path = section.required("path", "\"/srv/video/news\", the folder", value::absolute);
         let path = path.and_then(|path| match section.look() {
             Look::TextOnly => Some(path.canonicalize().unwrap_or(path)),
-            Look::Everything { .. } => folders::usable(&path)
-                .map_err(|fault| section.fault("path", fault))
-                .ok(),
+            Look::Everything { away, .. } => match folders::usable(&path) {
+                Ok(path) => Some(path),
+                Err(fault) if *away && fault.may_pass => Some(folders::resolved(&path)),
+                Err(fault) => {
+                    section.fault("path", fault.text);
+                    None
+                }
+            },
         });
         let account = section.get("account", value::text);
         let recursive = section.get("recursive", value::flag).unwrap_or(true);
@@ -161,6 +170,7 @@ impl<'a> Draft<'a> {
         let settle = section
             .get("settle", |value| value::duration(value, bounds))
             .unwrap_or(SETTLE);
+        let watching = Watching::read(&mut section);
         let method = section.get("method", method).unwrap_or(Method::Auto);
         let urls = public_url::read(&mut section, method);
         Self {
@@ -172,6 +182,7 @@ impl<'a> Draft<'a> {
             include,
             exclude,
             settle,
+            watching,
             method,
             urls,
         }
@@ -192,6 +203,7 @@ impl<'a> Draft<'a> {
             include: self.include?,
             exclude: self.exclude?,
             settle: self.settle,
+            watching: self.watching,
             method: self.method,
             public_url: self.urls.public,
             allow_private_urls: self.urls.allow_private,
@@ -292,7 +304,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, allow-private-urls, exclude, include, method, name, path, public-url, recursive, settle",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, allow-private-urls, done-marker, exclude, follow-links, include, incomplete-after, method, mode, name, path, poll-interval, public-url, recursive, settle",
             ),
             (
                 "settle = 10",

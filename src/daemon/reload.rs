@@ -7,7 +7,7 @@ use crate::ingest::Settings;
 /// The new settings, unless they are bad, which is logged.
 pub(super) async fn read(present: &Config) -> Option<Settings> {
     let file = present.file.clone();
-    let read = tokio::task::spawn_blocking(move || config::load(&file)).await;
+    let read = tokio::task::spawn_blocking(move || config::load_to_wait(&file)).await;
     let next = match read {
         Ok(Ok(next)) => next,
         Ok(Err(problems)) => {
@@ -53,6 +53,7 @@ pub(super) fn folders_differ(a: &Config, b: &Config) -> bool {
                     watch.recursive,
                     patterns,
                     watch.settle,
+                    watch.watching.clone(),
                 )
             })
             .collect()

@@ -1,7 +1,9 @@
 //! Takes in what the watches report: settled files become jobs, waiting ones are noted for people.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,6 +16,7 @@ use crate::queue::settling::{self, Settling};
 use crate::queue::{Error, JobId};
 use crate::text;
 use crate::watch::Report;
+use crate::watch::container::Flaw;
 
 /// Reports that go into one transaction: ten thousand files dropped at once cost a few of them.
 const AT_ONCE: usize = 1000;
@@ -68,6 +71,8 @@ impl Barriers {
 #[derive(Clone)]
 enum Entry {
     Job(NewJob),
+    /// A file that is not fit to be uploaded, and why.
+    Refused(NewJob, String),
     Moved {
         job: JobId,
         old_path: PathBuf,
@@ -105,12 +110,20 @@ async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
 
 fn entry(settings: &Settings, report: Report) -> Option<Entry> {
     match report {
-        Report::Settled(file) => Some(Entry::Job(NewJob {
-            account: settings.watch(&file.watch)?.account.clone(),
-            watch: file.watch,
-            path: file.path,
-            identity: file.identity,
-        })),
+        Report::Settled(file) => {
+            let watch = settings.watch(&file.watch)?;
+            let rest = watch.watching.incomplete_after;
+            let new = NewJob {
+                account: watch.account.clone(),
+                watch: file.watch,
+                path: file.path,
+                identity: file.identity,
+            };
+            Some(match file.flaw {
+                None => Entry::Job(new),
+                Some(flaw) => Entry::Refused(new, refusal(flaw, rest)),
+            })
+        }
         Report::Waiting {
             watch,
             path,
@@ -133,6 +146,12 @@ fn entry(settings: &Settings, report: Report) -> Option<Entry> {
     }
 }
 
+/// Why an incomplete file is not uploaded.
+fn refusal(flaw: Flaw, rest: Duration) -> String {
+    let rest = SignedDuration::try_from(rest).unwrap_or(SignedDuration::MAX);
+    format!("not uploaded: {flaw}, and it stayed unchanged for {rest:#} (incomplete-after)")
+}
+
 /// Files whose job has another name that nothing has any more: a rename is followed, not uploaded
 /// again. A hard link is another file to us: both names are there.
 async fn follow_renames(context: &Context, entries: &mut Vec<Entry>) -> Result<(), Error> {
@@ -140,7 +159,9 @@ async fn follow_renames(context: &Context, entries: &mut Vec<Entry>) -> Result<(
     let names = persist(context, move |db| {
         let names = asked.iter().map(|entry| match entry {
             Entry::Job(new) => enqueue::other_names(db, new),
-            Entry::Moved { .. } | Entry::Waiting(..) | Entry::Gone(_) => Ok(Vec::new()),
+            Entry::Refused(..) | Entry::Moved { .. } | Entry::Waiting(..) | Entry::Gone(_) => {
+                Ok(Vec::new())
+            }
         });
         names.collect::<Result<Vec<_>, _>>()
     })
@@ -184,6 +205,13 @@ fn write(
             Enqueued::New(id) => Some((new.path.clone(), id)),
             Enqueued::Known(..) => None,
         }),
+        Entry::Refused(new, reason) => {
+            if let Enqueued::New(id) = enqueue::refused(db, new, reason, now)? {
+                let path = text::path(&new.path);
+                tracing::error!(job.id = id.0, "{path}: failed: {reason}");
+            }
+            Ok(None)
+        }
         Entry::Moved { job, old_path, new } => {
             Ok(match enqueue::moved(db, (*job, old_path), new, now)? {
                 Enqueued::New(id) => Some((new.path.clone(), id)),

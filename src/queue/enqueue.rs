@@ -72,6 +72,25 @@ pub fn enqueue(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued
     Ok(Enqueued::New(JobId(id)))
 }
 
+/// Makes a job that has failed before its first try: the file is not fit to be uploaded, for this
+/// reason. One that is known keeps its job as it is. A retry by hand uploads it all the same.
+pub fn refused(
+    db: &Connection,
+    new: &NewJob,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Enqueued, Error> {
+    let enqueued = enqueue(db, new, now)?;
+    if let Enqueued::New(id) = enqueued {
+        let message = format!("{reason}; if it is whole all the same: jw-ingest retry {id}");
+        db.prepare_cached(
+            "UPDATE jobs SET state = 'failed', last_error = ?2, finished_at = ?3 WHERE id = ?1",
+        )?
+        .execute(params![id.0, message, At(now)])?;
+    }
+    Ok(enqueued)
+}
+
 /// The job that speaks for this very file: path, size and mtime are the same, and one of
 ///
 /// - the inode. Its ctime may differ, since `chmod`, `chown` and a hard link beside it move that and

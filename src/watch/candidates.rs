@@ -6,20 +6,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::evidence::{Ending, Evidence};
 use super::report::{SeenBy, Waiting};
+use super::writer::Writer;
 use crate::identity::Identity;
 
 /// A file that waits.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) identity: Identity,
+    /// How much lay on the disk at the last look, in units of 512 bytes.
+    pub(super) blocks: Option<u64>,
     pub(super) seen_by: SeenBy,
+    /// How the end of its writing was noticed.
+    pub(super) ending: Ending,
     /// When it was first seen.
     pub(super) since: Duration,
     /// Since when no look found a change or a writer; `None` before the first look.
     pub(super) quiet: Option<Duration>,
     /// The last look found a writer.
     pub(super) open: bool,
+    /// The next look is to examine the container, too.
+    pub(super) examine: bool,
     /// When the last look was asked for.
     pub(super) asked: Duration,
     /// When to look next; `None` while a look is under way or nothing is expected of one.
@@ -36,16 +44,36 @@ impl Candidate {
     pub(super) fn new(identity: Identity, seen_by: SeenBy, now: Duration, pass: u32) -> Self {
         Self {
             identity,
+            blocks: None,
             seen_by,
+            ending: Ending::Unseen,
             since: now,
             quiet: None,
             open: false,
+            examine: false,
             asked: now,
             due: None,
             told: None,
             rests: false,
             pass,
         }
+    }
+
+    /// Takes in what a look found; answers since when it has been quiet.
+    pub(super) fn take_in(&mut self, found: &Evidence, changed: bool, now: Duration) -> Duration {
+        let was_open = self.open;
+        self.open = found.writer == Writer::Present;
+        if self.open || self.identity.size != found.identity.size {
+            self.ending = Ending::Unseen;
+        }
+        self.identity = found.identity;
+        self.blocks = Some(found.blocks);
+        let since = match self.quiet {
+            Some(since) if !changed && !was_open && !self.open => since,
+            _ => now,
+        };
+        self.quiet = Some(since);
+        since
     }
 }
 
@@ -80,17 +108,34 @@ impl Candidates {
         self.files.insert(path, candidate);
     }
 
-    /// The next file that is due; from now on a look at it is under way.
-    pub(super) fn next(&mut self, now: Duration) -> Option<Arc<Path>> {
+    /// The next file that is due, and whether to examine its container; from now on a look at it is
+    /// under way.
+    pub(super) fn next(&mut self, now: Duration) -> Option<(Arc<Path>, bool)> {
         if self.next_due()? > now {
             return None;
         }
         let (_, path) = self.due.pop_first()?;
-        if let Some(candidate) = self.files.get_mut(&path) {
-            candidate.due = None;
-            candidate.asked = now;
+        let candidate = self.files.get_mut(&path)?;
+        candidate.due = None;
+        candidate.asked = now;
+        let examine = candidate.examine;
+        Some((path, examine))
+    }
+
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// Makes all of these due now.
+    pub(super) fn wake(&mut self, now: Duration, which: impl Fn(&Path, &Candidate) -> bool) {
+        let all = self.files.iter().filter(|(path, one)| which(path, one));
+        for path in all.map(|(path, _)| Arc::clone(path)).collect::<Vec<_>>() {
+            if let Some((path, mut candidate)) = self.take(&path) {
+                candidate.due = Some(now);
+                candidate.rests = false;
+                self.put(path, candidate);
+            }
         }
-        Some(path)
     }
 
     /// When the next file is due.

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::{info, warn};
 
@@ -22,8 +23,10 @@ use super::look::FolderId;
 pub(super) struct Events {
     watch: String,
     inbox: Sender,
+    /// Whether events are wanted.
+    wanted: bool,
     watcher: Option<RecommendedWatcher>,
-    folders: BTreeMap<PathBuf, FolderId>,
+    folders: BTreeMap<PathBuf, Watched>,
     /// Folders that gave an error since the last scan began, and those of the scan before: what is
     /// in either was reported.
     troubled: BTreeSet<PathBuf>,
@@ -34,11 +37,19 @@ pub(super) struct Events {
     degraded: bool,
 }
 
+/// A folder that is watched.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    id: FolderId,
+    since: Duration,
+}
+
 impl Events {
     pub(super) fn new(watch: String, inbox: Sender) -> Self {
         Self {
             watch,
             inbox,
+            wanted: true,
             watcher: None,
             folders: BTreeMap::new(),
             troubled: BTreeSet::new(),
@@ -55,11 +66,20 @@ impl Events {
         self.retry();
     }
 
+    /// Whether events are wanted from now on; the next scan brings them.
+    pub(super) fn want(&mut self, wanted: bool) {
+        if self.wanted != wanted {
+            self.wanted = wanted;
+            (self.watcher, self.degraded, self.exhausted) = (None, false, false);
+            self.folders.clear();
+        }
+    }
+
     /// A full scan begins: what failed before gets another chance.
     pub(super) fn retry(&mut self) {
         self.exhausted = false;
         self.troubled_before = std::mem::take(&mut self.troubled);
-        if self.watcher.is_some() {
+        if self.watcher.is_some() || !self.wanted {
             return;
         }
         let inbox = self.inbox.clone();
@@ -77,8 +97,10 @@ impl Events {
 
     /// Watches a folder. With `again`, also one that seems to be watched: after lost events, or
     /// when a folder was removed and made again, the old watch may be gone without a word.
-    pub(super) fn watch(&mut self, folder: &Path, id: FolderId, again: bool) {
-        if !again && self.folders.get(folder) == Some(&id) {
+    pub(super) fn watch(&mut self, folder: &Path, id: FolderId, again: bool, now: Duration) {
+        let known = self.folders.get(folder).filter(|known| known.id == id);
+        let since = known.map_or(now, |known| known.since);
+        if !again && known.is_some() {
             return;
         }
         let Some(watcher) = &mut self.watcher else {
@@ -90,7 +112,8 @@ impl Events {
         self.folders.remove(folder);
         match watcher.watch(folder, RecursiveMode::NonRecursive) {
             Ok(()) => {
-                self.folders.insert(folder.to_path_buf(), id);
+                self.folders
+                    .insert(folder.to_path_buf(), Watched { id, since });
             }
             Err(error) => self.refused(folder, error),
         }
@@ -114,7 +137,8 @@ impl Events {
         if !self.degraded {
             warn!(
                 watch.name = %self.watch, watch.folders = self.folders.len(), %error, advice,
-                "the kernel refuses to announce changes; files are found by scans only"
+                "the kernel refuses to announce changes in all folders; the watch folder is looked \
+                 through every poll-interval instead"
             );
         }
         self.degraded = true;
@@ -162,6 +186,17 @@ impl Events {
         }
     }
 
+    /// Whether not all that is wanted can be had.
+    pub(super) fn is_degraded(&self) -> bool {
+        self.degraded
+    }
+
+    /// Whether a folder has been watched since before then.
+    pub(super) fn had(&self, folder: &Path, then: Duration) -> bool {
+        let watched = self.folders.get(folder);
+        watched.is_some_and(|watched| watched.since < then)
+    }
+
     /// Whether a folder is watched.
     pub(super) fn has(&self, folder: &Path) -> bool {
         self.folders.contains_key(folder)
@@ -184,10 +219,11 @@ fn announce(inbox: &Sender, event: notify::Result<Event>) {
     }
     let message: fn(PathBuf) -> Message = match event.kind {
         EventKind::Modify(ModifyKind::Metadata(_)) => Message::Attributes,
-        // Whoever writes will close the file, or is found by the look that is due.
-        EventKind::Modify(ModifyKind::Data(_)) => return,
-        // All but this are reads, such as our own.
-        EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write) => return,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Message::Renamed,
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Message::Closed,
+        // Whoever writes will close the file, or is found by the look that is due; all other
+        // accesses are reads, such as our own.
+        EventKind::Modify(ModifyKind::Data(_)) | EventKind::Access(_) => return,
         _ => Message::Changed,
     };
     for path in event.paths {
@@ -197,7 +233,7 @@ fn announce(inbox: &Sender, event: notify::Result<Event>) {
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{CreateKind, DataChange, MetadataKind, RenameMode};
+    use notify::event::{CreateKind, DataChange, MetadataKind};
 
     use super::*;
     use crate::watch::inbox;
@@ -210,7 +246,7 @@ mod tests {
             Ok(Event::new(kind).add_path(PathBuf::from("/v/a.mp4"))),
         );
         inbox
-            .take(std::time::Duration::ZERO, 9)
+            .take(Duration::ZERO, 9)
             .pop()
             .map(|message| format!("{message:?}"))
     }
@@ -226,17 +262,20 @@ mod tests {
         ] {
             assert_eq!(passed_on(kind), None, "{kind:?}");
         }
-        let changed = Some("Changed(\"/v/a.mp4\")".to_owned());
-        for kind in [
+        let (closed, renamed) = (
             EventKind::Access(AccessKind::Close(AccessMode::Write)),
-            EventKind::Create(CreateKind::File),
-            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
-            EventKind::Modify(ModifyKind::Name(RenameMode::From)),
+            |mode| EventKind::Modify(ModifyKind::Name(mode)),
+        );
+        let attributes = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
+        for (kind, expected) in [
+            (closed, "Closed"),
+            (EventKind::Create(CreateKind::File), "Changed"),
+            (renamed(RenameMode::To), "Renamed"),
+            (renamed(RenameMode::From), "Changed"),
+            (attributes, "Attributes"),
         ] {
-            assert_eq!(passed_on(kind), changed, "{kind:?}");
+            assert_eq!(passed_on(kind), Some(format!("{expected}(\"/v/a.mp4\")")));
         }
-        let kind = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
-        assert_eq!(passed_on(kind), Some("Attributes(\"/v/a.mp4\")".to_owned()));
     }
 
     #[test]

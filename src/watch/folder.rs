@@ -5,28 +5,31 @@
 //! settled is reported in time also while a large folder is being scanned. With nothing to do it
 //! sleeps until the next timer.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod finding;
+mod messages;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::debug;
+use tracing::info;
 
+use super::audit::Audit;
+use super::cost;
 use super::events::Events;
-use super::inbox::{Inbox, Message, Sender};
+use super::evidence::Times;
+use super::filesystem::Filesystem;
+use super::inbox::{Inbox, Sender};
 use super::look::{self, Thing};
+use super::means::{Choice, Means};
 use super::outbox::{Closed, Outbox};
-use super::report::SeenBy;
 use super::root::{Presence, Root};
 use super::scan::Found;
 use super::schedule::Schedule;
-use super::select::{self, Verdict};
 use super::settle::{Finding, Look, Settler};
-use super::sighting::Sighting;
 use super::status::Status;
 use super::walks::Walks;
 use crate::config::Watch;
-use crate::identity::Identity;
 
 /// One watch at work.
 #[derive(Debug)]
@@ -37,10 +40,14 @@ pub(super) struct Folder {
     outbox: Outbox,
     status: Arc<Status>,
     root: Root,
+    choice: Choice,
     events: Events,
+    audit: Audit,
     settler: Settler,
     schedule: Schedule,
     walks: Walks,
+    /// When it was last said that events were lost.
+    lost_said: Option<Duration>,
 }
 
 /// How long one turn may walk.
@@ -63,10 +70,13 @@ impl Folder {
             outbox,
             status,
             root: Root::new(watch.name.clone(), watch.path.clone()),
+            choice: Choice::new(watch.watching.mode, Filesystem::Local),
             events: Events::new(watch.name.clone(), sender),
-            settler: Settler::new(watch.name.clone(), watch.settle),
+            audit: Audit::default(),
+            settler: Settler::new(watch.name.clone(), Times::of(&watch)),
             schedule: Schedule::default(),
             walks: Walks::new(Arc::clone(&watch)),
+            lost_said: None,
             watch,
         }
     }
@@ -88,8 +98,10 @@ impl Folder {
         let count = messages.len();
         self.work_off(messages)?;
         if self.inbox.take_overflow() {
-            debug!(watch.name = %self.watch.name, "events were lost; scanning");
-            self.schedule.events_lost();
+            self.events_lost();
+        }
+        if count == 0 {
+            self.hold_against_events();
         }
         if self.root.is_here() {
             self.begin_scan();
@@ -112,7 +124,12 @@ impl Folder {
             return Duration::ZERO;
         }
         let scan = self.root.is_here().then(|| self.schedule.next());
-        let timers = [Some(self.root.next()), scan, self.settler.next_due()];
+        let timers = [
+            Some(self.root.next()),
+            scan,
+            self.settler.next_due(),
+            self.audit.next(),
+        ];
         let next = timers.into_iter().flatten().min().unwrap_or_default();
         next.saturating_sub(self.now())
     }
@@ -128,6 +145,7 @@ impl Folder {
             Presence::Same => {}
             Presence::Away => {
                 self.status.started();
+                self.status.found_by(None);
                 self.walks.root_away();
             }
             Presence::Appeared => {
@@ -135,86 +153,15 @@ impl Folder {
                     self.settler.begin_root();
                 }
                 self.walks.clear();
+                self.audit.clear();
+                self.choice.appeared(Filesystem::at(&self.watch.path));
+                self.use_means();
                 self.events.restart();
                 self.schedule.start_anew();
+                let means = self.choice.means();
+                info!(watch.name = %self.watch.name, "files are found {means}");
             }
         }
-    }
-
-    /// Works off messages. What is at a path is read from the disk, so that of many messages on one
-    /// path one is enough.
-    fn work_off(&mut self, messages: Vec<Message>) -> Result<(), Closed> {
-        let mut changed = BTreeMap::new();
-        for message in messages {
-            match message {
-                Message::Changed(path) => {
-                    changed.insert(path, true);
-                }
-                Message::Attributes(path) => {
-                    changed.entry(path).or_insert(false);
-                }
-                Message::Recheck(path) => {
-                    self.settler.forget(&path);
-                    changed.insert(path, true);
-                }
-                Message::Scan => self.schedule.wanted(),
-                Message::Wake => {}
-            }
-        }
-        for (path, came_or_went) in changed {
-            self.changed(path, came_or_went)?;
-        }
-        Ok(())
-    }
-
-    fn changed(&mut self, path: PathBuf, came_or_went: bool) -> Result<(), Closed> {
-        if path == self.watch.path {
-            self.root.suspect();
-            return Ok(());
-        }
-        match look::thing(&path) {
-            Ok(Thing::File(identity)) => self.file(path, identity),
-            // A new folder, or one that could not be read before. Of a watched one only the rights
-            // changed.
-            Ok(Thing::Folder(_)) if came_or_went || !self.events.has(&path) => self.folder(path),
-            Ok(Thing::Folder(_)) => {}
-            Ok(Thing::Other) => {
-                debug!(watch.name = %self.watch.name, ?path, "no regular file; ignored");
-            }
-            Ok(Thing::Nothing) => self.nothing(&path)?,
-            Err(error) => debug!(watch.name = %self.watch.name, ?path, %error, "cannot look at it"),
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, path: PathBuf, identity: Identity) {
-        if select::verdict(&self.watch, &path) == Verdict::Taken {
-            let now = self.now();
-            self.settler.see(
-                Sighting {
-                    path,
-                    identity,
-                    by: SeenBy::Event,
-                },
-                now,
-            );
-        }
-    }
-
-    fn folder(&mut self, path: PathBuf) {
-        if select::descend(&self.watch, &path) == Verdict::Taken {
-            self.walks.begin_folder(path);
-        }
-    }
-
-    fn nothing(&mut self, path: &Path) -> Result<(), Closed> {
-        if !self.root.is_unchanged() {
-            self.root.suspect();
-            return Ok(());
-        }
-        self.events.forget(path);
-        let finding = self.settler.vanished(path);
-        self.report(finding)
     }
 
     fn begin_scan(&mut self) {
@@ -222,27 +169,43 @@ impl Folder {
         if self.walks.is_scanning() || self.schedule.next() > now {
             return;
         }
+        if self.choice.try_again(now) {
+            info!(watch.name = %self.watch.name, "events are tried again");
+            self.use_means();
+        }
+        let lost = self.schedule.has_lost();
         let again = self.schedule.begin(now);
         self.settler.begin_pass();
         self.events.retry();
-        self.walks.begin_scan(now, again);
+        let audits = !lost && self.choice.means() == Means::Events;
+        self.walks.begin_scan(now, again, audits);
     }
 
     /// Walks for a while.
     fn walk(&mut self) {
+        if !self.walks.is_busy() {
+            return;
+        }
+        let before = cost::of_this_thread();
         let end = self.now() + WALK_SLICE;
         while self.now() < end
             && let Some((found, again)) = self.walks.next()
         {
             self.found(found, again);
         }
+        let cost = cost::of_this_thread().saturating_sub(before);
+        self.walks.took(cost);
     }
 
     fn found(&mut self, found: Found, again: bool) {
         match found {
-            Found::Folder(path, id) => self.events.watch(&path, id, again),
+            Found::Folder(path, id) => {
+                let now = self.now();
+                self.events.watch(&path, id, again, now);
+            }
             Found::File(sighting) => {
                 let now = self.now();
+                self.examine(&sighting, now);
                 self.settler.see(sighting, now);
             }
             Found::Trouble(path, error) => {
@@ -265,7 +228,8 @@ impl Folder {
             self.root.suspect();
         }
         self.events.settled_down();
-        self.schedule.ended(scan.began, self.now());
+        self.schedule.ended(scan.began, self.now(), scan.cost);
+        self.use_means();
         self.outbox.scanned(self.settler.waiting())?;
         self.status.started();
         Ok(())
@@ -291,8 +255,9 @@ impl Folder {
 
     /// Looks at the files whose time has come.
     fn look(&mut self) -> Result<(), Closed> {
-        for path in self.settler.tick(self.now(), LOOKS) {
-            let mut look = look::look(&path);
+        for (path, examine) in self.settler.tick(self.now(), LOOKS) {
+            let marker = self.watch.watching.done_marker.as_ref();
+            let mut look = look::look(&path, examine, marker);
             if look == Look::Gone && !self.root.is_unchanged() {
                 self.root.suspect();
                 look = Look::OutOfReach;

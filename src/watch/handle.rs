@@ -15,7 +15,7 @@ use super::folder::Folder;
 use super::inbox::{self, Message};
 use super::outbox::Outbox;
 use super::report::Report;
-use super::status::Status;
+use super::status::{State, Status};
 use super::writer;
 use crate::config;
 
@@ -109,6 +109,14 @@ impl Handle {
         for running in &self.watches {
             running.inbox.command(Message::Scan);
         }
+    }
+
+    /// How each watch finds its files.
+    pub fn states(&self) -> Vec<State> {
+        let watches = self.watches.iter();
+        watches
+            .map(|running| running.status.state(&running.name))
+            .collect()
     }
 
     /// How many files wait to settle, in all watches. Files that may wait for ever without anything

@@ -9,8 +9,12 @@ use std::time::Duration;
 /// A message to a watch's thread.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Something came, went or was closed after writing at this path.
+    /// Something came or went at this path.
     Changed(PathBuf),
+    /// A file was closed after writing.
+    Closed(PathBuf),
+    /// Something came to this path by a rename.
+    Renamed(PathBuf),
     /// Rights or times of this path changed.
     Attributes(PathBuf),
     /// Settle this path anew.

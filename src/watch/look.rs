@@ -1,18 +1,21 @@
 //! One look at a path: what is there, and does anybody write it?
 //!
 //! A look is `stat`, then the lease probe, then `stat` again, on the open file and on the path: an
-//! answer counts only if nothing moved in between. Nothing here follows a symbolic link or waits
+//! answer counts only if nothing moved in between. The container is examined in between, too. Nothing here follows a symbolic link or waits
 //! for a pipe.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::container;
+use super::evidence::Evidence;
+use super::links::{self, Leads};
 use super::select::{self, Rule, Verdict};
 use super::settle::Look;
 use super::writer::{self, Reason, Writer};
-use crate::config::Watch;
+use crate::config::{Marker, Watch};
 use crate::identity::Identity;
 
 /// What `lstat` tells of a path, sorted.
@@ -40,6 +43,11 @@ impl FolderId {
         let Identity { dev, ino, .. } = Identity::of(meta);
         Self { dev, ino }
     }
+
+    /// Whether both lie on one filesystem.
+    pub(super) fn is_on_disk_of(&self, other: &Self) -> bool {
+        self.dev == other.dev
+    }
 }
 
 /// What is at a path.
@@ -53,6 +61,15 @@ pub(super) fn thing(path: &Path) -> io::Result<Thing> {
     }
 }
 
+/// The folder at a path, also behind a link.
+pub(super) fn folder_behind(path: &Path) -> io::Result<Option<FolderId>> {
+    match path.metadata() {
+        Ok(meta) => Ok(meta.is_dir().then(|| FolderId::of(&meta))),
+        Err(error) if is_nothing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether an error means that there is nothing at the path.
 pub(super) fn is_nothing(error: &io::Error) -> bool {
     matches!(
@@ -61,36 +78,55 @@ pub(super) fn is_nothing(error: &io::Error) -> bool {
     )
 }
 
-/// Looks at a candidate.
-pub(super) fn look(path: &Path) -> Look {
-    match thing(path) {
-        Ok(Thing::File(before)) => look_inside(path, before),
-        Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing) => Look::Gone,
+/// Looks at a candidate; at its container only where that is wanted.
+pub(super) fn look(path: &Path, examine: bool, marker: Option<&Marker>) -> Look {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_file() => look_inside(path, &meta, examine, marker),
+        Ok(_) => Look::Gone,
+        Err(error) if is_nothing(&error) => Look::Gone,
         Err(_) => Look::OutOfReach,
     }
 }
 
-fn look_inside(path: &Path, before: Identity) -> Look {
-    let (opened, writer) = match open(path) {
+fn look_inside(path: &Path, meta: &Metadata, examine: bool, marker: Option<&Marker>) -> Look {
+    let before = Identity::of(meta);
+    let (mut writer, mut container) = (Writer::Unknown(Reason::NoRight), None);
+    let opened = match open(path) {
         Ok(file) => {
-            let writer = writer::probe(&file);
-            (file.metadata().map(|meta| Identity::of(&meta)), writer)
+            writer = writer::probe(&file);
+            if examine && marker.is_none() && writer != Writer::Present {
+                container = Some(container::verdict(&file, before.bytes()));
+            }
+            file.metadata().map(|meta| Identity::of(&meta))
         }
         // The upload will say it better, if it still cannot be read when it has settled.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            (Ok(before), Writer::Unknown(Reason::NoRight))
+            container = Some(container::Verdict::Unknown);
+            Ok(before)
         }
         Err(error) if is_nothing(&error) => return Look::Gone,
         Err(_) => return Look::OutOfReach,
     };
+    let marker = marker.map(|marker| has_marker(path, marker));
     match (opened, thing(path)) {
         (Ok(opened), Ok(Thing::File(after))) if opened == before && after == before => {
-            Look::Still(after, writer)
+            Look::Still(Evidence {
+                identity: after,
+                blocks: meta.blocks(),
+                writer,
+                container,
+                marker,
+            })
         }
         (_, Ok(Thing::File(after))) => Look::Moving(after),
         (_, Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing)) => Look::Gone,
         (_, Err(_)) => Look::OutOfReach,
     }
+}
+
+fn has_marker(path: &Path, marker: &Marker) -> bool {
+    let marker = marker.of(path);
+    marker.is_some_and(|marker| marker.symlink_metadata().is_ok())
 }
 
 /// For reading only, so that the lease can be granted and the writer is not disturbed. `O_NONBLOCK`
@@ -102,7 +138,7 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The verdict on a path, with what only the disk can tell: links, and what is no file. Where the
+/// The verdict on a path, with what only the disk can tell: links that are not followed, and what is no file. Where the
 /// path does not exist, or cannot be looked at, the name alone decides.
 pub fn verdict_on_disk(watch: &Watch, path: &Path) -> Verdict {
     let by_name = select::verdict(watch, path);
@@ -113,13 +149,12 @@ pub fn verdict_on_disk(watch: &Watch, path: &Path) -> Verdict {
         .ancestors()
         .filter(|part| !part.as_os_str().is_empty());
     for part in below {
-        if watch
-            .path
-            .join(part)
-            .symlink_metadata()
-            .is_ok_and(|meta| meta.is_symlink())
+        let part = watch.path.join(part);
+        let meta = part.symlink_metadata();
+        if meta.is_ok_and(|meta| meta.is_symlink())
+            && let Leads::Nowhere(refusal) = links::leads(watch, &part)
         {
-            return Verdict::Ignored(Rule::SymbolicLink);
+            return Verdict::Ignored(Rule::SymbolicLink(refusal));
         }
     }
     match path.symlink_metadata() {
@@ -134,8 +169,13 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
+    use super::super::links::Refusal;
     use super::*;
     use crate::watch::tests::support::watch;
+
+    fn disabled() -> Verdict {
+        Verdict::Ignored(Rule::SymbolicLink(Refusal::Disabled))
+    }
 
     #[test]
     fn links_and_strange_files_are_named() {
@@ -150,11 +190,11 @@ mod tests {
         let on_disk = |name: &str| verdict_on_disk(&watch, &root.join(name));
         assert_eq!(on_disk("real/a.mp4"), Verdict::Taken);
         assert_eq!(on_disk("absent.mp4"), Verdict::Taken);
-        assert_eq!(on_disk("link.mp4"), Verdict::Ignored(Rule::SymbolicLink));
-        assert_eq!(on_disk("way/a.mp4"), Verdict::Ignored(Rule::SymbolicLink));
+        assert_eq!(on_disk("link.mp4"), disabled());
+        assert_eq!(on_disk("way/a.mp4"), disabled());
         assert_eq!(on_disk("socket.mp4"), Verdict::Ignored(Rule::NotAFile));
         assert_eq!(on_disk("real"), Verdict::Ignored(Rule::NotAFile));
-        assert_eq!(look(&root.join("socket.mp4")), Look::Gone);
-        assert_eq!(look(&root.join("link.mp4")), Look::Gone);
+        assert_eq!(look(&root.join("socket.mp4"), true, None), Look::Gone);
+        assert_eq!(look(&root.join("link.mp4"), true, None), Look::Gone);
     }
 }

@@ -8,16 +8,24 @@
 //!
 //! One thread for each watch, so that a folder that hangs stops only itself: `folder` is its
 //! loop. [`select`] says which paths count, `events` and `scan` bring sightings, `root`
-//! notices when the folder itself goes or is another, `look` and [`writer`] examine one file, and
+//! notices when the folder itself goes or is another, [`means`] decides between events and polling,
+//! `look` with [`writer`] and [`container`] examines one file, `evidence` weighs what that found, and
 //! `settle` decides, without touching clock or disk. It knows neither the queue nor the platform;
 //! what settled twice with one identity is for the queue to tell.
 
+mod audit;
 mod candidates;
+pub mod container;
+mod cost;
 mod events;
+mod evidence;
+pub mod filesystem;
 mod folder;
 mod handle;
 mod inbox;
+pub mod links;
 mod look;
+pub mod means;
 mod outbox;
 mod report;
 mod root;
@@ -34,8 +42,9 @@ pub mod writer;
 
 pub use handle::{Handle, start};
 pub use look::verdict_on_disk;
-pub use report::{Report, SeenBy, Waiting};
+pub use report::{Missing, Report, SeenBy, Waiting};
 pub use settle::SettledFile;
+pub use status::State;
 
 /// Why watching could not start.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::container::Flaw;
 use super::settle::SettledFile;
 
 /// One message of a watch. Reports on one path come in the order in which things happened.
@@ -60,14 +61,33 @@ pub enum Waiting {
     Empty,
     /// It was not the same as at the look before.
     Changing,
-    /// Nothing changes and nobody writes; only time must pass.
-    Quiet,
+    /// Nothing changes and nobody writes; time must stand in for the evidence that is missing.
+    Quiet(Missing),
+    /// Everything speaks for it; a moment must pass.
+    Sure,
     /// A program has it open for writing; it waits for ever.
     WriterOpen,
     /// Nothing changes, but nobody can tell whether a program has it open: it waits longer.
     WriterUnknown,
+    /// Its container is incomplete: it waits for the rest, for a limited time.
+    Incomplete(Flaw),
+    /// Its done-marker is not there.
+    Marker,
     /// It cannot be looked at: its folder is offline, or access is refused.
     OutOfReach,
+}
+
+/// What is missing for certainty that a file is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Nobody saw how its writing ended.
+    Ending,
+    /// Not all of it lies on the disk.
+    Blocks,
+    /// Its format has no end mark.
+    EndMark,
+    /// Its container was not judged.
+    Container,
 }
 
 impl fmt::Display for SeenBy {
@@ -84,13 +104,40 @@ impl fmt::Display for Waiting {
         f.write_str(match self {
             Self::Empty => "there is no byte in it yet",
             Self::Changing => "it changed a moment ago, so its settle time began anew",
-            Self::Quiet => "it is unchanged, and its settle time is not over",
+            Self::Quiet(missing) => {
+                return write!(
+                    f,
+                    "it is unchanged, and its settle time is not over, all of which must pass since {missing}"
+                );
+            }
+            Self::Sure => {
+                "everything speaks for its being whole (it was closed after writing or renamed, no \
+                 program has it open, its container is complete); a last moment of rest must pass"
+            }
             Self::WriterOpen => "a program has it open for writing",
             Self::WriterUnknown => {
                 "it is unchanged, but this filesystem cannot tell whether a program still writes it, \
                  so it waits three times the settle time"
             }
+            Self::Incomplete(flaw) => {
+                return write!(
+                    f,
+                    "{flaw}; if it stays unchanged for incomplete-after, it counts as failed"
+                );
+            }
+            Self::Marker => "its done-marker is not there, and done-marker is set for its folder",
             Self::OutOfReach => "it cannot be looked at, because its folder is offline or unreadable",
+        })
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ending => "nobody saw it being closed after writing or renamed",
+            Self::Blocks => "not all of it lies on the disk (it has holes)",
+            Self::EndMark => "its format has no end mark, so that more may follow",
+            Self::Container => "its format is none whose end can be checked",
         })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! inotify does not tell of an unmount, of a mount over a folder, or of a folder that is made again
 //! under its old name; so the root is looked at every few seconds. While it is away, or another
-//! one, nothing that is missing in it means that a file was deleted.
+//! one, nothing that is missing in it means that a file was deleted. An empty folder on another
+//! disk than before is no root at all: it is the place of one that is not mounted.
 
 use std::fs;
 use std::io;
@@ -21,6 +22,8 @@ pub(super) struct Root {
     /// The folder that was here last, also while it is away.
     last: Option<FolderId>,
     away: bool,
+    /// That it is away has been said.
+    said: bool,
     next: Duration,
 }
 
@@ -46,6 +49,7 @@ impl Root {
             path,
             last: None,
             away: true,
+            said: false,
             next: Duration::ZERO,
         }
     }
@@ -74,17 +78,18 @@ impl Root {
     /// Looks at the root, and logs what is news. The second value tells whether it is another
     /// folder than the last one that was here.
     pub(super) fn check(&mut self, now: Duration) -> (Presence, bool) {
-        let found = inspect(&self.path);
+        let found = inspect(&self.path, self.last);
         let was_away = self.away;
         self.away = found.is_err();
         self.next = now + if self.away { INTERVAL_AWAY } else { INTERVAL };
         let id = match found {
             Ok(id) => id,
             Err(error) => {
-                self.say_away(was_away && now > Duration::ZERO, &error);
+                self.say_away(&error);
                 return (Presence::Away, false);
             }
         };
+        self.said = false;
         let other = self.last.is_some_and(|last| last != id);
         let first = self.last.replace(id).is_none();
         match (was_away, other) {
@@ -100,8 +105,8 @@ impl Root {
         (Presence::Appeared, other)
     }
 
-    fn say_away(&self, said: bool, error: &io::Error) {
-        if !said {
+    fn say_away(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.said, true) {
             warn!(
                 watch.name = %self.watch, path = ?self.path, %error,
                 "the watch folder is offline; it is tried again every few seconds, and no file is \
@@ -111,11 +116,25 @@ impl Root {
     }
 }
 
-/// The folder at a path, if it can be listed.
-fn inspect(path: &Path) -> io::Result<FolderId> {
-    match look::thing(path)? {
-        Thing::Folder(id) => fs::read_dir(path).map(|_| id),
-        Thing::Nothing => Err(io::ErrorKind::NotFound.into()),
-        Thing::File(_) | Thing::Other => Err(io::ErrorKind::NotADirectory.into()),
+/// The folder at a path, if it can be listed. `last` is the one that was here.
+fn inspect(path: &Path, last: Option<FolderId>) -> io::Result<FolderId> {
+    let id = match look::thing(path)? {
+        Thing::Folder(id) => id,
+        Thing::Nothing => return Err(io::ErrorKind::NotFound.into()),
+        Thing::File(_) | Thing::Other => return Err(io::ErrorKind::NotADirectory.into()),
+    };
+    let mut entries = fs::read_dir(path)?;
+    if last.is_none() && path.canonicalize()? != path {
+        // The configuration gives canonical paths as far as they exist when it is read.
+        let what = "it lies behind a symbolic link that was not there when the configuration was \
+                    read; have it read anew (SIGHUP)";
+        return Err(io::Error::other(what));
     }
+    let elsewhere = last.is_some_and(|last| !last.is_on_disk_of(&id));
+    if elsewhere && entries.next().is_none() {
+        let what = "only an empty folder stands there, on another disk than before; is its disk or \
+                    share mounted?";
+        return Err(io::Error::other(what));
+    }
+    Ok(id)
 }

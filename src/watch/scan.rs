@@ -2,13 +2,17 @@
 //!
 //! A walk is an iterator, so that its owner can do other things in between. A folder is given out
 //! **before** it is listed: who watches it at once misses nothing, since what came before the watch
-//! is in the list, and what came after it is announced. Links are not followed.
+//! is in the list, and what came after it is announced. Links are followed to folders only, where
+//! that is wanted, and each folder behind one is walked once.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::evidence::Ending;
+use super::links::{self, Leads};
 use super::look::{self, FolderId, Thing};
 use super::report::SeenBy;
 use super::select::{self, Verdict};
@@ -32,6 +36,8 @@ pub(super) struct Walk {
     watch: Arc<Watch>,
     by: SeenBy,
     folders: Vec<PathBuf>,
+    /// The folders behind links that were walked.
+    behind: BTreeSet<PathBuf>,
     /// Given out, and to be listed when the walk goes on.
     next: Option<PathBuf>,
     open: Option<(PathBuf, ReadDir)>,
@@ -44,6 +50,7 @@ impl Walk {
             watch,
             by,
             folders: vec![start],
+            behind: BTreeSet::new(),
             next: None,
             open: None,
         }
@@ -61,7 +68,7 @@ impl Walk {
             Err(error) if look::is_nothing(&error) => return None,
             Err(error) => return Some(Found::Trouble(path, error)),
         };
-        if kind.is_dir() {
+        if kind.is_dir() || (kind.is_symlink() && self.follows(&path)) {
             if select::descend(&self.watch, &path) == Verdict::Taken {
                 self.folders.push(path);
             }
@@ -75,9 +82,18 @@ impl Walk {
                 path,
                 identity,
                 by: self.by,
+                ending: Ending::Unseen,
             })),
             Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing) => None,
             Err(error) => Some(Found::Trouble(path, error)),
+        }
+    }
+
+    /// Whether a link is to be followed, and has not been.
+    fn follows(&mut self, link: &Path) -> bool {
+        match links::leads(&self.watch, link) {
+            Leads::Inside(target) => self.behind.insert(target),
+            Leads::Nowhere(_) => false,
         }
     }
 
@@ -128,12 +144,12 @@ impl Iterator for Walk {
                 return Some(found);
             }
             let folder = self.folders.pop()?;
-            match look::thing(&folder) {
-                Ok(Thing::Folder(id)) => {
+            match look::folder_behind(&folder) {
+                Ok(Some(id)) => {
                     self.next = Some(folder.clone());
                     return Some(Found::Folder(folder, id));
                 }
-                Ok(Thing::File(_) | Thing::Other | Thing::Nothing) => {}
+                Ok(None) => {}
                 Err(error) => return Some(Found::Trouble(folder, error)),
             }
         }

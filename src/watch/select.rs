@@ -9,6 +9,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::links::Refusal;
 use crate::config::{Globs, Watch};
 
 /// Whether a path counts.
@@ -44,14 +45,16 @@ pub enum Rule {
     Rsync,
     /// The name ends in a suffix that marks a file on its way.
     Partial(&'static str),
+    /// It is the done-marker of a video.
+    Marker,
     /// The name is the one an editor or office program gives to its own files.
     Editor,
     /// An exclude pattern matches.
     Excluded(String),
     /// No include pattern matches.
     NotIncluded,
-    /// It is a symbolic link, or lies below one.
-    SymbolicLink,
+    /// It is a symbolic link, or lies below one, that is not followed.
+    SymbolicLink(Refusal),
     /// It is a folder, device, pipe or socket.
     NotAFile,
 }
@@ -105,6 +108,7 @@ fn rule(watch: &Watch, path: &Path) -> Option<Rule> {
     };
     folder_rule(watch, parent)
         .or_else(|| name_rule(name))
+        .or_else(|| is_marker(watch, name).then_some(Rule::Marker))
         .or_else(|| {
             if let Some(pattern) = matching(&watch.exclude, name, relative) {
                 return Some(Rule::Excluded(pattern));
@@ -142,6 +146,12 @@ fn folder_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
         }
     }
     None
+}
+
+/// Whether a file of this name is a done-marker in this watch.
+pub(super) fn is_marker(watch: &Watch, name: &OsStr) -> bool {
+    let marker = watch.watching.done_marker.as_ref();
+    marker.is_some_and(|marker| marker.is_one(name))
 }
 
 /// The rule that a name alone decides.
@@ -222,13 +232,16 @@ impl fmt::Display for Rule {
                     "its name ends in {suffix}, which marks a file still being written"
                 )
             }
+            Self::Marker => {
+                f.write_str("it is a done-marker, which only says that a video is whole")
+            }
             Self::Editor => {
                 f.write_str("its name is the one a program gives to its lock or backup files")
             }
             Self::Excluded(pattern) => write!(f, "it matches exclude pattern {pattern:?}"),
             Self::NotIncluded => f.write_str("it matches no include pattern"),
-            Self::SymbolicLink => {
-                f.write_str("it is or lies below a symbolic link; those are not followed")
+            Self::SymbolicLink(refusal) => {
+                write!(f, "it is or lies below a symbolic link, {refusal}")
             }
             Self::NotAFile => f.write_str("it is not a regular file"),
         }

@@ -1,20 +1,25 @@
 //! The settler: which files have stopped changing. A pure state machine, without clock or disk.
 //!
 //! It is told of sightings, says which paths it wants looked at ([`Settler::tick`]), and is given
-//! the answers ([`Settler::answer`]). A file settles when two looks, at least `settle` apart, and
-//! every look in between found the same identity and no writer. Both ends matter: a store through
-//! an old memory map changes bytes without moving any time stamp, and only the open file gives it
-//! away. Times are durations since the watch began, on a clock that never goes back.
+//! the answers ([`Settler::answer`]). A file settles when two looks, as far apart as the evidence
+//! asks for (see `evidence`), and every look in between found the same identity and no writer. Both
+//! ends matter: a store through an old memory map changes bytes without moving any time stamp, and
+//! only the open file gives it away. Times are durations since the watch began, on a clock that
+//! never goes back.
 
-use std::collections::HashMap;
+mod answer;
+
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::candidates::{Candidate, Candidates};
+use super::container::Flaw;
+use super::evidence::{Ending, Evidence, Times};
 use super::report::{SeenBy, Waiting};
 use super::sighting::Sighting;
-use super::writer::Writer;
+use crate::config::Marker;
 use crate::identity::Identity;
 
 /// A file that has stopped changing. Only the settler makes one.
@@ -28,6 +33,9 @@ pub struct SettledFile {
     pub identity: Identity,
     /// How it was found.
     pub seen_by: SeenBy,
+    /// It has waited in vain for the rest of itself: it is not to be uploaded, unless a person says
+    /// so.
+    pub flaw: Option<Flaw>,
     _mark: MadeBySettler,
 }
 
@@ -39,7 +47,7 @@ struct MadeBySettler;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Look {
     /// The same file before and after its writers were asked for.
-    Still(Identity, Writer),
+    Still(Evidence),
     /// Another file, or another state of it, after than before.
     Moving(Identity),
     /// Nothing there, or no regular file any more.
@@ -69,7 +77,7 @@ pub(super) enum Finding {
 #[derive(Debug)]
 pub(super) struct Settler {
     watch: String,
-    settle: Duration,
+    times: Times,
     known: HashMap<Box<Path>, Known>,
     candidates: Candidates,
     /// The number of the present scan.
@@ -86,19 +94,11 @@ struct Known {
     pass: u32,
 }
 
-/// Without leases, time alone must tell: this many settle times.
-const UNKNOWN_WRITER_FACTOR: u32 = 3;
-/// Bounds of the wait until a file that a program has open is looked at again. The end of writing
-/// is usually announced by an event; this is for the events that get lost.
-const BUSY_LOOK: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// The wait until an empty or unreachable file is looked at again.
-const REST_LOOK: Duration = Duration::from_secs(10);
-
 impl Settler {
-    pub(super) fn new(watch: String, settle: Duration) -> Self {
+    pub(super) fn new(watch: String, times: Times) -> Self {
         Self {
             watch,
-            settle,
+            times,
             known: HashMap::new(),
             candidates: Candidates::default(),
             pass: 0,
@@ -108,7 +108,12 @@ impl Settler {
 
     /// Somebody saw a file.
     pub(super) fn see(&mut self, sighting: Sighting, now: Duration) {
-        let Sighting { path, identity, by } = sighting;
+        let Sighting {
+            path,
+            identity,
+            by,
+            ending,
+        } = sighting;
         if let Some(known) = self.known.get_mut(path.as_path()) {
             if known.identity == identity {
                 known.pass = self.pass;
@@ -123,8 +128,16 @@ impl Settler {
             )
         });
         candidate.pass = self.pass;
+        if candidate.identity.size != identity.size {
+            candidate.ending = Ending::Unseen;
+        }
         if candidate.identity != identity {
-            candidate.quiet = None;
+            (candidate.identity, candidate.quiet) = (identity, None);
+        }
+        if candidate.ending < ending {
+            candidate.ending = ending;
+            candidate.examine = true;
+            candidate.due = None;
         }
         // A look that is due anyway is early enough, unless there is news: a change, or perhaps
         // that a writer has closed the file.
@@ -135,129 +148,17 @@ impl Settler {
         self.candidates.put(path, candidate);
     }
 
-    /// The paths to look at now, at most `limit`; each wants an [`answer`](Self::answer).
-    pub(super) fn tick(&mut self, now: Duration, limit: usize) -> Vec<Arc<Path>> {
+    /// Whether nothing is known of a path.
+    pub(super) fn is_new(&self, path: &Path) -> bool {
+        !self.known.contains_key(path) && !self.candidates.has(path)
+    }
+
+    /// The paths to look at now, at most `limit`, and whether the container is to be examined; each
+    /// wants an [`answer`](Self::answer).
+    pub(super) fn tick(&mut self, now: Duration, limit: usize) -> Vec<(Arc<Path>, bool)> {
         std::iter::from_fn(|| self.candidates.next(now))
             .take(limit)
             .collect()
-    }
-
-    /// What a look at a path found; `now` is the time after the look.
-    pub(super) fn answer(&mut self, path: &Path, look: Look, now: Duration) -> Option<Finding> {
-        let (path, candidate) = self.candidates.take(path)?;
-        match look {
-            Look::Still(identity, writer) => self.still(path, candidate, (identity, writer), now),
-            Look::Moving(identity) => {
-                let next = Candidate {
-                    identity,
-                    quiet: None,
-                    open: false,
-                    ..candidate
-                };
-                self.wait(path, next, Waiting::Changing, Some(now + self.busy_look()))
-            }
-            // It was here under another root: it may come back with it, and is seen then.
-            Look::Gone if candidate.pass < self.root_pass => self.rest(path, candidate, None),
-            Look::Gone => Some(Finding::Gone(path.to_path_buf())),
-            Look::OutOfReach => self.rest(path, candidate, Some(now + REST_LOOK)),
-        }
-    }
-
-    fn still(
-        &mut self,
-        path: Arc<Path>,
-        mut candidate: Candidate,
-        (identity, writer): (Identity, Writer),
-        now: Duration,
-    ) -> Option<Finding> {
-        let first = candidate.told.is_none();
-        let changed = candidate.identity != identity;
-        let was_open = candidate.open;
-        candidate.open = writer == Writer::Present;
-        candidate.identity = identity;
-        let since = match candidate.quiet {
-            Some(since) if !changed && !was_open && !candidate.open => since,
-            _ => now,
-        };
-        candidate.quiet = Some(since);
-        let quiet = candidate.asked.saturating_sub(since);
-        let need = match writer {
-            Writer::Unknown(_) => self.settle * UNKNOWN_WRITER_FACTOR,
-            Writer::None | Writer::Present => self.settle,
-        };
-        if candidate.open {
-            return self.wait(
-                path,
-                candidate,
-                Waiting::WriterOpen,
-                Some(now + self.busy_look()),
-            );
-        }
-        if identity.size == 0 {
-            candidate.rests = quiet >= need;
-            let due = if candidate.rests {
-                now + REST_LOOK
-            } else {
-                since + need
-            };
-            return self.wait(path, candidate, Waiting::Empty, Some(due));
-        }
-        if quiet >= need {
-            return Some(self.settled(&path, &candidate));
-        }
-        let why = match writer {
-            _ if changed && !first => Waiting::Changing,
-            Writer::Unknown(_) => Waiting::WriterUnknown,
-            Writer::None | Writer::Present => Waiting::Quiet,
-        };
-        self.wait(path, candidate, why, Some(since + need))
-    }
-
-    fn settled(&mut self, path: &Path, candidate: &Candidate) -> Finding {
-        let known = Known {
-            identity: candidate.identity,
-            pass: candidate.pass,
-        };
-        self.known.insert(Box::from(path), known);
-        Finding::Settled(SettledFile {
-            watch: self.watch.clone(),
-            path: path.to_path_buf(),
-            identity: candidate.identity,
-            seen_by: candidate.seen_by,
-            _mark: MadeBySettler,
-        })
-    }
-
-    fn rest(
-        &mut self,
-        path: Arc<Path>,
-        mut candidate: Candidate,
-        due: Option<Duration>,
-    ) -> Option<Finding> {
-        candidate.quiet = None;
-        candidate.rests = true;
-        self.wait(path, candidate, Waiting::OutOfReach, due)
-    }
-
-    /// Keeps a candidate until its next look, and tells why it waits if that is news.
-    fn wait(
-        &mut self,
-        path: Arc<Path>,
-        mut candidate: Candidate,
-        why: Waiting,
-        due: Option<Duration>,
-    ) -> Option<Finding> {
-        let news = candidate.told.replace(why) != Some(why);
-        candidate.due = due;
-        let finding = Finding::Waiting {
-            path: Arc::clone(&path),
-            size: candidate.identity.bytes(),
-            since: candidate.since,
-            seen_by: candidate.seen_by,
-            why,
-        };
-        self.candidates.put(path, candidate);
-        news.then_some(finding)
     }
 
     /// A path is known to be empty now.
@@ -271,6 +172,17 @@ impl Settler {
     pub(super) fn forget(&mut self, path: &Path) {
         self.known.remove(path);
         self.candidates.take(path);
+    }
+
+    /// These done-markers came: who waits for one of them is looked at.
+    pub(super) fn marked(&mut self, pattern: &Marker, came: &BTreeSet<PathBuf>, now: Duration) {
+        let waits = |path: &Path, candidate: &Candidate| {
+            candidate.told == Some(Waiting::Marker)
+                && pattern
+                    .of(path)
+                    .is_some_and(|marker| came.contains(&marker))
+        };
+        self.candidates.wake(now, waits);
     }
 
     /// A full scan begins.
@@ -302,10 +214,6 @@ impl Settler {
     /// How many files wait for something that will come: all but empty and unreachable ones.
     pub(super) fn waiting(&self) -> usize {
         self.candidates.waiting()
-    }
-
-    fn busy_look(&self) -> Duration {
-        self.settle.clamp(BUSY_LOOK.0, BUSY_LOOK.1)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::evidence::Ending;
 use super::report::SeenBy;
 use crate::identity::Identity;
 
@@ -14,4 +15,6 @@ pub(super) struct Sighting {
     pub(super) identity: Identity,
     /// By what.
     pub(super) by: SeenBy,
+    /// Whether that was the end of its writing.
+    pub(super) ending: Ending,
 }

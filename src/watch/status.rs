@@ -1,6 +1,20 @@
 //! What a watch's thread lets others see of itself.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::means::Means;
+
+/// What is to be told of a watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The watch's name.
+    pub watch: String,
+    /// By which means its files are found; `None` while its folder is offline.
+    pub means: Option<Means>,
+    /// How many files no event announced, since the daemon started.
+    pub events_missed: usize,
+}
 
 /// The state of one watch after the last turn of its loop.
 #[derive(Debug, Default)]
@@ -8,6 +22,8 @@ pub(super) struct Status {
     waiting: AtomicUsize,
     busy: AtomicBool,
     started: AtomicBool,
+    means: Mutex<Option<Means>>,
+    missed: AtomicUsize,
 }
 
 impl Status {
@@ -21,6 +37,27 @@ impl Status {
         self.started.load(Ordering::Acquire)
             && !self.busy.load(Ordering::Acquire)
             && self.waiting() == 0
+    }
+
+    /// What is to be told.
+    pub(super) fn state(&self, watch: &str) -> State {
+        State {
+            watch: watch.to_owned(),
+            means: self.means.lock().map_or(None, |means| *means),
+            events_missed: self.missed.load(Ordering::Acquire),
+        }
+    }
+
+    /// The means changed; `None`: the folder is offline.
+    pub(super) fn found_by(&self, means: Option<Means>) {
+        if let Ok(mut known) = self.means.lock() {
+            *known = means;
+        }
+    }
+
+    /// No event announced so many files.
+    pub(super) fn missed(&self, files: usize) {
+        self.missed.fetch_add(files, Ordering::AcqRel);
     }
 
     pub(super) fn publish(&self, waiting: usize, busy: bool) {

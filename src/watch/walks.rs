@@ -26,6 +26,10 @@ pub(super) struct Scan {
     pub(super) began: Duration,
     /// Watch also the folders that seem to be watched.
     again: bool,
+    /// The processor time that it took.
+    pub(super) cost: Duration,
+    /// What it finds and no event announced counts against events.
+    audits: bool,
     /// The root was there all the time.
     pub(super) whole: bool,
 }
@@ -39,14 +43,16 @@ impl Walks {
         }
     }
 
-    /// Begins a scan; with `again`, watches are to be renewed.
-    pub(super) fn begin_scan(&mut self, now: Duration, again: bool) {
+    /// Begins a scan; with `again`, watches are to be renewed; with `audits`, events are audited.
+    pub(super) fn begin_scan(&mut self, now: Duration, again: bool, audits: bool) {
         let root = self.watch.path.clone();
         let walk = Walk::new(Arc::clone(&self.watch), root, SeenBy::Scan);
         self.scan = Some(Scan {
             walk,
             began: now,
             again,
+            cost: Duration::ZERO,
+            audits,
             whole: true,
         });
     }
@@ -67,6 +73,26 @@ impl Walks {
     pub(super) fn root_away(&mut self) {
         if let Some(scan) = &mut self.scan {
             scan.whole = false;
+        }
+    }
+
+    /// Since when the present scan audits events, if it does.
+    pub(super) fn audits_since(&self) -> Option<Duration> {
+        let scan = self.scan.as_ref().filter(|scan| scan.audits);
+        scan.map(|scan| scan.began)
+    }
+
+    /// Events were lost: nothing that is missing counts against them.
+    pub(super) fn end_audit(&mut self) {
+        if let Some(scan) = &mut self.scan {
+            scan.audits = false;
+        }
+    }
+
+    /// Walking took so much processor time.
+    pub(super) fn took(&mut self, cost: Duration) {
+        if let Some(scan) = &mut self.scan {
+            scan.cost += cost;
         }
     }
 

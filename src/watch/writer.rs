@@ -7,8 +7,9 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
+
+use super::filesystem::Filesystem;
 
 /// What the kernel knows about writers of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,24 +35,12 @@ pub enum Reason {
     Errno(i32),
 }
 
-/// Filesystems on which a lease proves nothing: their numbers (statfs(2)) and usual names.
-const REMOTE: [(u32, &str); 8] = [
-    (0x6969, "nfs"),
-    (0x517B, "smb"),
-    (0xFF53_4D42, "cifs"),
-    (0xFE53_4D42, "smb2"),
-    (0x6573_5546, "fuse"),
-    (0x0102_1997, "9p"),
-    (0x00C3_6400, "ceph"),
-    (0x5346_414F, "afs"),
-];
-
 /// Asks whether somebody has this file open for writing. The file must be open for reading only.
 ///
 /// [`ignore_sigio`] must have been called: a writer that comes in the microseconds while the lease
 /// is held makes the kernel send SIGIO, whose default action ends the process.
 pub fn probe(file: &File) -> Writer {
-    if let Some(name) = remote(file) {
+    if let Ok(Filesystem::Remote(name)) = Filesystem::of(file) {
         return Writer::Unknown(Reason::Remote(name));
     }
     match lease(file, libc::F_RDLCK) {
@@ -88,23 +77,6 @@ fn lease(file: &File, kind: libc::c_int) -> Result<(), i32> {
     Err(io::Error::last_os_error()
         .raw_os_error()
         .unwrap_or_default())
-}
-
-/// The name of the file's filesystem, if a lease proves nothing there.
-#[expect(unsafe_code, reason = "the standard library has no statfs")]
-fn remote(file: &File) -> Option<&'static str> {
-    let mut answer = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: `answer` is large enough, and read only after the call said that it filled it.
-    let magic = unsafe {
-        if libc::fstatfs(file.as_raw_fd(), answer.as_mut_ptr()) != 0 {
-            return None;
-        }
-        answer.assume_init().f_type
-    };
-    REMOTE
-        .iter()
-        .find(|(number, _)| i64::from(*number) == magic)
-        .map(|(_, name)| *name)
 }
 
 impl fmt::Display for Reason {

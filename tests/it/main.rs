@@ -10,11 +10,15 @@ mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod ftp;
 #[cfg(test)]
 mod line;
+#[cfg(test)]
+mod offline;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::facts::{Facts, Thing};
 use super::words::{moment, thing, writer_words};
 use crate::clock;
 use crate::queue::{Job, Step};
+use crate::watch::means;
 use crate::watch::select::Verdict;
 use crate::watch::writer::Writer;
 
@@ -184,6 +185,10 @@ fn named_facts(
     let mut named = vec![("path", text::path(&facts.path))];
     named.extend(thing(facts, present));
     named.push(("watch", watch(facts)));
+    if let Some(watch) = facts.owner {
+        // The daemon may have given events up since; its log says so.
+        named.push(("files", format!("are found {}", means::of(watch))));
+    }
     named.push(("daemon", daemon(facts).to_owned()));
     if let Some(settling) = &facts.known.settling {
         let since = present.both(settling.since);

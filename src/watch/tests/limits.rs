@@ -4,8 +4,10 @@
 use std::fs;
 use std::io::Write;
 use std::process::Command;
+use std::time::Duration;
 
 use super::support::Bench;
+use crate::config::Watch;
 use crate::watch::{Report, SeenBy};
 
 /// Runs another test of this file where the kernel's limit is so low, if that can be done on this
@@ -50,17 +52,23 @@ fn exhausted_instances_leave_scans() {
     run_limited("max_inotify_instances", 0, "with_no_instance");
 }
 
+#[test]
+fn exhausted_watches_lead_to_polling() {
+    run_limited("max_inotify_watches", 3, "with_three_watches_and_polling");
+}
+
 /// A watch on six folders with a file in each.
 fn six_folders() -> Bench {
-    Bench::start_with(
-        |_| {},
-        |root| {
-            for number in 0..5 {
-                fs::create_dir(root.join(number.to_string())).unwrap();
-                fs::write(root.join(format!("{number}/old.mp4")), b"x").unwrap();
-            }
-        },
-    )
+    six_folders_with(|_| {})
+}
+
+fn six_folders_with(configure: impl FnOnce(&mut Watch)) -> Bench {
+    Bench::start_with(configure, |root| {
+        for number in 0..5 {
+            fs::create_dir(root.join(number.to_string())).unwrap();
+            fs::write(root.join(format!("{number}/old.mp4")), b"x").unwrap();
+        }
+    })
 }
 
 fn settle_all(bench: &mut Bench, count: usize) {
@@ -118,6 +126,18 @@ fn with_three_watches() {
         |report| matches!(report, Report::Settled(file) if file.path.ends_with("newest.mp4")),
     );
     assert!(matches!(freed, Report::Settled(file) if file.seen_by == SeenBy::Event));
+}
+
+#[test]
+#[ignore = "run by exhausted_watches_lead_to_polling"]
+fn with_three_watches_and_polling() {
+    let often = Duration::from_millis(300);
+    let mut bench = six_folders_with(|watch| watch.watching.poll_interval = often);
+    settle_all(&mut bench, 5);
+    write_everywhere(&bench, "new.mp4");
+    // Nobody asks for a scan.
+    settle_all(&mut bench, 11);
+    assert_eq!(bench.handle().states()[0].events_missed, 0, "it is known");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Tests of the whole watch on real folders.
 
+mod evidence;
 mod files;
 mod folders;
 mod limits;
+mod links;
+mod means;
+mod mounts;
 mod roots;
 pub(crate) mod support;

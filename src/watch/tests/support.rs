@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use globset::{GlobBuilder, GlobSetBuilder};
 use tempfile::TempDir;
 
-use crate::config::{Globs, Method, Watch};
+use crate::config::{Globs, Method, Watch, Watching};
 use crate::watch::{Handle, Report, SettledFile, Waiting, start};
 
 /// Compiled patterns, which match whatever the case.
@@ -42,10 +42,18 @@ pub(crate) fn watch(path: &Path) -> Watch {
         include: globs(&["*.mp4", "*.mov"]),
         exclude: globs(&[]),
         settle: Duration::from_millis(200),
+        watching: Watching::default(),
         method: Method::Auto,
         public_url: None,
         allow_private_urls: false,
     }
+}
+
+/// A little MP4 with its index at the end, as far as boxes go; and the same without the index.
+pub(crate) fn mp4() -> (Vec<u8>, Vec<u8>) {
+    let part = |kind: &[u8; 4]| [&[0, 0, 0, 16], &kind[..], &[7; 8]].concat();
+    let half = [part(b"ftyp"), part(b"mdat")].concat();
+    ([half.clone(), part(b"moov")].concat(), half)
 }
 
 /// How long a test waits for what must come.
@@ -77,6 +85,11 @@ impl Bench {
         prepare(&root);
         let mut watch = watch(&root);
         configure(&mut watch);
+        Self::on(dir, watch)
+    }
+
+    /// Starts a watch on a folder that stands already; `dir` is deleted in the end.
+    pub(crate) fn on(dir: TempDir, watch: Watch) -> Self {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
         let handle = start(std::slice::from_ref(&watch), sender).unwrap();
         // The standard library's channel can wait with a deadline outside a runtime.
@@ -139,6 +152,13 @@ impl Bench {
         }) {
             Report::Settled(file) => file,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until this path has settled, now or before.
+    pub(crate) fn settled_ever(&mut self, path: &Path) {
+        if self.times_settled(path) == 0 {
+            self.settled(path);
         }
     }
 

@@ -1,0 +1,227 @@
+//! `[[watch]]`: how its files are found, and what tells that one is whole.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::section::Section;
+use super::value;
+
+/// How a watch finds its files, and when it takes one for whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watching {
+    /// By events, by polling, or as the filesystem wants it.
+    pub mode: Mode,
+    /// The shortest time from one look at everything to the next, where files are found by polling.
+    /// A large folder is looked at less often.
+    pub poll_interval: Duration,
+    /// How long a file whose container is incomplete may stay unchanged before it counts as failed.
+    pub incomplete_after: Duration,
+    /// The file beside a video that says that it is whole; then nothing else counts.
+    pub done_marker: Option<Marker>,
+    /// Whether symbolic links to folders inside the watch folder are followed.
+    pub follow_links: bool,
+}
+
+/// How files are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// By events, unless the filesystem is one that does not announce what others do in it.
+    Auto,
+    /// By events.
+    Events,
+    /// By polling.
+    Poll,
+}
+
+impl Default for Watching {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Auto,
+            poll_interval: Duration::from_secs(10),
+            incomplete_after: Duration::from_hours(1),
+            done_marker: None,
+            follow_links: false,
+        }
+    }
+}
+
+impl Watching {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        const DAY: Duration = Duration::from_hours(24);
+        let least = Duration::from_millis(100);
+        let default = Self::default();
+        Self {
+            mode: section.get("mode", mode).unwrap_or(default.mode),
+            poll_interval: section
+                .get("poll-interval", |v| value::duration(v, least..=DAY))
+                .unwrap_or(default.poll_interval),
+            incomplete_after: section
+                .get("incomplete-after", |v| value::duration(v, least..=DAY * 30))
+                .unwrap_or(default.incomplete_after),
+            done_marker: section.get("done-marker", |value| {
+                value::text(value).and_then(|text| Marker::parse(&text))
+            }),
+            follow_links: section
+                .get("follow-links", value::flag)
+                .unwrap_or(default.follow_links),
+        }
+    }
+}
+
+fn mode(value: &DeValue<'_>) -> Result<Mode, String> {
+    match value::text(value)?.as_str() {
+        "auto" => Ok(Mode::Auto),
+        "events" => Ok(Mode::Events),
+        "poll" => Ok(Mode::Poll),
+        other => Err(format!(
+            "{other:?} is not a mode; expected one of: auto, events, poll"
+        )),
+    }
+}
+
+/// The pattern of a done-marker's name: `{name}` or `{stem}` with something around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    before: String,
+    after: String,
+    part: Part,
+}
+
+/// What of a video's name its marker repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Name,
+    /// All but the extension.
+    Stem,
+}
+
+impl Marker {
+    /// Reads a pattern such as `{name}.done`.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn parse(pattern: &str) -> Result<Self, String> {
+        let write = "write one like \"{name}.done\" or \"{stem}.ok\"";
+        let split = |placeholder, part| {
+            let (before, after) = pattern.split_once(placeholder)?;
+            Some((before.to_owned(), after.to_owned(), part))
+        };
+        let Some((before, after, part)) =
+            split("{name}", Part::Name).or_else(|| split("{stem}", Part::Stem))
+        else {
+            return Err(format!("{pattern:?} names no video; {write}"));
+        };
+        if before.is_empty() && after.is_empty() {
+            return Err(format!("{pattern:?} would be the video itself; {write}"));
+        }
+        let around = [&before, &after];
+        if around.iter().any(|text| text.contains(['/', '{', '}'])) {
+            return Err(format!(
+                "{pattern:?}: expected one placeholder and no folder; {write}"
+            ));
+        }
+        Ok(Self {
+            before,
+            after,
+            part,
+        })
+    }
+
+    /// The marker of a video, which lies beside it.
+    pub fn of(&self, video: &Path) -> Option<PathBuf> {
+        let part = match self.part {
+            Part::Name => video.file_name(),
+            Part::Stem => video.file_stem(),
+        }?;
+        let name = [
+            self.before.as_bytes(),
+            part.as_bytes(),
+            self.after.as_bytes(),
+        ]
+        .concat();
+        Some(video.with_file_name(OsString::from_vec(name)))
+    }
+
+    /// Whether a file of this name is a marker.
+    pub fn is_one(&self, name: &OsStr) -> bool {
+        let name = name.as_bytes();
+        name.starts_with(self.before.as_bytes())
+            && name.ends_with(self.after.as_bytes())
+            && name.len() > self.before.len() + self.after.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, LEAST};
+    use super::*;
+
+    #[test]
+    fn markers_belong_to_videos() {
+        for (pattern, marker) in [
+            ("{name}.done", "/v/clip.mp4.done"),
+            ("{stem}.ok", "/v/clip.ok"),
+            ("done-{name}", "/v/done-clip.mp4"),
+        ] {
+            let pattern = Marker::parse(pattern).unwrap();
+            let path = Path::new("/v/clip.mp4");
+            assert_eq!(pattern.of(path).as_deref(), Some(Path::new(marker)));
+            assert!(pattern.is_one(Path::new(marker).file_name().unwrap()));
+            assert!(!pattern.is_one(OsStr::new("clip.mp4")));
+        }
+        let done = Marker::parse("{name}.done").unwrap();
+        assert!(!done.is_one(OsStr::new(".done")), "of no video");
+    }
+
+    #[test]
+    fn each_fault_is_refused() {
+        let fixture = Fixture::new();
+        for (line, says) in [
+            (
+                "mode = \"inotify\"",
+                "\"inotify\" is not a mode; expected one of: auto, events, poll",
+            ),
+            ("poll-interval = 5", "poll-interval: 5 has no unit"),
+            ("poll-interval = \"2d\"", "too long; at most 1d"),
+            ("incomplete-after = \"0s\"", "too short; at least 100ms"),
+            (
+                "done-marker = \"done\"",
+                "done-marker: \"done\" names no video; write one like \"{name}.done\"",
+            ),
+            ("done-marker = \"{name}\"", "would be the video itself"),
+            (
+                "done-marker = \"{name}{stem}\"",
+                "expected one placeholder and no folder",
+            ),
+            (
+                "done-marker = \"ok/{name}\"",
+                "expected one placeholder and no folder",
+            ),
+            ("done-marker = true", "expected a text in quotes"),
+        ] {
+            let written = format!("name = \"news\"\n{line}");
+            fixture.refuses(("name = \"news\"", &written, 7, says));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_taken() {
+        let written = "name = \"news\"\nmode = \"poll\"\npoll-interval = \"3s\"\n\
+                       incomplete-after = \"2h\"\ndone-marker = \"{stem}.ok\"\nfollow-links = true";
+        let text = LEAST.replace("name = \"news\"", written);
+        let config = Fixture::new().parse(&text).unwrap();
+        let expected = Watching {
+            mode: Mode::Poll,
+            poll_interval: Duration::from_secs(3),
+            incomplete_after: Duration::from_hours(2),
+            done_marker: Some(Marker::parse("{stem}.ok").unwrap()),
+            follow_links: true,
+        };
+        assert_eq!(config.watches[0].watching, expected);
+    }
+}

@@ -1,0 +1,217 @@
+//! What speaks for a file being whole, and how long it must rest in the light of that. Pure.
+//!
+//! No single sign proves that nobody will go on writing. Together they can: it was closed after
+//! writing or came by a rename, no program has it open, all of it lies on the disk, and its
+//! container ends where the file ends. Where one of them is missing, time must stand in for it.
+
+use std::time::Duration;
+
+use super::container::{Flaw, Verdict};
+use super::report::{Missing, Waiting};
+use super::writer::Writer;
+use crate::config::Watch;
+use crate::identity::Identity;
+
+/// What one look found of a file that did not change during it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) identity: Identity,
+    /// How much of it lies on the disk, in units of 512 bytes.
+    pub(super) blocks: u64,
+    pub(super) writer: Writer,
+    /// Its container; `None` if the look was not to examine that.
+    pub(super) container: Option<Verdict>,
+    /// Whether its done-marker is there; `None` where none is wanted.
+    pub(super) marker: Option<bool>,
+}
+
+/// How the end of its writing was noticed; the greater is the stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ending {
+    /// It was not.
+    Unseen,
+    /// It came under its name by a rename.
+    Renamed,
+    /// It was closed after writing.
+    Closed,
+}
+
+/// The times of one watch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// How long a file rests for want of evidence.
+    pub(super) settle: Duration,
+    /// How long an incomplete container may rest.
+    pub(super) incomplete: Duration,
+}
+
+/// What follows from the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// It settles after so much rest, and waits for that reason until then.
+    After(Duration, Waiting),
+    /// It is taken as failed after so much rest.
+    FailsAfter(Duration, Flaw),
+    /// It does not settle before something happens to it.
+    Never(Waiting),
+}
+
+/// Enough rest where everything speaks for the file.
+const QUICK: Duration = Duration::from_secs(2);
+/// Without leases, time alone must tell: this many settle times.
+pub(super) const UNKNOWN_WRITER_FACTOR: u32 = 3;
+/// The unit of `blocks`, whatever the filesystem's own is (stat(2)).
+const BLOCK: u64 = 512;
+
+impl Times {
+    pub(super) fn of(watch: &Watch) -> Self {
+        Self {
+            settle: watch.settle,
+            incomplete: watch.watching.incomplete_after,
+        }
+    }
+}
+
+impl Evidence {
+    /// Weighs the evidence.
+    pub(super) fn weigh(&self, ending: Ending, times: Times) -> Weight {
+        let settle = times.settle;
+        if self.writer == Writer::Present {
+            return Weight::Never(Waiting::WriterOpen);
+        }
+        if self.identity.size == 0 {
+            return Weight::Never(Waiting::Empty);
+        }
+        match self.marker {
+            Some(true) => return Weight::After(Duration::ZERO, Waiting::Sure),
+            Some(false) => return Weight::Never(Waiting::Marker),
+            None => {}
+        }
+        if let Some(Verdict::Incomplete(flaw)) = self.container {
+            return Weight::FailsAfter(times.incomplete.max(settle), flaw);
+        }
+        if let Writer::Unknown(_) = self.writer {
+            return Weight::After(settle * UNKNOWN_WRITER_FACTOR, Waiting::WriterUnknown);
+        }
+        match self.missing(ending) {
+            None => Weight::After(settle.min(QUICK), Waiting::Sure),
+            Some(missing) => Weight::After(settle, Waiting::Quiet(missing)),
+        }
+    }
+
+    /// What is missing for certainty.
+    fn missing(&self, ending: Ending) -> Option<Missing> {
+        if ending == Ending::Unseen {
+            return Some(Missing::Ending);
+        }
+        if self.blocks.saturating_mul(BLOCK) < self.identity.bytes() {
+            return Some(Missing::Blocks);
+        }
+        match self.container {
+            Some(Verdict::Complete) => None,
+            Some(Verdict::Unended) => Some(Missing::EndMark),
+            Some(Verdict::Unknown | Verdict::Incomplete(_)) | None => Some(Missing::Container),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::writer::Reason;
+
+    const TIMES: Times = Times {
+        settle: Duration::from_secs(10),
+        incomplete: Duration::from_hours(1),
+    };
+
+    fn best() -> Evidence {
+        Evidence {
+            identity: Identity {
+                dev: 1,
+                ino: 1,
+                size: 1000,
+                mtime_ns: 1,
+                ctime_ns: 1,
+            },
+            blocks: 2,
+            writer: Writer::None,
+            container: Some(Verdict::Complete),
+            marker: None,
+        }
+    }
+
+    fn weight(change: impl FnOnce(&mut Evidence)) -> Weight {
+        let mut evidence = best();
+        change(&mut evidence);
+        evidence.weigh(Ending::Closed, TIMES)
+    }
+
+    #[test]
+    fn only_all_of_it_together_is_enough_for_two_seconds() {
+        let sure = Weight::After(QUICK, Waiting::Sure);
+        assert_eq!(weight(|_| {}), sure);
+        assert_eq!(best().weigh(Ending::Renamed, TIMES), sure);
+        let full = |missing| Weight::After(TIMES.settle, Waiting::Quiet(missing));
+        assert_eq!(best().weigh(Ending::Unseen, TIMES), full(Missing::Ending));
+        assert_eq!(weight(|e| e.blocks = 1), full(Missing::Blocks));
+        for (container, missing) in [
+            (None, Missing::Container),
+            (Some(Verdict::Unknown), Missing::Container),
+            (Some(Verdict::Unended), Missing::EndMark),
+        ] {
+            assert_eq!(weight(|e| e.container = container), full(missing));
+        }
+        let unknown = Writer::Unknown(Reason::NoLeases);
+        assert_eq!(
+            weight(|e| e.writer = unknown),
+            Weight::After(TIMES.settle * 3, Waiting::WriterUnknown)
+        );
+        let short = Times {
+            settle: Duration::from_secs(1),
+            ..TIMES
+        };
+        assert_eq!(
+            best().weigh(Ending::Closed, short),
+            Weight::After(short.settle, Waiting::Sure),
+            "never longer than the settle time"
+        );
+    }
+
+    #[test]
+    fn what_speaks_against_it_holds_it() {
+        let never = Weight::Never;
+        assert_eq!(
+            weight(|e| (e.writer, e.marker) = (Writer::Present, Some(true))),
+            never(Waiting::WriterOpen)
+        );
+        assert_eq!(
+            weight(|e| (e.identity.size, e.marker) = (0, Some(true))),
+            never(Waiting::Empty)
+        );
+        let flaw = Flaw::NoIndex;
+        let incomplete = Some(Verdict::Incomplete(flaw));
+        assert_eq!(
+            weight(|e| e.container = incomplete),
+            Weight::FailsAfter(TIMES.incomplete, flaw)
+        );
+        assert_eq!(
+            weight(|e| (e.container, e.writer) = (incomplete, Writer::Unknown(Reason::NoRight))),
+            Weight::FailsAfter(TIMES.incomplete, flaw)
+        );
+    }
+
+    #[test]
+    fn a_marker_is_the_only_evidence() {
+        assert_eq!(
+            weight(|e| e.marker = Some(false)),
+            Weight::Never(Waiting::Marker)
+        );
+        let poor = |e: &mut Evidence| {
+            e.marker = Some(true);
+            e.writer = Writer::Unknown(Reason::NoLeases);
+            e.container = Some(Verdict::Incomplete(Flaw::CutShort));
+        };
+        assert_eq!(weight(poor), Weight::After(Duration::ZERO, Waiting::Sure));
+    }
+}

@@ -1,0 +1,131 @@
+//! What the thread of a watch makes of messages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use tracing::debug;
+
+use super::super::evidence::Ending;
+use super::super::inbox::Message;
+use super::super::links::{self, Leads};
+use super::super::look::{self, Thing};
+use super::super::outbox::Closed;
+use super::super::report::SeenBy;
+use super::super::select::{self, Verdict};
+use super::super::sighting::Sighting;
+use super::Folder;
+use crate::identity::Identity;
+
+/// What was announced of a path; the greater says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    /// Its rights or times changed.
+    Attributes,
+    /// It came or went, and perhaps that was the end of its writing.
+    CameOrWent(Ending),
+}
+
+impl Folder {
+    /// Works off messages. What is at a path is read from the disk, so that of many messages on one
+    /// path one is enough.
+    pub(super) fn work_off(&mut self, messages: Vec<Message>) -> Result<(), Closed> {
+        let mut changed = BTreeMap::new();
+        for message in messages {
+            let (path, news) = match message {
+                Message::Changed(path) => (path, News::CameOrWent(Ending::Unseen)),
+                Message::Renamed(path) => (path, News::CameOrWent(Ending::Renamed)),
+                Message::Closed(path) => (path, News::CameOrWent(Ending::Closed)),
+                Message::Attributes(path) => (path, News::Attributes),
+                Message::Recheck(path) => {
+                    self.settler.forget(&path);
+                    (path, News::CameOrWent(Ending::Unseen))
+                }
+                Message::Scan => {
+                    self.schedule.wanted();
+                    continue;
+                }
+                Message::Wake => continue,
+            };
+            let known = changed.entry(path).or_insert(news);
+            *known = news.max(*known);
+        }
+        self.markers(&changed);
+        for (path, news) in changed {
+            self.changed(path, news)?;
+        }
+        Ok(())
+    }
+
+    /// Has those looked at whose done-markers are among what changed.
+    fn markers(&mut self, changed: &BTreeMap<PathBuf, News>) {
+        let Some(pattern) = &self.watch.watching.done_marker else {
+            return;
+        };
+        let is_one = |path: &&PathBuf| path.file_name().is_some_and(|name| pattern.is_one(name));
+        let came: BTreeSet<PathBuf> = changed.keys().filter(is_one).cloned().collect();
+        if !came.is_empty() {
+            self.settler.marked(pattern, &came, self.started.elapsed());
+        }
+    }
+
+    fn changed(&mut self, path: PathBuf, news: News) -> Result<(), Closed> {
+        self.audit.announced(&path);
+        if path == self.watch.path {
+            self.root.suspect();
+            return Ok(());
+        }
+        match look::thing(&path) {
+            Ok(Thing::File(identity)) => self.file(path, identity, news),
+            // A new folder, or one that could not be read before. Of a watched one only the rights
+            // changed.
+            Ok(Thing::Folder(_)) if news != News::Attributes || !self.events.has(&path) => {
+                self.folder(path);
+            }
+            Ok(Thing::Folder(_)) => {}
+            Ok(Thing::Other) if matches!(links::leads(&self.watch, &path), Leads::Inside(_)) => {
+                self.folder(path);
+            }
+            Ok(Thing::Other) => {
+                debug!(watch.name = %self.watch.name, ?path, "no regular file; ignored");
+            }
+            Ok(Thing::Nothing) => self.nothing(&path)?,
+            Err(error) => debug!(watch.name = %self.watch.name, ?path, %error, "cannot look at it"),
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: PathBuf, identity: Identity, news: News) {
+        if select::verdict(&self.watch, &path) == Verdict::Taken {
+            let ending = match news {
+                News::Attributes => Ending::Unseen,
+                News::CameOrWent(ending) => ending,
+            };
+            let now = self.now();
+            self.settler.see(
+                Sighting {
+                    path,
+                    identity,
+                    by: SeenBy::Event,
+                    ending,
+                },
+                now,
+            );
+        }
+    }
+
+    fn folder(&mut self, path: PathBuf) {
+        if select::descend(&self.watch, &path) == Verdict::Taken {
+            self.walks.begin_folder(path);
+        }
+    }
+
+    fn nothing(&mut self, path: &Path) -> Result<(), Closed> {
+        if !self.root.is_unchanged() {
+            self.root.suspect();
+            return Ok(());
+        }
+        self.events.forget(path);
+        let finding = self.settler.vanished(path);
+        self.report(finding)
+    }
+}

@@ -1,0 +1,75 @@
+//! Symbolic links to folders, where `follow-links` allows them: they must stay inside the watch
+//! folder, and never lead to what is looked at in its own place, or round in a circle.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::select::{self, Verdict};
+use crate::config::Watch;
+
+/// Where a symbolic link leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// To a folder inside the watch folder that is not looked at otherwise; its canonical path.
+    Inside(PathBuf),
+    /// Nowhere that is followed.
+    Nowhere(Refusal),
+}
+
+/// Why a link is not followed. Its text is a clause that follows "a symbolic link".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Links are not followed.
+    Disabled,
+    /// It leads out of the watch folder.
+    Outside,
+    /// Its folder is looked at in its own place.
+    Twice,
+    /// It leads to a folder that it lies in.
+    Circle,
+    /// It does not lead to a folder.
+    NoFolder,
+}
+
+/// Where a link in a watch leads.
+pub(super) fn leads(watch: &Watch, link: &Path) -> Leads {
+    match target(watch, link) {
+        Ok(target) => Leads::Inside(target),
+        Err(refusal) => Leads::Nowhere(refusal),
+    }
+}
+
+fn target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
+    if !watch.watching.follow_links {
+        return Err(Refusal::Disabled);
+    }
+    let missing = |_| Refusal::NoFolder;
+    let target = link.canonicalize().map_err(missing)?;
+    if !fs::metadata(&target).map_err(missing)?.is_dir() {
+        return Err(Refusal::NoFolder);
+    }
+    if !target.starts_with(&watch.path) {
+        return Err(Refusal::Outside);
+    }
+    let place = link.parent().unwrap_or(link).canonicalize();
+    if place.map_err(missing)?.starts_with(&target) {
+        return Err(Refusal::Circle);
+    }
+    if select::descend(watch, &target) == Verdict::Taken {
+        return Err(Refusal::Twice);
+    }
+    Ok(target)
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "and those are not followed (follow-links)",
+            Self::Outside => "that leads out of the watch folder",
+            Self::Twice => "to a folder that is looked at in its own place",
+            Self::Circle => "to a folder that it lies in",
+            Self::NoFolder => "that does not lead to a folder",
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! How long real files wait, in the light of what speaks for them.
+
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::support::{Bench, mp4};
+use crate::config::Marker;
+use crate::watch::container::Flaw;
+use crate::watch::{Missing, Report, Waiting};
+
+/// Much longer than two seconds, and than this test may take on a busy machine.
+const LONG: Duration = Duration::from_mins(1);
+
+#[test]
+fn a_whole_mp4_settles_two_seconds_after_it_was_closed_or_renamed() {
+    let mut bench = Bench::start_with(|watch| watch.settle = LONG, |_| {});
+    let (whole, _) = mp4();
+    let (closed, moved) = (bench.path("closed.mp4"), bench.path("moved.mp4"));
+    let mut file = fs::File::create(&closed).unwrap();
+    let (first, rest) = whole.split_at(20);
+    file.write_all(first).unwrap();
+    bench.waiting(&closed, Waiting::WriterOpen);
+    file.write_all(rest).unwrap();
+    drop(file);
+    let began = Instant::now();
+    bench.settled(&closed);
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    let aside = bench.dir.path().join("aside.mp4");
+    fs::write(&aside, &whole).unwrap();
+    fs::rename(&aside, &moved).unwrap();
+    bench.settled(&moved);
+    assert!(
+        bench.was_waiting(&moved, Waiting::Sure),
+        "{:#?}",
+        bench.seen
+    );
+}
+
+#[test]
+fn without_the_evidence_the_settle_time_must_pass() {
+    let (whole, _) = mp4();
+    let mut bench = Bench::start_with(
+        |watch| watch.settle = LONG,
+        |root| fs::write(root.join("old.mp4"), &whole).unwrap(),
+    );
+    let (old, other, linked) = (
+        bench.path("old.mp4"),
+        bench.path("other.mp4"),
+        bench.path("linked.mp4"),
+    );
+    bench.quietly(Duration::from_millis(100));
+    assert!(
+        bench.was_waiting(&old, Waiting::Quiet(Missing::Ending)),
+        "{:#?}",
+        bench.seen
+    );
+    let aside = bench.dir.path().join("aside.mp4");
+    fs::write(&aside, b"no container").unwrap();
+    fs::rename(&aside, &other).unwrap();
+    bench.waiting(&other, Waiting::Quiet(Missing::Container));
+    // A link comes without its writing having ended here.
+    fs::hard_link(&old, &linked).unwrap();
+    bench.waiting(&linked, Waiting::Quiet(Missing::Ending));
+    let holes = bench.path("holes.mp4");
+    let file = fs::File::create(&aside).unwrap();
+    let head = [&[0, 0x10, 0, 0], &b"mdat"[..]].concat();
+    std::os::unix::fs::FileExt::write_all_at(&file, &head, 0).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &whole, 0x0010_0000).unwrap();
+    drop(file);
+    fs::rename(&aside, &holes).unwrap();
+    bench.waiting(&holes, Waiting::Quiet(Missing::Blocks));
+    assert_eq!(bench.all_settled(), 0);
+}
+
+#[test]
+fn an_incomplete_mp4_waits_for_its_rest() {
+    let mut bench = Bench::start();
+    let (whole, half) = mp4();
+    let path = bench.path("a.mp4");
+    fs::write(&path, &half).unwrap();
+    bench.waiting(&path, Waiting::Incomplete(Flaw::NoIndex));
+    // Long after its settle time, and without keeping anybody.
+    bench.quietly(bench.watch.settle * 4);
+    bench.idle();
+    assert_eq!(bench.times_settled(&path), 0);
+    let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(&whole[half.len()..]).unwrap();
+    drop(file);
+    assert_eq!(bench.settled(&path).flaw, None);
+}
+
+#[test]
+fn an_mp4_that_stays_incomplete_is_handed_on_with_its_flaw() {
+    let rest = Duration::from_millis(700);
+    let mut bench = Bench::start_with(|watch| watch.watching.incomplete_after = rest, |_| {});
+    let path = bench.path("a.mp4");
+    fs::write(&path, mp4().1).unwrap();
+    let began = Instant::now();
+    assert_eq!(bench.settled(&path).flaw, Some(Flaw::NoIndex));
+    assert!(began.elapsed() >= rest);
+    bench.handle().scan();
+    bench.idle();
+    assert_eq!(bench.times_settled(&path), 1);
+}
+
+#[test]
+fn with_a_marker_nothing_else_counts() {
+    for (pattern, marker) in [("{name}.done", "a.mp4.done"), ("{stem}.mov", "a.mov")] {
+        let pattern = Marker::parse(pattern).unwrap();
+        let mut bench = Bench::start_with(
+            |watch| {
+                watch.settle = LONG;
+                watch.watching.done_marker = Some(pattern);
+            },
+            |_| {},
+        );
+        let path = bench.path("a.mp4");
+        fs::write(&path, mp4().1).unwrap();
+        bench.waiting(&path, Waiting::Marker);
+        bench.idle();
+        fs::write(bench.path("b.mp4.done"), b"").unwrap();
+        fs::write(bench.path(marker), b"").unwrap();
+        assert_eq!(bench.settled(&path).flaw, None);
+        bench.handle().scan();
+        bench.idle();
+        let of_markers =
+            |report: &Report| matches!(report, Report::Waiting { path: at, .. } if *at != path);
+        assert!(!bench.seen.iter().any(|(_, report)| of_markers(report)));
+        assert_eq!(bench.all_settled(), 1, "markers are never taken");
+    }
+}
+
+#[test]
+fn a_marker_that_is_there_before_its_video_is_enough() {
+    let mut bench = Bench::start_with(
+        |watch| {
+            watch.settle = LONG;
+            watch.watching.done_marker = Marker::parse("{stem}.ok").ok();
+        },
+        |root| {
+            fs::write(root.join("a.ok"), b"").unwrap();
+            fs::write(root.join("a.mp4"), b"x").unwrap();
+        },
+    );
+    bench.settled(&bench.path("a.mp4"));
+    fs::write(bench.path("b.ok"), b"").unwrap();
+    fs::write(bench.path("b.mp4"), b"x").unwrap();
+    bench.settled(&bench.path("b.mp4"));
+}

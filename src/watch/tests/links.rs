@@ -1,0 +1,83 @@
+//! Symbolic links to folders.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::support::Bench;
+use crate::watch::links::Refusal;
+use crate::watch::select::{Rule, Verdict};
+use crate::watch::{SeenBy, verdict_on_disk};
+
+/// A hidden folder with a file, and links: to it, to a folder in sight, out, to a file, nowhere, and
+/// round in circles, in sight and hidden.
+fn prepare(root: &Path) {
+    fs::create_dir_all(root.join(".store/deep")).unwrap();
+    fs::create_dir_all(root.join(".other")).unwrap();
+    fs::create_dir(root.join("plain")).unwrap();
+    for name in [
+        ".store/a.mp4",
+        ".store/deep/b.mp4",
+        ".other/c.mp4",
+        "plain/d.mp4",
+    ] {
+        fs::write(root.join(name), b"x").unwrap();
+    }
+    let outside = root.with_file_name("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("e.mp4"), b"x").unwrap();
+    symlink(".store", root.join("in")).unwrap();
+    symlink("plain", root.join("twice")).unwrap();
+    symlink(&outside, root.join("out")).unwrap();
+    symlink("plain/d.mp4", root.join("file.mp4")).unwrap();
+    symlink("nothing", root.join("broken")).unwrap();
+    symlink("..", root.join("plain/circle")).unwrap();
+    symlink("..", root.join(".store/deep/circle")).unwrap();
+    // From one hidden folder to another and back.
+    symlink("../.other", root.join(".store/other")).unwrap();
+    symlink("../.store", root.join(".other/back")).unwrap();
+}
+
+#[test]
+fn links_stay_inside_and_loops_end() {
+    let mut bench = Bench::start_with(|watch| watch.watching.follow_links = true, prepare);
+    for name in ["in/a.mp4", "in/deep/b.mp4", "in/other/c.mp4", "plain/d.mp4"] {
+        bench.settled_ever(&bench.path(name));
+    }
+    // What comes behind a link is announced, and so is a new link.
+    fs::write(bench.path(".store/new.mp4"), b"x").unwrap();
+    let new = bench.settled(&bench.path("in/new.mp4"));
+    assert_eq!(new.seen_by, SeenBy::Event);
+    fs::create_dir(bench.path(".late")).unwrap();
+    fs::write(bench.path(".late/f.mp4"), b"x").unwrap();
+    symlink(".late", bench.path("late")).unwrap();
+    bench.settled(&bench.path("late/f.mp4"));
+    bench.handle().scan();
+    bench.idle();
+    assert_eq!(bench.all_settled(), 6, "{:#?}", bench.seen);
+}
+
+#[test]
+fn links_are_not_followed_unless_that_is_wanted() {
+    let mut bench = Bench::start_with(|_| {}, prepare);
+    bench.settled_ever(&bench.path("plain/d.mp4"));
+    bench.handle().scan();
+    bench.idle();
+    assert_eq!(bench.all_settled(), 1);
+}
+
+#[test]
+fn why_a_link_is_not_followed_is_told() {
+    let bench = Bench::start_with(|watch| watch.watching.follow_links = true, prepare);
+    let verdict = |name: &str| verdict_on_disk(&bench.watch, &bench.path(name));
+    assert_eq!(verdict("in/a.mp4"), Verdict::Taken);
+    for (name, refusal) in [
+        ("out/e.mp4", Refusal::Outside),
+        ("twice/d.mp4", Refusal::Twice),
+        ("file.mp4", Refusal::NoFolder),
+        ("plain/circle/plain/d.mp4", Refusal::Circle),
+    ] {
+        let expected = Verdict::Ignored(Rule::SymbolicLink(refusal));
+        assert_eq!(verdict(name), expected, "{name}");
+    }
+}

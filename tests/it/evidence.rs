@@ -1,0 +1,90 @@
+//! Files that are not whole, and files whose marker says that they are: what becomes of them, and
+//! what people are told.
+
+use std::fs;
+
+use crate::support::{Platform, Site, wait_for};
+
+/// A little MP4 as far as boxes go; with or without its index.
+fn mp4(whole: bool) -> Vec<u8> {
+    let part = |kind: &[u8; 4]| [&[0, 0, 0, 16], &kind[..], &[7; 8]].concat();
+    let half = [part(b"ftyp"), part(b"mdat")].concat();
+    if whole {
+        return [half, part(b"moov")].concat();
+    }
+    half
+}
+
+fn explained(site: &Site, name: &str) -> String {
+    let path = site.folder().join(name);
+    let output = site.command(&["explain", path.to_str().unwrap()]);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A watch with these keys besides.
+fn site(platform: &Platform, keys: &str) -> Site {
+    let watch = "[[watch]]\nname = \"drop\"\npath = \"{folder}\"\nsettle = \"200ms\"\n";
+    Site::with(platform, &format!("{watch}{keys}\n"))
+}
+
+#[test]
+fn an_incomplete_file_waits_then_fails_with_the_reason_and_can_be_retried() {
+    let platform = Platform::start();
+    let site = site(&platform, "incomplete-after = \"3s\"");
+    let daemon = site.start();
+    let file = site.drop_file("half.mp4", &mp4(false));
+    let said = wait_for("the reason", || {
+        let said = explained(&site, "half.mp4");
+        said.contains("counts as failed").then_some(said)
+    });
+    assert!(said.contains("it has no index (moov)"), "{said}");
+    assert!(
+        said.contains("container incomplete: it has no index"),
+        "{said}"
+    );
+    let reason = site.wait_jobs("the file to fail", |jobs| {
+        let failed = jobs.iter().find(|job| job.state == "failed")?;
+        assert_eq!(failed.attempts, 0);
+        failed.last_error.clone()
+    });
+    let says = "not uploaded: it has no index (moov), which many programs write last, and it stayed \
+                unchanged for 3s (incomplete-after); if it is whole all the same: jw-ingest retry 1";
+    assert_eq!(reason, says);
+    assert!(platform.videos().is_empty());
+    let retried = site.command(&["retry", "1"]);
+    assert!(retried.status.success(), "{retried:?}");
+    site.wait_done(1);
+    site.assert_exactly_one_each(&platform, &[file]);
+    drop(daemon);
+}
+
+#[test]
+fn a_file_with_a_marker_waits_for_it_and_no_marker_is_uploaded() {
+    let platform = Platform::start();
+    let site = site(
+        &platform,
+        "include = [\"*\"]\ndone-marker = \"{name}.done\"",
+    );
+    let daemon = site.start();
+    let files = ["a.mp4", "b.mp4"].map(|name| site.drop_file(name, name.as_bytes()));
+    let said = wait_for("the reason", || {
+        let said = explained(&site, "a.mp4");
+        said.contains("done-marker is not there").then_some(said)
+    });
+    assert!(
+        said.contains("as soon as its done-marker is there"),
+        "{said}"
+    );
+    for name in ["b.mp4.done", "a.mp4.done"] {
+        site.drop_file(name, b"");
+    }
+    site.wait_done(2);
+    site.assert_exactly_one_each(&platform, &files);
+    let said = explained(&site, "a.mp4.done");
+    assert!(
+        said.contains("it is left alone: it is a done-marker"),
+        "{said}"
+    );
+    drop(daemon);
+    assert_eq!(fs::read_dir(site.folder()).unwrap().count(), 4);
+}
