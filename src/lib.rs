@@ -19,6 +19,7 @@
 //! | it becomes a job, once | `ingest::intake`, [`queue::enqueue`] |
 //! | a worker claims it | `ingest::dispatch`, [`queue::claim`] |
 //! | create: exactly one video | `ingest::create`, [`platform`] |
+//! | which way its bytes go, and whether the platform fetches them | `ingest::choice`, `ingest::fetch` |
 //! | transfer: the bytes, and what a failure means | `ingest::transfer`, [`upload`], `ingest::fate` |
 //! | confirm: until the platform says `ready` | `ingest::confirm`, [`queue::confirm`] |
 //! | what was begun in vain goes | `ingest::withdraw`, [`queue::withdraw`] |

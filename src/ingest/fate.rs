@@ -189,10 +189,37 @@ pub(super) fn later(from: Timestamp, wait: Duration) -> Timestamp {
     from.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
+/// Whether less than `wait` has passed since `then`. One that lies as far ahead was written by a clock
+/// that has been mended since: nobody is to wait until that comes.
+pub(super) fn is_within(then: Timestamp, wait: Duration, now: Timestamp) -> bool {
+    now.duration_since(then).unsigned_abs() < wait
+}
+
 /// What the operator is told.
 pub(super) fn said(report: &Report) -> String {
     report
         .message
         .clone()
         .unwrap_or_else(|| "no reason was given".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_also_when_the_clock_was_put_back() {
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        for (now, expected) in [
+            (0, true),
+            (9, true),
+            (10, false),
+            (-9, true),
+            (-10, false),
+            (-31_536_000, false),
+        ] {
+            let within = is_within(at(0), Duration::from_secs(10), at(now));
+            assert_eq!(within, expected, "{now}");
+        }
+    }
 }

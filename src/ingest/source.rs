@@ -95,6 +95,12 @@ impl Source {
         self.identity.bytes()
     }
 
+    /// Whether nobody can have written it since it had this identity, not even somebody who put its
+    /// mtime back.
+    pub(super) fn is_untouched_since(&self, then: &Identity) -> bool {
+        self.identity.ino == then.ino && self.identity.ctime_ns == then.ctime_ns
+    }
+
     /// Whether what was read is the file that settled, and whole.
     pub(super) fn check(&self) -> Result<Freshness, Problem> {
         let meta = self.file.metadata().map_err(Problem::Unreadable)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::dispatch::until;
-use super::fate::later;
+use super::fate::{is_within, later};
 use super::persist::persist;
 use crate::platform::{self, Client};
 use crate::queue::withdraw::{self, Withdrawal};
@@ -70,8 +70,10 @@ async fn one(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {
         let tries = withdrawal.attempts + 1;
         retry::delay(tries, retry.first_delay, retry.max_delay, None)
     };
+    // What was made late enough is found later still where the search lags behind.
+    let late = LATE_CREATE.saturating_add(client.patience());
     match delete(client, withdrawal).await {
-        Ok(Outcome::NotYet) if now < later(withdrawal.created_at, LATE_CREATE) => {
+        Ok(Outcome::NotYet) if is_within(withdrawal.created_at, late, now) => {
             let (run_at, why) = (
                 later(now, wait()),
                 "it has not appeared on the platform yet",

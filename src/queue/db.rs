@@ -341,6 +341,46 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_the_first_release_goes_on_with_its_jobs() {
+        use crate::queue::{State, Step, claim, ticket};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        let mut old = Connection::open(&path).unwrap();
+        let first = Migrations::from_slice(&MIGRATIONS[..1]);
+        first.to_latest(&mut old).unwrap();
+        old.execute_batch(
+            "INSERT INTO jobs (watch, account, path, size, step, method, video_key, run_at, created_at, ingest_id,
+                               dev, ino, mtime_ns, ctime_ns)
+             VALUES ('news', 'main', '/w/a.mp4', 5, 'transfer', 's3', 'tL17msiU', '2026-01-01T00:00:00.000Z',
+                     '2026-01-01T00:00:00.000Z', 'mark', 1, 2, 3, 4);
+             INSERT INTO tickets (job_id, link) VALUES (1, '- https://upload.example/a');",
+        )
+        .unwrap();
+        drop(old);
+        let error = open_for_reading(&path).unwrap_err();
+        assert!(matches!(error, Error::Older { .. }), "{error:?}");
+
+        let db = open(&path).unwrap();
+        let now = "2026-01-02T00:00:00Z".parse().unwrap();
+        let lease = claim::claim(&db, now, &claim::Terms::default())
+            .unwrap()
+            .unwrap();
+        let job = &lease.job;
+        assert_eq!((job.state, job.step), (State::Running, Step::Transfer));
+        assert_eq!(
+            (job.method.as_deref(), &job.method_why),
+            (Some("s3"), &None)
+        );
+        let ticket = lease.ticket.as_ref().unwrap();
+        assert_eq!(
+            (ticket.link.as_str(), ticket.part_size),
+            ("- https://upload.example/a", None)
+        );
+        assert!(ticket::parts(&db, job.id).unwrap().is_empty());
+        open_for_reading(&path).unwrap();
+    }
+
+    #[test]
     fn the_file_is_not_for_everybody() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::error::Error;
 use super::job::{JobId, State};
 use super::sql::{At, PathColumn, StoredPath};
+use super::ticket;
 use crate::identity::Identity;
 
 /// A file that is to become a job.
@@ -44,6 +45,7 @@ pub fn enqueue(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued
         let Identity {
             dev, ino, ctime_ns, ..
         } = new.identity;
+        ticket::doubt_parts(db, id, ctime_ns)?;
         // Where nothing differs nothing is written: a scan at the start asks for every file.
         db.prepare_cached(
             "UPDATE jobs SET dev = ?2, ino = ?3, ctime_ns = ?4
@@ -162,6 +164,7 @@ pub fn moved(
     if known(db, &new.path, &new.identity)?.is_some() {
         return enqueue(db, new, now);
     }
+    ticket::doubt_parts(db, id, new.identity.ctime_ns)?;
     let changed = db
         .prepare_cached(
             "UPDATE jobs SET path = ?3, watch = ?4, dev = ?5, ctime_ns = iif(state = 'running', ctime_ns, ?6),

@@ -240,6 +240,17 @@ pub fn broke_off(db: &Connection, job: JobId, method: &str, bytes: i64) -> Resul
         .exists(params![job.0, method, bytes])?)
 }
 
+/// How many transfers to the job's present video ended without anybody knowing what became of them.
+pub fn left_open(db: &Connection, job: JobId) -> Result<i64, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT count(*) FROM attempts
+             WHERE job_id = ?1 AND step = 'transfer' AND outcome = 'ambiguous'
+               AND id > (SELECT coalesce(max(id), 0) FROM attempts WHERE job_id = ?1 AND step = 'create')",
+        )?
+        .query_row([job.0], |row| row.get(0))?)
+}
+
 /// What the table knows of a file that is not at the path that a worker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {

@@ -7,6 +7,7 @@ mod disk;
 mod fetches;
 mod model;
 mod operators;
+mod parts;
 mod random;
 mod scale;
 mod schema;

@@ -116,6 +116,18 @@ pub fn parts(db: &Connection, job: JobId) -> Result<BTreeMap<u32, String>, Error
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The file is about to be noted with another ctime while nobody reads it: somebody may have written
+/// it and put its mtime back. What is known of its parts is forgotten, so that those on the platform
+/// are compared with the file.
+pub(super) fn doubt_parts(db: &Connection, id: JobId, ctime_ns: i64) -> Result<(), Error> {
+    db.prepare_cached(
+        "DELETE FROM parts WHERE job_id = ?1
+           AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state <> 'running' AND ctime_ns <> ?2)",
+    )?
+    .execute(params![id.0, ctime_ns])?;
+    Ok(())
+}
+
 /// Ticket and progress go when no byte is to be sent by them any more.
 pub(super) fn forget_transfer(db: &Connection, id: JobId) -> Result<(), Error> {
     forget_parts(db, id)?;

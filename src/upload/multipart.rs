@@ -160,10 +160,15 @@ async fn complete(
     if cancel.is_cancelled() {
         return Err(Error::Cancelled { complete: false });
     }
-    tokio::task::spawn_blocking(before_complete)
-        .await
-        .map_err(|_| Error::Died { complete: false })?
-        .map_err(Error::NotRecorded)?;
+    let noting = tokio::task::spawn_blocking(before_complete);
+    tokio::select! {
+        biased;
+        noted = noting => noted
+            .map_err(|_| Error::Died { complete: false })?
+            .map_err(Error::NotRecorded)?,
+        // It looks at the file, and on a dead share that may never end.
+        () = cancel.cancelled() => return Err(Error::Cancelled { complete: false }),
+    }
     if cancel.is_cancelled() {
         return Err(Error::Cancelled { complete: false });
     }

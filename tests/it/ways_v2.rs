@@ -1,6 +1,9 @@
 //! The ways in over API v2 with the real daemon: each takes a whole file once, also when it is
 //! killed on the way, and sends nothing again that the platform has.
 
+use std::fs::{self, File};
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::support::{Dice, Platform, Site};
@@ -199,4 +202,88 @@ fn a_list_of_parts_that_lies_never_makes_a_wrong_video() {
         site.assert_exactly_one_each(&platform, &[file]);
         drop(daemon);
     }
+}
+
+/// Other content of the same size, with the mtime put back: only the ctime tells.
+fn rewrite_unseen(file: &Path, content: &[u8]) {
+    let mtime = fs::metadata(file).unwrap().modified().unwrap();
+    fs::write(file, content).unwrap();
+    File::options()
+        .write(true)
+        .open(file)
+        .unwrap()
+        .set_modified(mtime)
+        .unwrap();
+}
+
+#[test]
+fn parts_of_a_file_that_was_rewritten_unseen_after_a_crash_are_not_its_own() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let one = "[upload]\ndirect-limit = \"1 MB\"\nparts-at-once = 1\n";
+    let site = Site::v2(&platform, one);
+    platform.control(
+        "POST",
+        "faults",
+        &json!({"on": "part-put", "times": 1, "skip": 2,
+                "fault": {"kind": "stall", "after_bytes": 300_000}}),
+    );
+    let daemon = site.start();
+    let file = site.drop_file("news.mp4", &dice.bytes(SIZE));
+    platform.wait("part-put", "held", 1);
+    daemon.kill9();
+    rewrite_unseen(&file, &dice.bytes(SIZE));
+    let daemon = site.start();
+    site.wait_done(1);
+    site.assert_exactly_one_each(&platform, &[file]);
+    drop(daemon);
+}
+
+#[test]
+fn a_file_that_is_rewritten_unseen_while_its_parts_are_sent_settles_anew() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::v2(&platform, MULTIPART);
+    platform.control(
+        "POST",
+        "faults",
+        &json!({"on": "part-put", "times": 1, "skip": 2, "fault": {"kind": "hold-after-acting"}}),
+    );
+    let daemon = site.start();
+    let file = site.drop_file("news.mp4", &dice.bytes(SIZE));
+    platform.wait("part-put", "held", 1);
+    rewrite_unseen(&file, &dice.bytes(SIZE));
+    platform.release();
+    let jobs = site.wait_done(1);
+    assert!(jobs[0].superseded, "{jobs:?}");
+    site.assert_exactly_one_each(&platform, &[file]);
+    drop(daemon);
+}
+
+/// Sends one file in parts under these faults; answers how many videos were created for it.
+fn created_under(faults: &[Value]) -> u64 {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::v2(&platform, MULTIPART);
+    for fault in faults {
+        platform.control("POST", "faults", fault);
+    }
+    let daemon = site.start();
+    let file = site.drop_file("news.mp4", &dice.bytes(SIZE / 2));
+    site.wait_done(1);
+    site.assert_exactly_one_each(&platform, &[file]);
+    drop(daemon);
+    platform.count("v2-create", "acted")
+}
+
+#[test]
+fn an_upload_that_is_closed_after_a_lost_complete_call_is_waited_for() {
+    let lost = json!({"on": "v2-complete", "times": 1, "fault": {"kind": "reset"}});
+    let closed = json!({"on": "v2-parts", "times": 2, "skip": 1,
+                        "fault": {"kind": "status", "status": 404}});
+    assert_eq!(created_under(&[lost, closed]), 1);
+}
+
+#[test]
+fn an_upload_that_can_never_be_completed_is_replaced() {
+    let refused = json!({"on": "v2-complete", "times": 9,
+                         "fault": {"kind": "status", "status": 409}});
+    assert_eq!(created_under(&[refused]), 2);
 }

@@ -61,7 +61,7 @@ pub(super) async fn ask_first(
     }
     let poll = settings.config.confirm.poll_interval;
     let now = clock::now();
-    if now < fate::later(since, poll * POLLS_OF_PATIENCE) {
+    if fate::is_within(since, poll * POLLS_OF_PATIENCE, now) {
         let report = Report {
             message: Some(
                 "the answer to the upload was lost; asking the platform whether it has the file"
@@ -78,16 +78,23 @@ pub(super) async fn ask_first(
         .await?;
         return Ok(Some(Next::Finished));
     }
-    let lost = lease.clone();
-    persist(context, move |db| ticket::last_byte_was_lost(db, &lost)).await?;
+    if !is_in_parts(lease) {
+        // Of parts only the list tells whether they were completed: until then the note stays.
+        let lost = lease.clone();
+        persist(context, move |db| ticket::last_byte_was_lost(db, &lost)).await?;
+    }
     Ok(None)
+}
+
+fn is_in_parts(lease: &Lease) -> bool {
+    lease.job.method.as_deref() == Some(Way::Multipart.word())
 }
 
 /// An earlier try got through. Its bytes are the file's, if that has not changed since; the
 /// checksum is made now, so that the platform's can be compared. What went in parts was compared
 /// part by part, and the platform tells no checksum of the whole.
 async fn arrived(task: &Task, lease: &Lease) -> Result<Next, Error> {
-    let in_parts = lease.job.method.as_deref() == Some(Way::Multipart.word());
+    let in_parts = is_in_parts(lease);
     let summed = match disk::open(task, lease).await {
         Some(Ok(_)) if in_parts => Some(Ok(None)),
         Some(Ok(source)) => {

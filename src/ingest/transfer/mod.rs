@@ -8,6 +8,7 @@ mod ask;
 mod end;
 mod link;
 mod multipart;
+mod unsettled;
 
 pub(super) use self::link::on_confirmed;
 

@@ -7,17 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use tokio::sync::oneshot;
 
-use super::{end, settle_trouble, start_over};
+use super::{end, settle_trouble, start_over, unsettled};
 use crate::ingest::fate::{self, Failure};
 use crate::ingest::persist::persist;
 use crate::ingest::source::{Freshness, Problem, Source};
 use crate::ingest::worker::{Next, Task};
 use crate::platform::Pass;
 use crate::platform::v2::Uploads;
+use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, ticket};
 use crate::upload::multipart::{self, OnPart, PartsOrder};
-use crate::upload::{BeforeLastByte, Progress};
+use crate::upload::{self, BeforeLastByte, Progress};
 use crate::{chain, clock};
 
 /// Sends what the platform has not got of the file, and completes it.
@@ -44,23 +46,31 @@ pub(super) async fn send(
         Err(error) => return settle_trouble(task, lease, Problem::Unreadable(error), 0).await,
     };
     let job = lease.job.id;
-    let known = persist(context, move |db| ticket::parts(db, job)).await?;
-    let earlier = u64::try_from(known.len()).map_or(u64::MAX, |parts| parts * part_size);
+    // Written since it settled, as the ctime may mean, it can have other parts than were sent: they
+    // are compared with the file itself.
+    let known = if source.is_untouched_since(&lease.job.identity) {
+        persist(context, move |db| ticket::parts(db, job)).await?
+    } else {
+        BTreeMap::new()
+    };
+    let earlier = u64::try_from(known.len()).unwrap_or(u64::MAX);
+    let earlier = earlier.saturating_mul(part_size);
     let progress = Arc::new(Progress::default());
     context.live.transfers(lease, &progress);
-    let upload = &context.now_settings().config.upload;
+    let (problem, mut trouble) = oneshot::channel();
+    let limits = &context.now_settings().config.upload;
     let order = PartsOrder {
         file,
         size: source.size(),
         part_size,
-        parts_at_once: upload.parts_at_once,
+        parts_at_once: limits.parts_at_once,
         uploads,
         known,
         progress: Arc::clone(&progress),
         throttle: context.throttle.clone(),
-        stall_timeout: upload.stall_timeout,
-        response_timeout: crate::upload::RESPONSE_TIMEOUT,
-        before_complete: before_complete(task, lease, &source, part_size),
+        stall_timeout: limits.stall_timeout,
+        response_timeout: upload::RESPONSE_TIMEOUT,
+        before_complete: before_complete(task, lease, (&source, part_size), problem),
         on_part: on_part(task, lease),
     };
     let outcome = multipart::send_parts(order, task.stop.clone()).await;
@@ -69,11 +79,41 @@ pub(super) async fn send(
     let sent = i64::try_from(sent).unwrap_or(i64::MAX);
     match outcome {
         Ok(receipt) => end::accept(task, lease, &source, receipt).await,
-        Err(error) => {
-            end::refuse(task, lease, &source, (&error, sent)).await?;
-            Ok(Next::Finished)
-        }
+        Err(error) => match trouble.try_recv() {
+            Ok(problem) if !task.stop.is_cancelled() => {
+                settle_trouble(task, lease, problem, sent).await
+            }
+            _ => {
+                refuse(task, lease, &source, (&error, sent)).await?;
+                Ok(Next::Finished)
+            }
+        },
     }
+}
+
+async fn refuse(
+    task: &Task,
+    lease: &Lease,
+    source: &Arc<Source>,
+    (error, sent): (&upload::Error, i64),
+) -> Result<(), Error> {
+    let (context, job) = (&task.context, lease.job.id);
+    let completed_at = lease.ticket.as_ref().and_then(|ticket| ticket.last_byte_at);
+    let tries = persist(context, move |db| outcome::left_open(db, job)).await?;
+    let judged = unsettled::disposition(error, completed_at, tries, clock::now());
+    let Some(disposition) = judged.filter(|_| !task.stop.is_cancelled()) else {
+        return end::refuse(task, lease, source, (error, sent)).await;
+    };
+    let report = Report {
+        bytes_sent: sent,
+        message: Some(chain(error)),
+        request_id: error.request_id().map(str::to_owned),
+    };
+    let failure = Failure {
+        disposition,
+        report,
+    };
+    fate::settle(context, lease, failure).await
 }
 
 /// Notes a part that has arrived: should the daemon die, it need not even be read again.
@@ -87,12 +127,13 @@ fn on_part(task: &Task, lease: &Lease) -> OnPart {
     })
 }
 
-/// The last look at the file, and the write-ahead note: without them nothing is completed.
+/// The last look at the file, and the write-ahead note: without them nothing is completed. What is
+/// wrong with the file goes into `problem`.
 fn before_complete(
     task: &Task,
     lease: &Lease,
-    source: &Arc<Source>,
-    part_size: u64,
+    (source, part_size): (&Arc<Source>, u64),
+    problem: oneshot::Sender<Problem>,
 ) -> BeforeLastByte {
     let (queue, lease, source) = (
         task.context.queue.clone(),
@@ -105,7 +146,13 @@ fn before_complete(
         let arrived = queue
             .write_blocking(move |db: &Connection| ticket::parts(db, job))
             .map_err(|error| chain(&error))?;
-        is_still_what_was_sent(&source, part_size, &arrived, &|| stop.is_cancelled())?;
+        let stopped = || stop.is_cancelled();
+        if let Err(found) = is_still_what_was_sent(&source, part_size, &arrived, &stopped) {
+            let why = chain(&found);
+            // Whoever does not wait for it any more does not need it.
+            problem.send(found).ok();
+            return Err(why);
+        }
         let now = clock::now();
         queue
             .write_blocking(move |db: &Connection| ticket::last_byte(db, &lease, now))
@@ -118,17 +165,14 @@ fn is_still_what_was_sent(
     part_size: u64,
     arrived: &BTreeMap<u32, String>,
     stopped: &dyn Fn() -> bool,
-) -> Result<(), String> {
-    let told = |problem: Problem| chain(&problem);
-    match source.check().map_err(told)? {
-        Freshness::Same => Ok(()),
-        Freshness::Touched => {
-            let file = source.file().map_err(|error| error.to_string())?;
-            match multipart::part_sums_match(&file, source.size(), part_size, arrived, stopped) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(chain(&Problem::Changed)),
-                Err(error) => Err(error.to_string()),
-            }
-        }
+) -> Result<(), Problem> {
+    if source.check()? == Freshness::Same {
+        return Ok(());
+    }
+    let file = source.file().map_err(Problem::Unreadable)?;
+    match multipart::part_sums_match(&file, source.size(), part_size, arrived, stopped) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::Changed),
+        Err(error) => Err(Problem::Unreadable(error)),
     }
 }
