@@ -166,6 +166,11 @@ impl Error {
         }
     }
 
+    /// Whether an answer came that is the platform's and lacks what belongs there.
+    pub fn is_misshapen(&self) -> bool {
+        matches!(self, Self::Garbled(garbled) if matches!(garbled.garbage, Garbage::Shape(_)))
+    }
+
     /// Whether the platform says that there is no such video.
     pub fn is_not_found(&self) -> bool {
         let Self::Refused(refusal) = self else {

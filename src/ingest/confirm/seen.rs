@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use crate::chain;
 use crate::platform::{Client, Error, Video};
 use crate::queue::confirm::Waiting;
 
@@ -23,7 +24,15 @@ pub(super) async fn seen(
     waiting: &[Waiting],
     now: Timestamp,
 ) -> Result<HashMap<String, Option<Video>>, Error> {
-    let mut found = newest(client, waiting).await?;
+    let mut found = match newest(client, waiting).await {
+        // One entry that cannot be read, perhaps of a stranger's video, spoils the list: the others
+        // are asked for by name meanwhile.
+        Err(error) if error.is_misshapen() => {
+            tracing::warn!("{}; asking for each video instead", chain(&error));
+            HashMap::new()
+        }
+        other => other?,
+    };
     let missing: Vec<_> = waiting
         .iter()
         .filter(|job| job.run_at <= now && !found.contains_key(&job.video_key))
@@ -33,6 +42,7 @@ pub(super) async fn seen(
         let answer = match client.show(&job.video_key.parse()?).await {
             Ok(video) => Some(video),
             Err(error) if error.is_not_found() => None,
+            Err(error) if error.is_misshapen() => continue,
             Err(error) => return Err(error),
         };
         found.insert(job.video_key.clone(), answer);

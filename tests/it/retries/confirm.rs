@@ -30,6 +30,20 @@ fn a_list_that_is_broken_for_a_while_only_takes_time() {
 }
 
 #[test]
+fn an_entry_that_nobody_can_read_holds_up_no_other_video() {
+    let mut bench = Bench::new("");
+    let list =
+        json!({"status": "ok", "total": 1, "videos": [{"key": "tL17msiU", "title": "no status"}]});
+    let fault = json!({"kind": "status", "status": 200, "body": list.to_string()});
+    bench.platform.faults("list", None, &fault);
+    bench.drop_file(SMALL);
+    bench.site.wait_done(1);
+    assert!(bench.platform.count("show", "answered") > 0);
+    bench.platform.clear_faults();
+    bench.end();
+}
+
+#[test]
 fn what_the_platform_cannot_process_fails_and_retry_uploads_it_again() {
     let mut bench = Bench::new("");
     let why = "Codec not supported: \"xyz\"";
