@@ -18,6 +18,7 @@ use super::throttle::{Gate, Share, Throttle};
 #[derive(Debug, Default)]
 pub struct Progress {
     sent: AtomicU64,
+    found: AtomicU64,
 }
 
 impl Progress {
@@ -26,13 +27,24 @@ impl Progress {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Those of [`Progress::sent`] that an earlier transfer had brought there.
+    pub fn found(&self) -> u64 {
+        self.found.load(Ordering::Relaxed)
+    }
+
     /// Back to nothing, before anything of a file is sent.
     pub(super) fn reset(&self) {
         self.sent.store(0, Ordering::Relaxed);
+        self.found.store(0, Ordering::Relaxed);
     }
 
     /// Counts bytes that the server has already.
-    pub(super) fn add(&self, bytes: u64) {
+    pub(super) fn find(&self, bytes: u64) {
+        self.found.fetch_add(bytes, Ordering::Relaxed);
+        self.add(bytes);
+    }
+
+    fn add(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 }

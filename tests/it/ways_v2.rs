@@ -44,7 +44,14 @@ fn crash_at(
     site.assert_exactly_one_each(&platform, &[file]);
     drop(daemon);
     site.assert_no_secrets();
-    (before, platform.bytes_received() - before, platform)
+    let after = platform.bytes_received() - before;
+    let last = "SELECT bytes_sent FROM attempts WHERE step = 'transfer' ORDER BY id DESC LIMIT 1";
+    let told: i64 = site.value(last).unwrap();
+    assert!(
+        u64::try_from(told).unwrap() <= after,
+        "the table tells of {told} bytes, and {after} came"
+    );
+    (before, after, platform)
 }
 
 fn whole() -> u64 {

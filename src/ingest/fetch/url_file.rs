@@ -139,10 +139,12 @@ fn address(text: &str) -> Result<Url, Fault> {
     if !["http", "https"].contains(&url.scheme()) {
         return Err(Fault::Scheme(url.scheme().chars().take(20).collect()));
     }
-    // The parser would also complete `http:name`: better not to guess.
+    // The parser would also complete `http:name`, and take a path for a host: better not to guess.
     let after = text.get(url.scheme().len()..).unwrap_or_default();
-    if !after.starts_with("://") {
-        return Err(Fault::Malformed("it does not go on with ://".to_owned()));
+    if !after.starts_with("://") || after.starts_with(":///") {
+        return Err(Fault::Malformed(
+            "it does not go on with :// and a host".to_owned(),
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Fault::Credentials);
@@ -255,6 +257,7 @@ mod tests {
             ),
             (b"http:a.example", "does not go on with ://"),
             (b"http:/a.example/", "does not go on with ://"),
+            (b"http:///etc/passwd", "does not go on with ://"),
             (b"https://", "not a complete address (empty host)"),
             (
                 b"https://a.example:99999/",

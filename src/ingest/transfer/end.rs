@@ -18,14 +18,14 @@ use crate::upload::{self, Receipt};
 use crate::way::Way;
 use crate::{chain, clock, config, text};
 
-/// The server took all bytes: they count if the file is still what it was.
+/// The server took all bytes, of which this try sent so many: they count if the file is still what
+/// it was.
 pub(super) async fn accept(
     task: &Task,
     lease: &Lease,
     source: &Arc<Source>,
-    receipt: Receipt,
+    (receipt, sent): (Receipt, i64),
 ) -> Result<Next, Error> {
-    let sent = i64::try_from(receipt.bytes).unwrap_or(i64::MAX);
     let verdict = match disk::check(task, source).await {
         Some(Ok(Freshness::Touched)) if receipt.md5.is_some() => {
             compare(task, source, receipt.md5.as_deref()).await

@@ -51,7 +51,10 @@ pub(super) async fn send(
     let outcome = upload::send(way, order, task.stop.clone()).await;
     let sent = i64::try_from(progress.sent()).unwrap_or(i64::MAX);
     match outcome {
-        Ok(receipt) => end::accept(task, lease, &source, receipt).await,
+        Ok(receipt) => {
+            let sent = i64::try_from(receipt.bytes).unwrap_or(i64::MAX);
+            end::accept(task, lease, &source, (receipt, sent)).await
+        }
         Err(error) => {
             end::refuse(task, lease, &source, (&error, sent)).await?;
             Ok(Next::Finished)

@@ -53,8 +53,6 @@ pub(super) async fn send(
     } else {
         BTreeMap::new()
     };
-    let earlier = u64::try_from(known.len()).unwrap_or(u64::MAX);
-    let earlier = earlier.saturating_mul(part_size);
     let progress = Arc::new(Progress::default());
     context.live.transfers(lease, &progress);
     let (problem, mut trouble) = oneshot::channel();
@@ -75,10 +73,10 @@ pub(super) async fn send(
     };
     let outcome = multipart::send_parts(order, task.stop.clone()).await;
     // The progress begins with what earlier tries have sent.
-    let sent = progress.sent().saturating_sub(earlier);
+    let sent = progress.sent().saturating_sub(progress.found());
     let sent = i64::try_from(sent).unwrap_or(i64::MAX);
     match outcome {
-        Ok(receipt) => end::accept(task, lease, &source, receipt).await,
+        Ok(receipt) => end::accept(task, lease, &source, (receipt, sent)).await,
         Err(error) => match trouble.try_recv() {
             Ok(problem) if !task.stop.is_cancelled() => {
                 settle_trouble(task, lease, problem, sent).await

@@ -34,6 +34,10 @@ impl Call {
             after,
         } = answer.map_err(|silence| self.silence(silence))?;
         let garbage = match (object, head.status) {
+            // Where nothing is expected, a list of errors is no success, whatever the status.
+            (Ok(object), 200..300) if self.bare && said(Some(&object)).is_some() => {
+                Garbage::Shape("errors under a status of success".to_owned())
+            }
             (Ok(object), 200..300) => return Ok(object),
             (Err(Garbage::Empty | Garbage::NotJson | Garbage::Shape(_)), 200..300) if self.bare => {
                 return Ok(Map::new());

@@ -270,6 +270,7 @@ async fn deleting_what_is_not_there_succeeds() {
         refused("404 Not Found", "not_found", "no"),
         refused("403 Forbidden", "unauthorized", "no"),
         answer("200 OK", "", "<html>log in"),
+        refused("200 OK", "server_error", "no"),
     ]);
     let client = client(&stub);
     for _ in 0..3 {
@@ -280,8 +281,10 @@ async fn deleting_what_is_not_there_succeeds() {
     }
     let error = client.delete(&key()).await.unwrap_err();
     assert_eq!(error.disposition(), Disposition::Blocked);
-    let error = client.delete(&key()).await.unwrap_err();
-    assert_eq!(error.disposition(), TRANSIENT, "{error}");
+    for _ in 0..2 {
+        let error = client.delete(&key()).await.unwrap_err();
+        assert_eq!(error.disposition(), TRANSIENT, "{error}");
+    }
 }
 
 #[tokio::test]

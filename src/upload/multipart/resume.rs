@@ -82,7 +82,7 @@ impl Stock<'_> {
                     recorder.record(found).await?;
                 }
             }
-            self.progress.add(piece.length);
+            self.progress.find(piece.length);
         }
         Ok(rest)
     }
