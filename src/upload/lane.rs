@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::Error;
 use super::flight::Flight;
 use super::watchdog::Timeouts;
+use super::wear::{Trip, Wear};
 use super::{Cargo, Receipt, form, resumable, s3};
 use crate::platform::link::is_loopback;
 use crate::way::Way;
@@ -81,6 +82,7 @@ impl Lane {
                 stop,
                 done,
             } = task;
+            let (started, is_first) = (Instant::now(), kept.is_none());
             let result = runtime.block_on(async {
                 tokio::select! {
                     biased;
@@ -88,6 +90,18 @@ impl Lane {
                     result = carry(way, &cargo, &flight, timeouts, &mut kept) => result,
                 }
             });
+            if way == Way::Multipart && result.is_ok() {
+                let trip = Trip {
+                    host: cargo.link.expose().host_str(),
+                    bytes: cargo.size,
+                    took: started.elapsed(),
+                    is_first,
+                };
+                if lock(&WEAR).is_worn_after(trip) {
+                    // The connection goes with its client.
+                    kept = None;
+                }
+            }
             drop(cargo);
             // Free before the result is known, so that whoever waits for it finds this lane.
             idle().push(self.clone());
@@ -192,10 +206,15 @@ fn client(timeouts: Timeouts, peer: Peer) -> Result<reqwest::Client, Error> {
 
 /// The lanes that wait for a task.
 fn idle() -> MutexGuard<'static, Vec<Lane>> {
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&IDLE)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 static IDLE: Mutex<Vec<Lane>> = Mutex::new(Vec::new());
+static WEAR: Mutex<Wear> = Mutex::new(Wear::new());
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -26,6 +26,7 @@ mod s3;
 mod throttle;
 mod trail;
 mod watchdog;
+mod wear;
 
 use std::fmt;
 use std::fs::File;
