@@ -151,7 +151,7 @@ async fn what_cannot_be_downloaded_fails_later() {
             400
         );
     }
-    assert_eq!(stand.incoming(), 0);
+    stand.nothing_incoming().await;
     let refused = [("download_url", "file:///etc/passwd")];
     assert_eq!(
         stand.call("create", &refused).await.refusal(),

@@ -67,7 +67,7 @@ async fn segments_are_merged_and_the_last_gap_completes_the_file() {
     );
     assert_eq!(video["name"], "clip one.mp4");
     assert_eq!(stand.show(&upload.key).await["size"], "1000000");
-    assert_eq!(stand.incoming(), 0);
+    stand.nothing_incoming().await;
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn the_connection_is_closed_in_silence() {
     }
     let silent = u64::try_from(cases.len() + coming.len()).unwrap();
     stand.reached("resumable", "broken", silent).await;
-    assert_eq!(stand.incoming(), 0);
+    stand.nothing_incoming().await;
     upload.send(0, 1).await.has("0-1/1000000");
 }
 
@@ -226,7 +226,7 @@ async fn sessions_that_no_video_knows_are_refused_when_the_file_is_complete() {
     assert_eq!(upload.send(0, LAST).await.status, 200);
     stand.ok("delete", &[("video_key", &other.key)]).await;
     other.send(0, LAST).await.refused(404, "NotFound");
-    assert_eq!(stand.incoming(), 0);
+    stand.nothing_incoming().await;
 }
 
 #[tokio::test]

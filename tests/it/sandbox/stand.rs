@@ -146,11 +146,15 @@ impl Stand {
         std::fs::read(self.dir.join("media").join(key).join("original")).unwrap()
     }
 
-    /// Uploads under way that left a file.
-    pub(crate) fn incoming(&self) -> usize {
-        std::fs::read_dir(self.dir.join("incoming"))
-            .unwrap()
-            .count()
+    /// Returns once no upload under way has a file. The file of one that broke off goes a moment
+    /// after that is told.
+    pub(crate) async fn nothing_incoming(&self) {
+        let begun = std::time::Instant::now();
+        let left = || std::fs::read_dir(self.dir.join("incoming")).unwrap().count();
+        while left() > 0 {
+            assert!(begun.elapsed().as_secs() < 20, "{} files are left", left());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     pub(crate) async fn control(&self, verb: &str, path: &str, body: Value) -> Answer {
