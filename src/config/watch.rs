@@ -8,8 +8,11 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::account::{Account, Api};
+use super::afterwards::Afterwards;
 use super::folders;
 use super::globs::Globs;
+use super::metadata::Metadata;
+use super::on_replace::OnReplace;
 use super::public_url::{self, Urls};
 use super::reader::Look;
 use super::section::Section;
@@ -41,6 +44,14 @@ pub struct Watch {
     pub public_url: Option<Url>,
     /// Whether the platform is asked to fetch from the own network too.
     pub allow_private_urls: bool,
+    /// What the platform is told of its videos.
+    pub metadata: Metadata,
+    /// What other content under the name of a file that is up means.
+    pub on_replace: OnReplace,
+    /// What becomes of its files once their jobs have ended.
+    pub afterwards: Afterwards,
+    /// Jobs of a greater priority go first.
+    pub priority: i64,
 }
 
 /// Which way the bytes of a watch go.
@@ -133,6 +144,9 @@ pub(super) struct Draft<'a> {
     watching: Watching,
     method: Method,
     urls: Urls,
+    metadata: Metadata,
+    on_replace: OnReplace,
+    afterwards: Afterwards,
 }
 
 impl<'a> Draft<'a> {
@@ -173,6 +187,9 @@ impl<'a> Draft<'a> {
         let watching = Watching::read(&mut section);
         let method = section.get("method", method).unwrap_or(Method::Auto);
         let urls = public_url::read(&mut section, method);
+        let metadata = Metadata::read(&mut section);
+        let on_replace = OnReplace::read(&mut section);
+        let afterwards = Afterwards::read(&mut section);
         Self {
             section,
             name,
@@ -185,6 +202,9 @@ impl<'a> Draft<'a> {
             watching,
             method,
             urls,
+            metadata,
+            on_replace,
+            afterwards,
         }
     }
 
@@ -207,6 +227,10 @@ impl<'a> Draft<'a> {
             method: self.method,
             public_url: self.urls.public,
             allow_private_urls: self.urls.allow_private,
+            metadata: self.metadata,
+            on_replace: self.on_replace,
+            afterwards: self.afterwards,
+            priority: 0,
         })
     }
 

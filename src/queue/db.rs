@@ -14,6 +14,10 @@ use super::error::Error;
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0001_jobs.sql")),
     M::up(include_str!("../../migrations/0002_ways.sql")),
+    M::up(include_str!("../../migrations/0003_order.sql")),
+    M::up(include_str!("../../migrations/0004_identity.sql")),
+    M::up(include_str!("../../migrations/0005_metadata.sql")),
+    M::up(include_str!("../../migrations/0006_afterwards.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

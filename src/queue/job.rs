@@ -152,6 +152,20 @@ pub struct Job {
     pub platform_size: Option<i64>,
     /// The job whose video this one is a copy of.
     pub duplicate_of: Option<i64>,
+    /// The greater goes first.
+    pub priority: i64,
+    /// Hash over samples of the content.
+    pub fingerprint: Option<String>,
+    /// Where the file went in parts: `<bytes of a part>:<MD5 over the MD5s of all parts>`.
+    pub parts_md5: Option<String>,
+    /// The job under way, with what seems to be the same content, that this one goes on after.
+    pub waits_for: Option<i64>,
+    /// Whether a person wants it uploaded, whatever it is a copy of and whatever it replaces.
+    pub by_hand: bool,
+    /// Whether it has not failed, but waits for a person to decide.
+    pub held: bool,
+    /// The job whose video gets this one's content.
+    pub replaces: Option<i64>,
 }
 
 /// What the transfer needs, and how far it came.
@@ -192,7 +206,8 @@ pub struct Lease {
 /// The columns that [`Job::from_row`] reads.
 pub(super) const COLUMNS: &str = "id, watch, account, path, size, state, step, method, method_why, video_key, attempts, \
      last_error, run_at, created_at, finished_at, ingest_id, dev, ino, mtime_ns, ctime_ns, superseded, \
-     failing_since, create_sent_at, sent_at, md5, status, duration, platform_size, duplicate_of";
+     failing_since, create_sent_at, sent_at, md5, status, duration, platform_size, duplicate_of, \
+     priority, fingerprint, parts_md5, waits_for, by_hand, held, replaces";
 
 impl Job {
     /// Reads a row that was selected with [`COLUMNS`].
@@ -237,6 +252,13 @@ impl Job {
             duration: row.get("duration")?,
             platform_size: row.get("platform_size")?,
             duplicate_of: row.get("duplicate_of")?,
+            priority: row.get("priority")?,
+            fingerprint: row.get("fingerprint")?,
+            parts_md5: row.get("parts_md5")?,
+            waits_for: row.get("waits_for")?,
+            by_hand: row.get("by_hand")?,
+            held: row.get("held")?,
+            replaces: row.get("replaces")?,
         })
     }
 }

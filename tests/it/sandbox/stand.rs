@@ -150,10 +150,14 @@ impl Stand {
     /// after that is told.
     pub(crate) async fn nothing_incoming(&self) {
         let begun = std::time::Instant::now();
-        let left = || std::fs::read_dir(self.dir.join("incoming")).unwrap().count();
+        let left = || {
+            std::fs::read_dir(self.dir.join("incoming"))
+                .unwrap()
+                .count()
+        };
         while left() > 0 {
             assert!(begun.elapsed().as_secs() < 20, "{} files are left", left());
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
