@@ -19,6 +19,9 @@ pub enum Disposition {
     Ambiguous,
     /// Nothing of this account can work until somebody mends it: bad key, quota, wrong clock.
     Blocked,
+    /// Nothing of this account can work until the platform can be reached again, and nobody has to
+    /// mend anything of the account for that.
+    Unreachable,
     /// The upload link is no good any more, but a fresh one would be.
     LinkExpired,
 }
@@ -34,6 +37,7 @@ impl Disposition {
             Self::Permanent => "permanent",
             Self::Ambiguous => "ambiguous",
             Self::Blocked => "blocked",
+            Self::Unreachable => "unreachable",
             Self::LinkExpired => "link-expired",
         }
     }

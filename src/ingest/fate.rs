@@ -9,6 +9,7 @@ use super::context::Context;
 use super::pause;
 use super::persist::persist;
 use crate::disposition::Disposition;
+use crate::queue::accounts::Cause;
 use crate::queue::outcome::{self, Count, Report};
 use crate::queue::{Error, JobId, Lease, retry};
 use crate::{chain, clock, config, text};
@@ -54,7 +55,10 @@ pub(super) async fn settle(
         Disposition::Ambiguous => again(context, lease, ("ambiguous", None), report, now).await,
         Disposition::Permanent => fail(context, lease, report, now).await,
         Disposition::LinkExpired => start_over(context, lease, ("link-expired", report), now).await,
-        Disposition::Blocked => pause::job(context, lease, report, now).await,
+        Disposition::Blocked => pause::job(context, lease, (Cause::Refused, report), now).await,
+        Disposition::Unreachable => {
+            pause::job(context, lease, (Cause::Unreachable, report), now).await
+        }
     }
 }
 

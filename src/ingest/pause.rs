@@ -1,6 +1,9 @@
-//! Pausing an account of which nothing can work until somebody mends it, and ending the pause.
+//! Pausing an account of which nothing can work, until somebody mends it or the platform can be
+//! reached again, and ending the pause.
 //!
 //! Its jobs wait and lose no attempt. The log says it once at the start and once at the end.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -8,17 +11,23 @@ use super::context::Context;
 use super::fate::{later, said};
 use super::persist::persist;
 use crate::clock;
+use crate::config;
+use crate::queue::accounts::Cause;
 use crate::queue::outcome::{self, Count, Report};
 use crate::queue::{Error, Lease, accounts, retry};
+
+/// The first and the longest pause between two probes while the platform cannot be reached: that
+/// passes by itself, and the files should go on soon after.
+const OUTAGE_PROBES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
 /// Pauses the job's account, and puts the job back as if it had not been tried.
 pub(super) async fn job(
     context: &Context,
     lease: &Lease,
-    report: Report,
+    (cause, report): (Cause, Report),
     now: Timestamp,
 ) -> Result<(), Error> {
-    account(context, &lease.job.account, &said(&report), now).await?;
+    account(context, &lease.job.account, (cause, &said(&report)), now).await?;
     let lease = lease.clone();
     persist(context, move |db| {
         let account = &lease.job.account;
@@ -36,10 +45,10 @@ pub(super) async fn job(
 pub(super) async fn account(
     context: &Context,
     account: &str,
-    reason: &str,
+    (cause, reason): (Cause, &str),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let retry = context.now_settings().config.retry.clone();
+    let (first, longest) = pauses(cause, &context.now_settings().config.retry);
     let (name, text) = (account.to_owned(), reason.to_owned());
     let new = persist(context, move |db| {
         let paused = accounts::paused(db)?;
@@ -48,13 +57,20 @@ pub(super) async fn account(
         if present.is_some_and(|present| !present.trying && present.probe_at > now) {
             return Ok(false);
         }
+        let present = present.filter(|present| present.cause == cause);
         let probes = present.map_or(0, |present| present.probes + 1);
-        let wait = retry::delay(probes + 1, retry.first_delay, retry.max_delay, None);
-        accounts::pause(db, &name, &text, (later(now, wait), now))
+        let wait = retry::delay(probes + 1, first, longest, None);
+        accounts::pause(db, &name, (cause, &text), (later(now, wait), now))
     })
     .await?;
     context.pauses.notify_one();
-    if new {
+    if new && cause == Cause::Unreachable {
+        tracing::error!(
+            account,
+            "account {account} is paused, its files wait and lose no attempt: {reason}. It goes on by itself: the \
+             platform is tried at least once a minute"
+        );
+    } else if new {
         tracing::error!(
             account,
             "account {account} is paused, its files wait and lose no attempt: {reason}. Mend its key, secret or \
@@ -64,10 +80,20 @@ pub(super) async fn account(
     Ok(())
 }
 
+/// The first and the longest pause between two probes.
+fn pauses(cause: Cause, retry: &config::Retry) -> (Duration, Duration) {
+    let (first, longest) = (retry.first_delay, retry.max_delay);
+    match cause {
+        Cause::Refused => (first, longest),
+        Cause::Unreachable => (first.min(OUTAGE_PROBES.0), longest.min(OUTAGE_PROBES.1)),
+    }
+}
+
 /// A call of this account worked that shows it: a pause ends.
 pub(super) async fn works(context: &Context, account: &str) -> Result<(), Error> {
     let name = account.to_owned();
-    let ended = persist(context, move |db| accounts::resume(db, &name)).await?;
+    let now = clock::now();
+    let ended = persist(context, move |db| accounts::resume(db, &name, now)).await?;
     if let Some(pause) = ended {
         tracing::info!(
             account,

@@ -9,7 +9,9 @@ use super::context::Context;
 use super::dispatch::until;
 use super::pause;
 use super::persist::persist;
-use crate::queue::accounts::{self, Paused};
+use crate::disposition::Disposition;
+use crate::platform;
+use crate::queue::accounts::{self, Cause, Paused};
 use crate::queue::{Error, claim};
 use crate::{chain, clock};
 
@@ -60,22 +62,35 @@ async fn one(context: &Context, paused: &Paused) -> Result<(), Error> {
     let settings = context.now_settings();
     let name = paused.account.clone();
     let refused = match settings.client(&name) {
-        None => Some(paused.reason.clone()),
-        Some(client) => client
-            .check_credentials()
-            .await
-            .err()
-            .map(|error| chain(&error)),
+        None => Some((Cause::Refused, paused.reason.clone())),
+        Some(client) => {
+            let error = client.check_credentials().await.err();
+            error.map(|error| (cause(&error, paused.cause), chain(&error)))
+        }
     };
     let now = clock::now();
-    if let Some(reason) = refused {
-        return pause::account(context, &name, &reason, now).await;
+    if let Some((cause, reason)) = refused {
+        return pause::account(context, &name, (cause, &reason), now).await;
+    }
+    if paused.cause == Cause::Unreachable {
+        return pause::works(context, &name).await;
     }
     // A job must show that all works, e.g. that the plan has room again.
     let account = name.clone();
     persist(context, move |db| accounts::probation(db, &name)).await?;
     context.ring_all();
     no_job_left(context, &account).await
+}
+
+/// A probe that fails in passing leaves the cause as it was.
+fn cause(error: &platform::Error, present: Cause) -> Cause {
+    match error.disposition() {
+        Disposition::Blocked | Disposition::Permanent => Cause::Refused,
+        Disposition::Unreachable => Cause::Unreachable,
+        Disposition::Transient { .. } | Disposition::Ambiguous | Disposition::LinkExpired => {
+            present
+        }
+    }
 }
 
 /// Where no job is left that could show it, the answered call is all there is to know.

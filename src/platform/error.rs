@@ -143,7 +143,7 @@ impl Error {
             Self::Setup { .. } => Disposition::Blocked,
             Self::Key | Self::Request(_) => Disposition::Permanent,
             Self::StoredLink => Disposition::LinkExpired,
-            Self::Unreachable { .. } => Disposition::TRANSIENT,
+            Self::Unreachable { .. } => Disposition::Unreachable,
             Self::Lost { effect, .. } => effect.unknown_outcome(None),
             Self::Replayed => Disposition::Ambiguous,
             Self::Garbled(garbled) => garbled.disposition(),

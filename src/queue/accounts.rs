@@ -15,6 +15,8 @@ pub struct Paused {
     pub account: String,
     /// What is wrong, in words for the operator.
     pub reason: String,
+    /// What kind of fault that is.
+    pub cause: Cause,
     /// Since when.
     pub since: Timestamp,
     /// When the next probe is due.
@@ -25,23 +27,40 @@ pub struct Paused {
     pub trying: bool,
 }
 
-/// Pauses the account, or keeps it paused and counts one more probe in vain. Answers whether it
-/// worked before, so that the log says it once.
+/// What keeps an account from working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It is refused, until somebody mends its key, its plan, or this machine.
+    Refused,
+    /// The platform cannot be reached.
+    Unreachable,
+}
+
+/// Pauses the account, or keeps it paused and counts one more probe in vain. Answers whether that is
+/// news, so that the log says it once: it worked before, or was paused for the other cause.
 pub fn pause(
     db: &Connection,
     account: &str,
-    reason: &str,
+    (cause, reason): (Cause, &str),
     (probe_at, now): (Timestamp, Timestamp),
 ) -> Result<bool, Error> {
-    let new = !db
-        .prepare_cached("SELECT 1 FROM paused_accounts WHERE account = ?1")?
-        .exists([account])?;
+    let unreachable = cause == Cause::Unreachable;
+    let known = db
+        .prepare_cached("SELECT 1 FROM paused_accounts WHERE account = ?1 AND unreachable = ?2")?
+        .exists(params![account, unreachable])?;
     db.prepare_cached(
-        "INSERT INTO paused_accounts (account, reason, since, probe_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (account) DO UPDATE SET reason = ?2, probe_at = ?4, probes = probes + 1, trying = 0",
+        "INSERT INTO paused_accounts (account, reason, since, probe_at, unreachable) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (account) DO UPDATE SET reason = ?2, probe_at = ?4, unreachable = ?5, trying = 0,
+                    probes = iif(unreachable = ?5, probes + 1, 0)",
     )?
-    .execute(params![account, reason, At(now), At(probe_at)])?;
-    Ok(new)
+    .execute(params![
+        account,
+        reason,
+        At(now),
+        At(probe_at),
+        unreachable
+    ])?;
+    Ok(!known)
 }
 
 /// A probe was answered: one job at a time may try from now on.
@@ -52,9 +71,18 @@ pub fn probation(db: &Connection, account: &str) -> Result<(), Error> {
 }
 
 /// It works: the pause ends. Answers the pause that ended, if there was one.
-pub fn resume(db: &Connection, account: &str) -> Result<Option<Paused>, Error> {
+///
+/// What an outage may have put off is due at once: the files have waited long enough.
+pub fn resume(db: &Connection, account: &str, now: Timestamp) -> Result<Option<Paused>, Error> {
     let ended = paused(db)?.into_iter().find(|p| p.account == account);
-    if ended.is_some() {
+    if let Some(pause) = &ended {
+        if pause.cause == Cause::Unreachable {
+            db.prepare_cached(
+                "UPDATE jobs SET run_at = min(run_at, ?2)
+                 WHERE account = ?1 AND state = 'queued' AND failing_since IS NOT NULL",
+            )?
+            .execute(params![account, At(now)])?;
+        }
         db.prepare_cached("DELETE FROM paused_accounts WHERE account = ?1")?
             .execute([account])?;
         // The pause was nobody's failure: the age of failing starts anew.
@@ -76,12 +104,17 @@ pub fn probe_now(db: &Connection, now: Timestamp) -> Result<(), Error> {
 /// All paused accounts, by name.
 pub fn paused(db: &Connection) -> Result<Vec<Paused>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT account, reason, since, probe_at, probes, trying FROM paused_accounts ORDER BY account",
+        "SELECT account, reason, since, probe_at, probes, trying, unreachable FROM paused_accounts ORDER BY account",
     )?;
     let rows = statement.query_map([], |row| {
         Ok(Paused {
             account: row.get("account")?,
             reason: row.get("reason")?,
+            cause: if row.get("unreachable")? {
+                Cause::Unreachable
+            } else {
+                Cause::Refused
+            },
             since: row.get::<_, At>("since")?.0,
             probe_at: row.get::<_, At>("probe_at")?.0,
             probes: row.get("probes")?,

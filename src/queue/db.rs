@@ -18,6 +18,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0004_identity.sql")),
     M::up(include_str!("../../migrations/0005_metadata.sql")),
     M::up(include_str!("../../migrations/0006_afterwards.sql")),
+    M::up(include_str!("../../migrations/0007_outages.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

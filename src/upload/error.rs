@@ -218,6 +218,7 @@ impl Error {
                 other @ (Disposition::Transient { .. }
                 | Disposition::Permanent
                 | Disposition::Blocked
+                | Disposition::Unreachable
                 | Disposition::LinkExpired) => other,
             },
             Self::Answered(answered) => match answered.verdict {

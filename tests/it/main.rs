@@ -22,6 +22,8 @@ mod offline;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod platform_v2;
 #[cfg(test)]
 mod rates;

@@ -96,11 +96,12 @@ fn finding(account: &Account, answer: &Answer) -> Finding {
             Finding::fail(subject, format!("{said}; check base-url and the account"))
         }
         // It may be well tomorrow, and must not keep the daemon from starting.
-        Disposition::Transient { .. } | Disposition::Ambiguous | Disposition::LinkExpired => {
-            Finding::warn(
-                subject,
-                format!("{said}; not known whether the {key} is good"),
-            )
-        }
+        Disposition::Transient { .. }
+        | Disposition::Unreachable
+        | Disposition::Ambiguous
+        | Disposition::LinkExpired => Finding::warn(
+            subject,
+            format!("{said}; not known whether the {key} is good"),
+        ),
     }
 }

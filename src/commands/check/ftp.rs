@@ -56,6 +56,7 @@ fn finding(account: &str, server: &Ftp, answer: Result<(), ftp::Error>) -> Findi
                 Disposition::Blocked | Disposition::Permanent => Finding::fail(subject, said),
                 // It may be well tomorrow, and must not keep the daemon from starting.
                 Disposition::Transient { .. }
+                | Disposition::Unreachable
                 | Disposition::Ambiguous
                 | Disposition::LinkExpired => Finding::warn(
                     subject,

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::text;
 use super::time::{Present, span};
-use crate::queue::accounts::Paused;
+use crate::queue::accounts::{Cause, Paused};
 use crate::queue::query::Progress;
 use crate::queue::settling::Waiting;
 use crate::queue::{Job, State, Step};
@@ -149,13 +149,16 @@ pub fn pause(paused: &Paused, present: &Present) -> String {
         paused.account,
         present.both(paused.since),
         text::line(&paused.reason),
-        remedy(&paused.reason),
+        remedy(paused),
     )
 }
 
 /// What mends a paused account, from the platform's code or words in the reason.
-fn remedy(reason: &str) -> &'static str {
-    let words = reason.to_ascii_lowercase();
+fn remedy(paused: &Paused) -> &'static str {
+    if paused.cause == Cause::Unreachable {
+        return "; it goes on by itself once the network, its name server and the platform work again";
+    }
+    let words = paused.reason.to_ascii_lowercase();
     if words.contains("timestamp") {
         "; set this machine's clock right (`timedatectl` shows it)"
     } else if words.contains("limit exceeded")

@@ -13,6 +13,7 @@ use crate::ingest::context::Context;
 use crate::ingest::fate::{given_up, later};
 use crate::ingest::persist::persist;
 use crate::ingest::source::{self, Problem};
+use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts, Waiting};
 use crate::queue::outcome::{Count, Report};
 use crate::queue::{Error, fetch, retry};
@@ -58,7 +59,7 @@ pub(super) async fn failed(
 pub(super) async fn blocked(context: &Context, job: Waiting, message: String) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
     let retry = &settings.config.retry;
-    crate::ingest::pause::account(context, &job.account, &message, now).await?;
+    crate::ingest::pause::account(context, &job.account, (Cause::Refused, &message), now).await?;
     // Creating a video works all the while, so that the account seems to: the tries grow rarer.
     let wait = retry::delay(job.attempts, retry.first_delay, retry.max_delay, None);
     let run_at = later(now, wait);

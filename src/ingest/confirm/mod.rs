@@ -18,6 +18,7 @@ use super::pause;
 use super::persist::persist;
 use crate::disposition::Disposition;
 use crate::platform::{self, Video};
+use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts, Waiting};
 use crate::queue::outcome::Count;
 use crate::queue::{Error, accounts, fetch, retry};
@@ -68,7 +69,7 @@ async fn look(context: &Context, account: &str) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
     let Some(client) = settings.client(account) else {
         let reason = "the configuration has no such account any more";
-        return pause::account(context, account, reason, now).await;
+        return pause::account(context, account, (Cause::Refused, reason), now).await;
     };
     let name = account.to_owned();
     let waiting = persist(context, move |db| confirm::waiting(db, &name)).await?;
@@ -184,7 +185,12 @@ async fn put_off(
     let now = clock::now();
     let message = chain(error);
     let after = match error.disposition() {
-        Disposition::Blocked => return pause::account(context, account, &message, now).await,
+        Disposition::Blocked => {
+            return pause::account(context, account, (Cause::Refused, &message), now).await;
+        }
+        Disposition::Unreachable => {
+            return pause::account(context, account, (Cause::Unreachable, &message), now).await;
+        }
         Disposition::Transient { after } => after,
         Disposition::Permanent | Disposition::Ambiguous | Disposition::LinkExpired => None,
     };

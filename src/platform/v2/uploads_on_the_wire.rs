@@ -179,6 +179,6 @@ async fn an_upload_that_nobody_answers_for_was_not_completed() {
     drop(free);
     let pass = Pass::new(Url::parse(&address).unwrap(), TOKEN, None).unwrap();
     let error = Uploads::new(&pass).unwrap().complete().await.unwrap_err();
-    assert_eq!(error.disposition(), Disposition::TRANSIENT);
+    assert_eq!(error.disposition(), Disposition::Unreachable);
     hides(&error);
 }

@@ -2,6 +2,7 @@
 
 use super::model::{ACCOUNTS, Model, Pause, Story, WAIT};
 use super::*;
+use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts};
 use crate::queue::operator::Answer;
 use crate::queue::outcome::Count;
@@ -98,7 +99,7 @@ impl Story {
         let first = accounts::pause(
             &self.db,
             ACCOUNTS[account],
-            "no",
+            (Cause::Refused, "no"),
             (self.now + WAIT, self.now),
         )
         .unwrap();
@@ -114,7 +115,7 @@ impl Story {
     }
 
     pub(super) fn resume(&mut self, account: usize) {
-        let ended = accounts::resume(&self.db, ACCOUNTS[account]).unwrap();
+        let ended = accounts::resume(&self.db, ACCOUNTS[account], self.now).unwrap();
         assert_eq!(ended.is_some(), self.pauses[account] != Pause::Works);
         self.pauses[account] = Pause::Works;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::queue::accounts;
+use crate::queue::accounts::{self, Cause};
 
 #[test]
 fn nothing_waits_for_a_time_that_only_a_wrong_clock_can_have_written() {
@@ -11,7 +11,13 @@ fn nothing_waits_for_a_time_that_only_a_wrong_clock_can_have_written() {
     let hour = Duration::from_hours(1);
     let far = new_job(&db, &file("/w/far.mp4", 1), at(90_000));
     let near = new_job(&db, &file("/w/near.mp4", 2), at(1_800));
-    accounts::pause(&db, "main", "the clock was wrong", (at(90_000), at(89_000))).unwrap();
+    accounts::pause(
+        &db,
+        "main",
+        (Cause::Refused, "the clock was wrong"),
+        (at(90_000), at(89_000)),
+    )
+    .unwrap();
     assert_eq!(claim::clock_was_mended(&db, at(0), hour).unwrap(), 2);
     assert_eq!(job(&db, far).run_at, at(0));
     assert_eq!(job(&db, near).run_at, at(1_800), "a wait that may be stays");

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::queue::accounts::Cause;
 use crate::queue::query::{self, Filter};
 use crate::queue::{State, accounts, confirm};
 
@@ -127,7 +128,7 @@ fn a_paused_backlog_does_not_hold_up_other_accounts_at_200_000() {
         ms(1000),
         || write_now(&mut db, |db| claim::claim(db, later, &small)).unwrap(),
     );
-    accounts::pause(&db, "other", "bad key", (at(0), at(0))).unwrap();
+    accounts::pause(&db, "other", (Cause::Refused, "bad key"), (at(0), at(0))).unwrap();
     timed("claim past a paused backlog", ms(1000), || {
         write_now(&mut db, |db| claim::claim(db, later, &ANY))
             .unwrap()
@@ -143,11 +144,11 @@ fn a_paused_backlog_does_not_hold_up_other_accounts_at_200_000() {
     timed("claim past a backlog on probation", ms(1000), || {
         write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
-    accounts::pause(&db, "main", "bad key", (at(0), at(0))).unwrap();
+    accounts::pause(&db, "main", (Cause::Refused, "bad key"), (at(0), at(0))).unwrap();
     timed("claim when all is paused", ms(1000), || {
         write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
     timed("resume", Duration::from_secs(1), || {
-        accounts::resume(&db, "other").unwrap()
+        accounts::resume(&db, "other", at(0)).unwrap()
     });
 }

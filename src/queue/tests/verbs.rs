@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
+use crate::queue::accounts::Cause;
 use crate::queue::outcome::Count;
 use crate::queue::{State, accounts, confirm, query, withdraw};
 
@@ -49,17 +50,68 @@ fn a_paused_accounts_jobs_are_passed_over() {
         },
         at(1),
     );
-    assert!(accounts::pause(&db, "main", "bad key", (at(60), at(1))).unwrap());
+    assert!(accounts::pause(&db, "main", (Cause::Refused, "bad key"), (at(60), at(1))).unwrap());
     assert!(
-        !accounts::pause(&db, "main", "bad key", (at(120), at(60))).unwrap(),
+        !accounts::pause(&db, "main", (Cause::Refused, "bad key"), (at(120), at(60))).unwrap(),
         "said once"
     );
     assert_eq!(claim::next_due(&db, &ANY).unwrap(), Some(at(1)));
     assert_eq!(take(&db, at(60)).job.id, second);
     assert!(claim::claim(&db, at(60), &ANY).unwrap().is_none());
     assert_eq!(claim::next_due(&db, &ANY).unwrap(), None);
-    accounts::resume(&db, "main").unwrap().unwrap();
+    accounts::resume(&db, "main", at(60)).unwrap().unwrap();
     assert_eq!(take(&db, at(60)).job.id, first);
+}
+
+#[test]
+fn what_an_outage_put_off_is_due_when_it_ends() {
+    let db = table();
+    for n in 0..2 {
+        new_job(&db, &file(format!("/w/{n}.mp4"), n), at(0));
+    }
+    let lease = take(&db, at(0));
+    let put_off = (at(3600), Count::Yes);
+    outcome::again(
+        &db,
+        &lease,
+        put_off,
+        ("transient", &Report::default()),
+        at(1),
+    )
+    .unwrap();
+    let pause =
+        |cause, now| accounts::pause(&db, "main", (cause, "why"), (at(60), at(now))).unwrap();
+    assert!(pause(Cause::Unreachable, 2));
+    assert!(!pause(Cause::Unreachable, 3), "said once");
+    assert!(pause(Cause::Refused, 4), "another cause is news");
+    assert!(pause(Cause::Unreachable, 5));
+    let ended = accounts::resume(&db, "main", at(10)).unwrap().unwrap();
+    assert_eq!(
+        (ended.cause, ended.since, ended.probes),
+        (Cause::Unreachable, at(2), 0)
+    );
+    let due = || query::jobs(&db, &query::Filter::default()).unwrap();
+    assert_eq!(
+        due().iter().map(|job| job.run_at).collect::<Vec<_>>(),
+        [at(10), at(0)]
+    );
+    assert!(due().iter().all(|job| job.failing_since.is_none()));
+
+    let lease = take(&db, at(10));
+    outcome::again(
+        &db,
+        &lease,
+        put_off,
+        ("transient", &Report::default()),
+        at(11),
+    )
+    .unwrap();
+    pause(Cause::Refused, 12);
+    accounts::resume(&db, "main", at(20)).unwrap();
+    assert!(
+        due().iter().any(|job| job.run_at == at(3600)),
+        "a wrong key put nothing off"
+    );
 }
 
 #[test]
@@ -68,7 +120,7 @@ fn on_probation_one_job_at_a_time_may_try() {
     for n in 0..3 {
         new_job(&db, &file(format!("/w/{n}.mp4"), n), at(n));
     }
-    accounts::pause(&db, "main", "quota", (at(10), at(5))).unwrap();
+    accounts::pause(&db, "main", (Cause::Refused, "quota"), (at(10), at(5))).unwrap();
     assert_eq!(claim::next_due(&db, &ANY).unwrap(), None);
     accounts::probation(&db, "main").unwrap();
     assert_eq!(
@@ -161,14 +213,14 @@ fn a_withdrawal_is_next_only_where_it_can_be_carried_out() {
     create_video(&db, &lease, "key", at(1));
     operator::cancel(&db, id, at(2)).unwrap();
     assert_eq!(withdraw::next_due(&db).unwrap(), Some(at(2)));
-    accounts::pause(&db, "main", "quota", (at(10), at(5))).unwrap();
+    accounts::pause(&db, "main", (Cause::Refused, "quota"), (at(10), at(5))).unwrap();
     assert!(withdraw::due(&db, at(9)).unwrap().is_none());
     assert_eq!(
         withdraw::next_due(&db).unwrap(),
         None,
         "or the loop would turn in circles"
     );
-    accounts::resume(&db, "main").unwrap();
+    accounts::resume(&db, "main", at(20)).unwrap();
     let due = withdraw::due(&db, at(9)).unwrap().unwrap();
     assert_eq!(due.video_key.as_deref(), Some("key"));
     assert_eq!(due.ingest_id, lease.job.ingest_id);

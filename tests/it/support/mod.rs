@@ -5,6 +5,7 @@
 //! understood (the daemon's log, the job table, the platform's requests) is printed by itself.
 
 mod daemon;
+mod door;
 mod http;
 mod look;
 mod platform;
@@ -15,6 +16,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 pub(crate) use daemon::Daemon;
+pub(crate) use door::Door;
 pub(crate) use platform::{Platform, SECRET, listen};
 pub(crate) use site::{JobRow, Site, sha1_of};
 pub(crate) use web::Web;
