@@ -18,6 +18,7 @@
 //! | it settles: nobody writes it any more | [`watch`]: `settle` (pure), [`watch::writer`] |
 //! | it becomes a job, once | `ingest::intake`, [`queue::enqueue`] |
 //! | a worker claims it | `ingest::dispatch`, [`queue::claim`] |
+//! | what is told of it: templates, sidecars | [`metadata`], `ingest::metadata` |
 //! | create: exactly one video | `ingest::create`, [`platform`] |
 //! | which way its bytes go, and whether the platform fetches them | `ingest::choice`, `ingest::fetch` |
 //! | transfer: the bytes, and what a failure means | `ingest::transfer`, [`upload`], `ingest::fate` |
@@ -42,6 +43,7 @@ pub mod exit;
 mod hex;
 pub mod identity;
 pub mod ingest;
+pub mod metadata;
 pub mod platform;
 pub mod queue;
 #[cfg(feature = "sandbox")]

@@ -12,7 +12,7 @@ use super::show::time::{Present, fine_span};
 use crate::config;
 use crate::exit::Exit;
 use crate::queue::query::{self, Attempt};
-use crate::queue::{self, Job, JobId, State, Step, accounts, operator};
+use crate::queue::{self, Job, JobId, State, Step, accounts, metadata, operator};
 
 /// The end of its help.
 const HELP: &str = "\
@@ -51,10 +51,13 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         return Err(CommandError::Failed(format!("there is no job {id}")));
     };
     let attempts = query::attempts(&db, id)?;
+    let told = metadata::of(&db, id)?;
+    let not_told = told.and_then(|told| told.last_error);
     let progress = query::progress(&db)?.remove(&id);
     if args.json {
         let object = JobInFull {
             job: JobObject::of(&job, progress.as_ref()),
+            metadata_error: not_told.as_deref(),
             attempt_list: attempts.iter().map(AttemptObject::of).collect(),
         };
         context.screen.object(&object)?;
@@ -68,14 +71,14 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         paused: paused.iter().find(|p| p.account == job.account),
         daemon,
     };
-    show(&job, around, &attempts, &mut context.screen)?;
+    show(&job, around, (&attempts, not_told), &mut context.screen)?;
     Ok(Exit::Done)
 }
 
 fn show(
     job: &Job,
     around: Around<'_>,
-    attempts: &[Attempt],
+    (attempts, not_told): (&[Attempt], Option<String>),
     screen: &mut Screen,
 ) -> io::Result<()> {
     let present = around.present;
@@ -88,7 +91,8 @@ fn show(
         screen.line(standing::pause(paused, present))?;
     }
     screen.line("")?;
-    for (name, fact) in facts(job, around) {
+    let not_told = not_told.map(|fault| ("metadata", text::line(&fault)));
+    for (name, fact) in facts(job, around).into_iter().chain(not_told) {
         screen.line(format_args!("  {name:<13} {fact}"))?;
     }
     screen.line("")?;

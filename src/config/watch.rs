@@ -328,7 +328,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, allow-private-urls, done-marker, exclude, follow-links, include, incomplete-after, method, mode, name, path, poll-interval, public-url, recursive, settle",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, allow-private-urls, author, category, custom, description, done-marker, exclude, follow-links, include, incomplete-after, method, mode, name, name-pattern, path, poll-interval, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
             ),
             (
                 "settle = 10",

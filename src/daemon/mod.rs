@@ -151,6 +151,7 @@ impl Parts {
             work: Arc::new(Notify::new()),
             confirms: Arc::new(Notify::new()),
             withdrawals: Arc::new(Notify::new()),
+            sidecars: Arc::new(Notify::new()),
             pauses: Arc::new(Notify::new()),
             recheck,
             stop,

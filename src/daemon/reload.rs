@@ -54,6 +54,7 @@ pub(super) fn folders_differ(a: &Config, b: &Config) -> bool {
                     patterns,
                     watch.settle,
                     watch.watching.clone(),
+                    (watch.metadata.wait_for.clone(), watch.metadata.wait_timeout),
                 )
             })
             .collect()

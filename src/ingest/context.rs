@@ -78,6 +78,8 @@ pub struct Context {
     pub confirms: Arc<Notify>,
     /// Rung when a video may wait to be withdrawn.
     pub withdrawals: Arc<Notify>,
+    /// Rung when a sidecar may have changed.
+    pub sidecars: Arc<Notify>,
     /// Rung when an account was paused, or may work again.
     pub pauses: Arc<Notify>,
     /// Files that must settle anew: watch and path.
@@ -103,6 +105,7 @@ impl Context {
         self.work.notify_one();
         self.confirms.notify_one();
         self.withdrawals.notify_one();
+        self.sidecars.notify_one();
         self.pauses.notify_one();
     }
 }

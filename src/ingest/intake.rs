@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::context::{Context, Settings};
+use super::metadata;
 use super::persist::persist;
 use crate::clock;
 use crate::identity::Identity;
@@ -80,6 +81,7 @@ enum Entry {
     },
     Waiting(PathBuf, Settling),
     Gone(PathBuf),
+    Sidecar(PathBuf),
 }
 
 async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
@@ -105,6 +107,7 @@ async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
         );
     }
     context.work.notify_one();
+    context.sidecars.notify_one();
     Ok(())
 }
 
@@ -141,6 +144,7 @@ fn entry(settings: &Settings, report: Report) -> Option<Entry> {
                 waiting_for: why.to_string(),
             },
         )),
+        Report::Companion { path, .. } => Some(Entry::Sidecar(path)),
         Report::Gone { path, .. } => Some(Entry::Gone(path)),
         Report::Scanned { .. } => None,
     }
@@ -159,9 +163,11 @@ async fn follow_renames(context: &Context, entries: &mut Vec<Entry>) -> Result<(
     let names = persist(context, move |db| {
         let names = asked.iter().map(|entry| match entry {
             Entry::Job(new) => enqueue::other_names(db, new),
-            Entry::Refused(..) | Entry::Moved { .. } | Entry::Waiting(..) | Entry::Gone(_) => {
-                Ok(Vec::new())
-            }
+            Entry::Refused(..)
+            | Entry::Moved { .. }
+            | Entry::Waiting(..)
+            | Entry::Gone(_)
+            | Entry::Sidecar(_) => Ok(Vec::new()),
         });
         names.collect::<Result<Vec<_>, _>>()
     })
@@ -220,5 +226,6 @@ fn write(
         }
         Entry::Waiting(path, file) => settling::note(db, path, file).map(|()| None),
         Entry::Gone(path) => settling::forget(db, path).map(|()| None),
+        Entry::Sidecar(path) => metadata::changed(db, path, now).map(|_| None),
     }
 }

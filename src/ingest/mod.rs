@@ -2,7 +2,7 @@
 //!
 //! `dispatch` claims due jobs and runs `worker`s; a worker takes its job through `create` (which asks
 //! `fetch` whether the platform can get the file by itself) and `transfer`; `confirm` looks after all that wait for `ready`; `withdraw` deletes what was
-//! begun in vain; `probe` finds out when a paused account works again. `pulse` keeps the leases
+//! begun in vain; `metadata` tells the platform what changed sidecars say; `probe` finds out when a paused account works again. `pulse` keeps the leases
 //! alive and notices what other processes changed. `intake` turns settled files into jobs.
 //!
 //! Whatever happens on the way is written to the job table before the next thing depends on it;
@@ -20,12 +20,12 @@ mod fetch;
 mod ftp;
 mod intake;
 mod live;
+mod metadata;
 mod pause;
 mod persist;
 mod probe;
 mod pulse;
 mod source;
-mod title;
 mod transfer;
 mod trouble;
 mod withdraw;
@@ -59,6 +59,7 @@ pub fn loops(context: &Context, reports: mpsc::Receiver<Report>, flushes: Flushe
         ("dispatch", Box::pin(dispatch::run(context.clone()))),
         ("confirm", Box::pin(confirm::run(context.clone()))),
         ("withdraw", Box::pin(withdraw::run(context.clone()))),
+        ("metadata", Box::pin(metadata::run(context.clone()))),
         ("probe", Box::pin(probe::run(context.clone()))),
         ("pulse", Box::pin(pulse::run(context.clone()))),
     ]

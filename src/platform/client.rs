@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::error::Error;
 use super::key::VideoKey;
 use super::link::Link;
+use super::metadata::Update;
 use super::new::{Created, NewVideo};
 use super::verb::Verb;
 use super::video::Video;
@@ -68,6 +69,18 @@ impl Client {
         match self {
             Self::V1(client) => client.create(video).await,
             Self::V2(client) => client.create(video).await,
+        }
+    }
+
+    /// Changes what is told of a video. What the update does not name stays as it is there, and so
+    /// does the mark by which the video is found.
+    ///
+    /// # Errors
+    /// For a video that does not exist, one whose [`Error::is_not_found`] is true.
+    pub async fn update(&self, key: &VideoKey, update: Update<'_>) -> Result<(), Error> {
+        match self {
+            Self::V1(client) => client.describe(key, update).await,
+            Self::V2(client) => client.describe(key, update).await,
         }
     }
 

@@ -7,6 +7,7 @@ use url::Url;
 use super::Error;
 use super::key::VideoKey;
 use super::link::Link;
+use super::metadata::Metadata;
 use super::pass::Pass;
 use crate::way::Way;
 
@@ -15,6 +16,8 @@ use crate::way::Way;
 pub struct NewVideo<'a> {
     /// Its title; an empty one is not sent.
     pub title: &'a str,
+    /// What else is told of it.
+    pub metadata: &'a Metadata,
     /// The mark by which it is found again; distinct for each file.
     pub ingest_id: &'a str,
     /// Which way its bytes will come.

@@ -4,7 +4,7 @@
 //! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
 //! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
 //! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`accounts`],
-//! [`operator`]. Reading for people is in [`query`].
+//! [`metadata`], [`operator`]. Reading for people is in [`query`].
 //!
 //! It knows nothing of HTTP or of watching.
 
@@ -17,6 +17,7 @@ mod error;
 pub mod fetch;
 pub mod ftp;
 pub mod job;
+pub mod metadata;
 pub mod operator;
 pub mod outcome;
 pub mod query;

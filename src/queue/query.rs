@@ -8,6 +8,7 @@ use rusqlite::{Connection, params_from_iter, types::Value};
 
 use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, State};
+use super::metadata;
 use super::sql::{At, PathColumn, optional_time};
 
 /// Which jobs to list.
@@ -150,7 +151,8 @@ pub fn counts(db: &Connection) -> Result<HashMap<State, i64>, Error> {
 /// What is left to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Left {
-    /// Jobs that are due, run, or wait for `ready`, and videos whose withdrawal is due.
+    /// Jobs that are due, run, or wait for `ready`, videos whose withdrawal is due, and sidecars that
+    /// are to be told.
     pub now: i64,
     /// Jobs that wait for a later try, or for a paused account.
     pub later: i64,
@@ -170,9 +172,10 @@ pub fn left(db: &Connection, now: Timestamp, started: Timestamp) -> Result<Left,
             (SELECT count(*) FROM jobs WHERE state = 'queued'),
             (SELECT count(*) FROM jobs WHERE state = 'failed' AND finished_at >= ?2)",
     )?;
+    let sidecars = metadata::count_due(db, now)?;
     Ok(statement.query_row([At(now), At(started)], |row| {
         Ok(Left {
-            now: row.get(0)?,
+            now: row.get::<_, i64>(0)? + sidecars,
             later: row.get(1)?,
             failed: row.get(2)?,
         })

@@ -5,6 +5,7 @@ mod as_worker;
 mod clock;
 mod disk;
 mod fetches;
+mod metadata;
 mod model;
 mod operators;
 mod parts;

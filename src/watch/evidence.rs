@@ -23,6 +23,8 @@ pub(super) struct Evidence {
     pub(super) container: Option<Verdict>,
     /// Whether its done-marker is there; `None` where none is wanted.
     pub(super) marker: Option<bool>,
+    /// Whether a companion that is waited for is missing.
+    pub(super) lacks_companion: bool,
 }
 
 /// How the end of its writing was noticed; the greater is the stronger.
@@ -43,6 +45,8 @@ pub(super) struct Times {
     pub(super) settle: Duration,
     /// How long an incomplete container may rest.
     pub(super) incomplete: Duration,
+    /// How long a whole file may rest for want of its companions.
+    pub(super) companion: Duration,
 }
 
 /// What follows from the evidence.
@@ -68,13 +72,23 @@ impl Times {
         Self {
             settle: watch.settle,
             incomplete: watch.watching.incomplete_after,
+            companion: watch.metadata.wait_timeout,
         }
     }
 }
 
 impl Evidence {
-    /// Weighs the evidence.
+    /// Weighs the evidence, and whether all that belongs to the file has come.
     pub(super) fn weigh(&self, ending: Ending, times: Times) -> Weight {
+        match self.weigh_alone(ending, times) {
+            Weight::After(need, _) if self.lacks_companion => {
+                Weight::After(need.max(times.companion), Waiting::Companion)
+            }
+            weight => weight,
+        }
+    }
+
+    fn weigh_alone(&self, ending: Ending, times: Times) -> Weight {
         let settle = times.settle;
         if self.writer == Writer::Present {
             return Weight::Never(Waiting::WriterOpen);
@@ -123,6 +137,7 @@ mod tests {
     const TIMES: Times = Times {
         settle: Duration::from_secs(10),
         incomplete: Duration::from_hours(1),
+        companion: Duration::from_mins(30),
     };
 
     fn best() -> Evidence {
@@ -138,6 +153,7 @@ mod tests {
             writer: Writer::None,
             container: Some(Verdict::Complete),
             marker: None,
+            lacks_companion: false,
         }
     }
 
@@ -198,6 +214,36 @@ mod tests {
         assert_eq!(
             weight(|e| (e.container, e.writer) = (incomplete, Writer::Unknown(Reason::NoRight))),
             Weight::FailsAfter(TIMES.incomplete, flaw)
+        );
+    }
+
+    #[test]
+    fn a_whole_file_waits_for_its_companions_and_a_faulty_one_does_not() {
+        let waits = Weight::After(TIMES.companion, Waiting::Companion);
+        assert_eq!(weight(|e| e.lacks_companion = true), waits);
+        assert_eq!(
+            weight(|e| (e.lacks_companion, e.marker) = (true, Some(true))),
+            waits
+        );
+        let unknown = Writer::Unknown(Reason::NoLeases);
+        assert_eq!(
+            weight(|e| (e.lacks_companion, e.writer) = (true, unknown)),
+            waits
+        );
+        assert_eq!(
+            weight(|e| (e.lacks_companion, e.writer) = (true, Writer::Present)),
+            Weight::Never(Waiting::WriterOpen)
+        );
+        let short = Times {
+            companion: Duration::from_secs(1),
+            ..TIMES
+        };
+        let mut evidence = best();
+        evidence.lacks_companion = true;
+        assert_eq!(
+            evidence.weigh(Ending::Unseen, short),
+            Weight::After(TIMES.settle, Waiting::Companion),
+            "never shorter than its own settling"
         );
     }
 

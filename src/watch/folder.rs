@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 use super::audit::Audit;
+use super::companions::Companions;
 use super::cost;
 use super::events::Events;
 use super::evidence::Times;
@@ -44,6 +45,7 @@ pub(super) struct Folder {
     events: Events,
     audit: Audit,
     settler: Settler,
+    companions: Companions,
     schedule: Schedule,
     walks: Walks,
     /// When it was last said that events were lost.
@@ -74,6 +76,7 @@ impl Folder {
             events: Events::new(watch.name.clone(), sender),
             audit: Audit::default(),
             settler: Settler::new(watch.name.clone(), Times::of(&watch)),
+            companions: Companions::default(),
             schedule: Schedule::default(),
             walks: Walks::new(Arc::clone(&watch)),
             lost_said: None,
@@ -109,6 +112,7 @@ impl Folder {
             self.end_scan()?;
         }
         self.look()?;
+        self.tell_of_companions()?;
         self.publish()?;
         self.inbox.done(count);
         Ok(())
@@ -129,6 +133,7 @@ impl Folder {
             scan,
             self.settler.next_due(),
             self.audit.next(),
+            self.companions.next_due(),
         ];
         let next = timers.into_iter().flatten().min().unwrap_or_default();
         next.saturating_sub(self.now())
@@ -176,6 +181,7 @@ impl Folder {
         let lost = self.schedule.has_lost();
         let again = self.schedule.begin(now);
         self.settler.begin_pass();
+        self.companions.begin_pass();
         self.events.retry();
         let audits = !lost && self.choice.means() == Means::Events;
         self.walks.begin_scan(now, again, audits);
@@ -208,6 +214,7 @@ impl Folder {
                 self.examine(&sighting, now);
                 self.settler.see(sighting, now);
             }
+            Found::Sidecar(path, identity) => self.companions.see(path, identity, self.now()),
             Found::Trouble(path, error) => {
                 if path == self.watch.path {
                     self.root.suspect();
@@ -224,6 +231,7 @@ impl Folder {
         };
         if scan.whole && self.root.is_unchanged() {
             self.forget_absent()?;
+            self.companions.end_pass();
         } else {
             self.root.suspect();
         }
@@ -257,7 +265,8 @@ impl Folder {
     fn look(&mut self) -> Result<(), Closed> {
         for (path, examine) in self.settler.tick(self.now(), LOOKS) {
             let marker = self.watch.watching.done_marker.as_ref();
-            let mut look = look::look(&path, examine, marker);
+            let companions = &self.watch.metadata.wait_for;
+            let mut look = look::look(&path, examine, (marker, companions));
             if look == Look::Gone && !self.root.is_unchanged() {
                 self.root.suspect();
                 look = Look::OutOfReach;
@@ -278,6 +287,7 @@ impl Folder {
         if waiting == 0 && self.status.waiting() > 0 && !busy {
             self.outbox.scanned(0)?;
         }
+        let busy = busy || self.companions.next_due().is_some();
         self.status.publish(waiting, busy);
         Ok(())
     }

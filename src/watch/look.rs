@@ -79,16 +79,25 @@ pub(super) fn is_nothing(error: &io::Error) -> bool {
 }
 
 /// Looks at a candidate; at its container only where that is wanted.
-pub(super) fn look(path: &Path, examine: bool, marker: Option<&Marker>) -> Look {
+pub(super) fn look(
+    path: &Path,
+    examine: bool,
+    (marker, companions): (Option<&Marker>, &[Marker]),
+) -> Look {
     match path.symlink_metadata() {
-        Ok(meta) if meta.is_file() => look_inside(path, &meta, examine, marker),
+        Ok(meta) if meta.is_file() => look_inside(path, &meta, examine, (marker, companions)),
         Ok(_) => Look::Gone,
         Err(error) if is_nothing(&error) => Look::Gone,
         Err(_) => Look::OutOfReach,
     }
 }
 
-fn look_inside(path: &Path, meta: &Metadata, examine: bool, marker: Option<&Marker>) -> Look {
+fn look_inside(
+    path: &Path,
+    meta: &Metadata,
+    examine: bool,
+    (marker, companions): (Option<&Marker>, &[Marker]),
+) -> Look {
     let before = Identity::of(meta);
     let (mut writer, mut container) = (Writer::Unknown(Reason::NoRight), None);
     let opened = match open(path) {
@@ -116,6 +125,7 @@ fn look_inside(path: &Path, meta: &Metadata, examine: bool, marker: Option<&Mark
                 writer,
                 container,
                 marker,
+                lacks_companion: lacks_companion(path, companions),
             })
         }
         (_, Ok(Thing::File(after))) => Look::Moving(after),
@@ -127,6 +137,12 @@ fn look_inside(path: &Path, meta: &Metadata, examine: bool, marker: Option<&Mark
 fn has_marker(path: &Path, marker: &Marker) -> bool {
     let marker = marker.of(path);
     marker.is_some_and(|marker| marker.symlink_metadata().is_ok())
+}
+
+/// Whether one of the files beside it that it waits for is not there.
+fn lacks_companion(path: &Path, companions: &[Marker]) -> bool {
+    let mut wanted = companions.iter().filter_map(|pattern| pattern.of(path));
+    wanted.any(|companion| companion.symlink_metadata().is_err())
 }
 
 /// For reading only, so that the lease can be granted and the writer is not disturbed. `O_NONBLOCK`
@@ -194,7 +210,10 @@ mod tests {
         assert_eq!(on_disk("way/a.mp4"), disabled());
         assert_eq!(on_disk("socket.mp4"), Verdict::Ignored(Rule::NotAFile));
         assert_eq!(on_disk("real"), Verdict::Ignored(Rule::NotAFile));
-        assert_eq!(look(&root.join("socket.mp4"), true, None), Look::Gone);
-        assert_eq!(look(&root.join("link.mp4"), true, None), Look::Gone);
+        assert_eq!(
+            look(&root.join("socket.mp4"), true, (None, &[])),
+            Look::Gone
+        );
+        assert_eq!(look(&root.join("link.mp4"), true, (None, &[])), Look::Gone);
     }
 }

@@ -15,6 +15,7 @@
 
 mod audit;
 mod candidates;
+mod companions;
 pub mod container;
 mod cost;
 mod events;

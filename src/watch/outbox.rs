@@ -4,6 +4,7 @@
 //! nothing may keep it from stopping.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -70,6 +71,14 @@ impl Outbox {
                 seen_by,
                 why,
             },
+        })
+    }
+
+    /// Reports that a sidecar came or changed.
+    pub(super) fn companion(&self, path: PathBuf) -> Result<(), Closed> {
+        self.send(Report::Companion {
+            watch: self.watch.clone(),
+            path,
         })
     }
 

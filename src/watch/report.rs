@@ -36,6 +36,13 @@ pub enum Report {
         /// The path it had.
         path: PathBuf,
     },
+    /// A sidecar came or changed, and was left alone since for a moment.
+    Companion {
+        /// The watch's name.
+        watch: String,
+        /// The sidecar.
+        path: PathBuf,
+    },
     /// A full scan is done, or the last waiting file is no longer waiting.
     Scanned {
         /// The watch's name.
@@ -73,6 +80,8 @@ pub enum Waiting {
     Incomplete(Flaw),
     /// Its done-marker is not there.
     Marker,
+    /// It is whole, and a companion that `wait-for` names is not there: it waits for a limited time.
+    Companion,
     /// It cannot be looked at: its folder is offline, or access is refused.
     OutOfReach,
 }
@@ -126,6 +135,10 @@ impl fmt::Display for Waiting {
                 );
             }
             Self::Marker => "its done-marker is not there, and done-marker is set for its folder",
+            Self::Companion => {
+                "it is whole, but a companion that wait-for names is not there; after wait-timeout it \
+                 goes without"
+            }
             Self::OutOfReach => "it cannot be looked at, because its folder is offline or unreadable",
         })
     }

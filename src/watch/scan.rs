@@ -15,9 +15,10 @@ use super::evidence::Ending;
 use super::links::{self, Leads};
 use super::look::{self, FolderId, Thing};
 use super::report::SeenBy;
-use super::select::{self, Verdict};
+use super::select::{self, Rule, Verdict};
 use super::sighting::Sighting;
 use crate::config::Watch;
+use crate::identity::Identity;
 
 /// One thing that a walk came across.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) enum Found {
     Folder(PathBuf, FolderId),
     /// A file that counts.
     File(Sighting),
+    /// The sidecar of a video, perhaps.
+    Sidecar(PathBuf, Identity),
     /// A folder that cannot be listed, in whole or in part; the walk goes on with the others.
     Trouble(PathBuf, io::Error),
 }
@@ -74,10 +77,16 @@ impl Walk {
             }
             return None;
         }
-        if !kind.is_file() || select::verdict(&self.watch, &path) != Verdict::Taken {
+        if !kind.is_file() {
             return None;
         }
+        let is_sidecar = match select::verdict(&self.watch, &path) {
+            Verdict::Taken => false,
+            Verdict::Ignored(Rule::Companion) if select::is_sidecar(&self.watch, &path) => true,
+            Verdict::Ignored(_) => return None,
+        };
         match look::thing(&path) {
+            Ok(Thing::File(identity)) if is_sidecar => Some(Found::Sidecar(path, identity)),
             Ok(Thing::File(identity)) => Some(Found::File(Sighting {
                 path,
                 identity,

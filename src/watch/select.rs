@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::links::Refusal;
 use crate::config::{Globs, Watch};
+use crate::metadata::sidecar;
 
 /// Whether a path counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub enum Rule {
     Partial(&'static str),
     /// It is the done-marker of a video.
     Marker,
+    /// It belongs to a video: its sidecar, or what `wait-for` names.
+    Companion,
     /// The name is the one an editor or office program gives to its own files.
     Editor,
     /// An exclude pattern matches.
@@ -110,6 +113,9 @@ fn rule(watch: &Watch, path: &Path) -> Option<Rule> {
         .or_else(|| name_rule(name))
         .or_else(|| is_marker(watch, name).then_some(Rule::Marker))
         .or_else(|| {
+            if is_companion(watch, name) {
+                return Some(Rule::Companion);
+            }
             if let Some(pattern) = matching(&watch.exclude, name, relative) {
                 return Some(Rule::Excluded(pattern));
             }
@@ -152,6 +158,23 @@ fn folder_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
 pub(super) fn is_marker(watch: &Watch, name: &OsStr) -> bool {
     let marker = watch.watching.done_marker.as_ref();
     marker.is_some_and(|marker| marker.is_one(name))
+}
+
+/// Whether a file of this name is a companion: no video is called so, whatever `include` says.
+fn is_companion(watch: &Watch, name: &OsStr) -> bool {
+    sidecar::is_one(name) || is_awaited(watch, name)
+}
+
+/// Whether a file of this name is one that videos of this watch wait for.
+pub(super) fn is_awaited(watch: &Watch, name: &OsStr) -> bool {
+    let patterns = &watch.metadata.wait_for;
+    patterns.iter().any(|pattern| pattern.is_one(name))
+}
+
+/// Whether changes of the file at this path are told of: it is a sidecar, in a folder that counts.
+pub(super) fn is_sidecar(watch: &Watch, path: &Path) -> bool {
+    path.file_name().is_some_and(sidecar::is_one)
+        && verdict(watch, path) == Verdict::Ignored(Rule::Companion)
 }
 
 /// The rule that a name alone decides.
@@ -235,6 +258,9 @@ impl fmt::Display for Rule {
             Self::Marker => {
                 f.write_str("it is a done-marker, which only says that a video is whole")
             }
+            Self::Companion => f.write_str(
+                "it is a companion, which brings what the platform is told of a video, or is waited for",
+            ),
             Self::Editor => {
                 f.write_str("its name is the one a program gives to its lock or backup files")
             }
@@ -255,6 +281,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::config::Marker;
     use crate::watch::tests::support::{globs, watch};
 
     fn at(relative: impl AsRef<Path>) -> PathBuf {
@@ -316,6 +343,23 @@ mod tests {
             Some(Rule::Excluded("old/**".to_owned()))
         );
         assert_eq!(rule_of(""), Some(Rule::NotAFile));
+    }
+
+    #[test]
+    fn companions_are_no_videos_whatever_is_included() {
+        let mut all = watch(Path::new("/v"));
+        all.include = globs(&["*"]);
+        all.metadata.wait_for = vec![Marker::parse("{stem}.srt").unwrap()];
+        let companion = Verdict::Ignored(Rule::Companion);
+        for (name, sidecar) in [("a.json", true), ("x/a.mp4.toml", true), ("a.srt", false)] {
+            assert_eq!(verdict(&all, &at(name)), companion, "{name}");
+            assert_eq!(is_sidecar(&all, &at(name)), sidecar, "{name}");
+        }
+        assert_eq!(verdict(&all, &at("a.txt")), Verdict::Taken);
+        all.recursive = false;
+        for name in ["x/a.json", ".a.json", "a.mp4", "a.mp4.jw.json"] {
+            assert!(!is_sidecar(&all, &at(name)), "{name}");
+        }
     }
 
     #[test]

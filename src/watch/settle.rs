@@ -141,7 +141,8 @@ impl Settler {
         }
         // A look that is due anyway is early enough, unless there is news: a change, or perhaps
         // that a writer has closed the file.
-        if candidate.due.is_none() || candidate.quiet.is_none() || candidate.open {
+        let awaits = candidate.told == Some(Waiting::Companion);
+        if candidate.due.is_none() || candidate.quiet.is_none() || candidate.open || awaits {
             candidate.due = Some(now);
             candidate.rests = false;
         }
@@ -174,10 +175,10 @@ impl Settler {
         self.candidates.take(path);
     }
 
-    /// These done-markers came: who waits for one of them is looked at.
+    /// These done-markers, or companions, came: who waits for one of them is looked at.
     pub(super) fn marked(&mut self, pattern: &Marker, came: &BTreeSet<PathBuf>, now: Duration) {
         let waits = |path: &Path, candidate: &Candidate| {
-            candidate.told == Some(Waiting::Marker)
+            matches!(candidate.told, Some(Waiting::Marker | Waiting::Companion))
                 && pattern
                     .of(path)
                     .is_some_and(|marker| came.contains(&marker))

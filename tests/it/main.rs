@@ -6,6 +6,8 @@ mod accounts;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod companions;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod database;

@@ -2,7 +2,7 @@
 
 use jw_ingest::disposition::Disposition;
 use jw_ingest::platform::v2::{Client, Uploads};
-use jw_ingest::platform::{Error, Grant, NewVideo, Status, Verb, Video, VideoKey};
+use jw_ingest::platform::{Error, Grant, Metadata, NewVideo, Status, Verb, Video, VideoKey};
 use jw_ingest::sandbox::{SAMPLE_SITE, SAMPLE_V2_SECRET};
 use jw_ingest::way::Way;
 use md5::{Digest, Md5};
@@ -14,6 +14,7 @@ use crate::sandbox::stand::{Stand, in_time};
 const TITLE: &str = "Été +1 \"à la plage\" – 北京 & 100%.mp4";
 const NEW: NewVideo<'_> = NewVideo {
     title: TITLE,
+    metadata: &Metadata::NONE,
     ingest_id: "0198d5a0-7c1e-7b3a-9f00-0123456789ab",
     way: Way::Direct,
     size: Some(3),

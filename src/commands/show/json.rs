@@ -85,6 +85,8 @@ pub struct JobInFull<'a> {
     /// The job.
     #[serde(flatten)]
     pub job: JobObject<'a>,
+    /// What the platform was not told of it beside its bytes, and why.
+    pub metadata_error: Option<&'a str>,
     /// Its tries, oldest first; `attempts` is the number of those that count.
     pub attempt_list: Vec<AttemptObject<'a>>,
 }

@@ -7,16 +7,15 @@ use crate::ingest::calls::{park, settle_call, until_stopped};
 use crate::ingest::choice::Choice;
 use crate::ingest::fetch::{self, Order};
 use crate::ingest::persist::persist;
-use crate::ingest::title::title;
 use crate::ingest::worker::{Next, Task};
-use crate::ingest::{fate, pause};
-use crate::platform::{Client, Created, Grant, NewVideo};
+use crate::ingest::{fate, metadata, pause};
+use crate::platform::{self, Client, Created, Grant, Metadata, NewVideo};
 use crate::queue::outcome::{self, Report};
 use crate::queue::ticket::NewTicket;
 use crate::queue::{self, Error, Lease, Step, Ticket};
 use crate::upload::multipart::part_size;
 use crate::way::Way;
-use crate::{clock, text};
+use crate::{address, chain, clock, text};
 
 pub(super) async fn create(
     task: &Task,
@@ -32,17 +31,21 @@ pub(super) async fn create(
     }
     let ours = order.as_ref().and_then(|order| order.file.as_ref());
     let md5 = ours.map(|ours| ours.md5.clone());
+    let gathered = metadata::gather(context, &lease.job).await;
+    let (digest, fault) = (gathered.digest, gathered.fault);
     let (begun, now) = (lease.clone(), clock::now());
     persist(context, move |db| {
+        let told = (digest.as_deref(), fault.as_deref());
+        queue::metadata::told(db, &begun, told, now)?;
         if let Some(md5) = &md5 {
             queue::fetch::summed(db, &begun, md5)?;
         }
         outcome::create_begins(db, &begun, (way.word(), &why), now)
     })
     .await?;
-    let title = title(&lease.job.path);
     let video = NewVideo {
-        title: &title,
+        title: &gathered.described.title,
+        metadata: &gathered.described.metadata,
         ingest_id: &lease.job.ingest_id,
         way,
         // Of what lies at the address in a file, nothing is known.
@@ -52,7 +55,7 @@ pub(super) async fn create(
         },
         source: order.as_ref().map(|order| &order.source),
     };
-    match until_stopped(task, client.create(video)).await {
+    match ask(task, lease, client, video).await? {
         None => park(task, lease).await,
         Some(Ok(created)) => record(task, lease, (way, created)).await,
         Some(Err(error)) => {
@@ -67,6 +70,40 @@ pub(super) async fn create(
             Ok(Next::Finished)
         }
     }
+}
+
+/// Makes the call. A video that is refused with all that is told of it is made with its title alone,
+/// so that a wrong word in a sidecar or a rule holds no video up; what is wrong is noted. `None`:
+/// stopped.
+async fn ask(
+    task: &Task,
+    lease: &Lease,
+    client: &Client,
+    video: NewVideo<'_>,
+) -> Result<Option<Result<Created, platform::Error>>, Error> {
+    let answer = until_stopped(task, client.create(video)).await;
+    let Some(Err(error)) = &answer else {
+        return Ok(answer);
+    };
+    if error.disposition() != Disposition::Permanent || *video.metadata == Metadata::NONE {
+        return Ok(answer);
+    }
+    let fault = format!(
+        "the platform refused the video with its metadata, and it was made with its title alone: {}",
+        address::hosts_only(&chain(error))
+    );
+    let path = text::path(&lease.job.path);
+    tracing::warn!(job.id = lease.job.id.0, "{path}: {fault}");
+    let (told, now) = (lease.clone(), clock::now());
+    persist(&task.context, move |db| {
+        queue::metadata::told(db, &told, (None, Some(&fault)), now)
+    })
+    .await?;
+    let plain = NewVideo {
+        metadata: &Metadata::NONE,
+        ..video
+    };
+    Ok(until_stopped(task, client.create(plain)).await)
 }
 
 /// Stores key and link, before a byte is sent.

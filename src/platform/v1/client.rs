@@ -5,11 +5,13 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::{self, Missing, Page};
+use super::describe;
 use super::transport::{Transport, effect_of};
 use crate::clock;
 use crate::disposition::Disposition;
 use crate::platform::error::{Error, Garbage, Garbled};
 use crate::platform::key::VideoKey;
+use crate::platform::metadata::Update;
 use crate::platform::new::{Created, NewVideo};
 use crate::platform::video::Video;
 use crate::way::Way;
@@ -66,6 +68,7 @@ impl Client {
     /// now: look for it with [`Client::find_by_ingest_id`] before creating it again.
     pub async fn create(&self, video: NewVideo<'_>) -> Result<Created, Error> {
         let size = video.size.map(|size| size.to_string());
+        let described = describe::params(video.metadata);
         let mut params = vec![("custom.ingest_id", video.ingest_id)];
         params.push(how(&video)?);
         if let Some(size) = &size {
@@ -74,6 +77,7 @@ impl Client {
         if !video.title.is_empty() {
             params.push(("title", video.title));
         }
+        params.extend(described.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         let asked_at = clock::now();
         let answer = match self.transport.once(CREATE, &params).await {
             // A refused signature may also be the answer to a copy of a call that did get through,
@@ -107,6 +111,18 @@ impl Client {
     /// Lists one page of videos.
     pub async fn list(&self, query: ListQuery<'_>) -> Result<Page, Error> {
         Ok(self.list_raw(query).await?.0)
+    }
+
+    /// Changes what is told of a video; what is not named stays, its mark among that.
+    pub async fn describe(&self, key: &VideoKey, update: Update<'_>) -> Result<(), Error> {
+        let described = describe::params(update.metadata);
+        let mut params: Vec<_> = described
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let title = update.title.filter(|title| !title.is_empty());
+        params.extend(title.map(|title| ("title", title)));
+        self.update(key, &params).await
     }
 
     /// Sets metadata of a video.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod describe;
 #[cfg(test)]
 mod on_the_wire;
 mod reopen;

@@ -7,12 +7,13 @@ use super::client::Client;
 use crate::disposition::Disposition;
 use crate::platform::Error;
 use crate::platform::stub::{Stub, answer};
-use crate::platform::{NewVideo, Video};
+use crate::platform::{Metadata, NewVideo, Update, Video};
 use crate::way::Way;
 
 const SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
 const NEW: NewVideo<'_> = NewVideo {
     title: "Été +1",
+    metadata: &Metadata::NONE,
     ingest_id: "ing:1:",
     way: Way::S3,
     size: Some(3),
@@ -309,4 +310,84 @@ async fn a_draft_whose_create_answer_was_lost_gets_its_link_back() {
     assert_eq!(client.reopen(&key).await.unwrap(), None);
     assert_eq!(client.reopen(&key).await.unwrap(), None);
     assert!(client.reopen(&key).await.unwrap_err().is_not_found());
+}
+
+fn metadata() -> Metadata {
+    Metadata {
+        description: Some("two\nlines".to_owned()),
+        author: Some("J. Doe".to_owned()),
+        tags: vec!["a".to_owned(), "b c".to_owned()],
+        category: Some("News & Politics".to_owned()),
+        publish_date: Some(Timestamp::from_second(1_795_366_800).unwrap()),
+        custom: [("show".to_owned(), "Tonight".to_owned())].into(),
+    }
+}
+
+/// The parameters of a request, decoded.
+fn params(body: &[u8]) -> Vec<(String, String)> {
+    let pairs = url::form_urlencoded::parse(body).into_owned();
+    pairs
+        .filter(|(name, _)| !name.starts_with("api_"))
+        .collect()
+}
+
+fn said(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    pairs.iter().map(pair).collect()
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_video_goes_with_its_create_and_alone_with_an_update() {
+    let stub = Stub::answering([
+        created(),
+        ok(&json!({"status": "ok"})),
+        ok(&json!({"status": "ok"})),
+    ]);
+    let client = client(&stub);
+    let metadata = metadata();
+    let video = NewVideo {
+        metadata: &metadata,
+        ..NEW
+    };
+    let made = client.create(video).await.unwrap();
+    let mut told = vec![
+        ("author", "J. Doe"),
+        ("category", "News & Politics"),
+        ("custom.ingest_id", "ing:1:"),
+        ("custom.show", "Tonight"),
+        ("date", "1795366800"),
+        ("description", "two\nlines"),
+        ("size", "3"),
+        ("tags", "a,b c"),
+        ("title", "Été +1"),
+        ("upload_method", "s3"),
+    ];
+    assert_eq!(params(&stub.request().body), said(&told));
+    let update = Update {
+        title: Some("new"),
+        metadata: &metadata,
+        ingest_id: "ing:1:",
+    };
+    client.describe(&made.key, update).await.unwrap();
+    told.retain(|(name, _)| !["custom.ingest_id", "size", "upload_method", "title"].contains(name));
+    told.extend([("title", "new"), ("video_key", "tL17msiU")]);
+    let request = stub.request();
+    assert!(
+        request.head.starts_with("POST /v1/videos/update "),
+        "{}",
+        request.head
+    );
+    assert_eq!(params(&request.body), said(&told));
+    let update = Update {
+        title: Some(""),
+        metadata: &Metadata::NONE,
+        ..update
+    };
+    client.describe(&made.key, update).await.unwrap();
+    let only = [("video_key", "tL17msiU")];
+    assert_eq!(
+        params(&stub.request().body),
+        said(&only),
+        "nothing empty is sent"
+    );
 }

@@ -7,11 +7,13 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::answer;
+use super::describe;
 use super::search::Listing;
 use super::transport::{Request, Transport};
 use crate::platform::error::Error;
 use crate::platform::key::VideoKey;
 use crate::platform::lenient;
+use crate::platform::metadata::Update;
 use crate::platform::new::{Created, NewVideo};
 use crate::platform::verb::Verb;
 use crate::platform::video::Video;
@@ -52,13 +54,14 @@ impl Client {
     /// now: look for it with [`Client::find_by_ingest_id`] before creating it again.
     pub async fn create(&self, video: NewVideo<'_>) -> Result<Created, Error> {
         // The search knows `external_id`; the custom parameter is for people.
-        let mut metadata = json!({
-            "external_id": video.ingest_id,
-            "custom_params": {"ingest_id": video.ingest_id},
-        });
-        if let (Value::Object(fields), false) = (&mut metadata, video.title.is_empty()) {
-            fields.insert("title".to_owned(), video.title.into());
+        let mut metadata = Map::new();
+        metadata.insert("external_id".to_owned(), video.ingest_id.into());
+        let custom = describe::custom_params(None, video.metadata, video.ingest_id);
+        metadata.insert("custom_params".to_owned(), custom);
+        if !video.title.is_empty() {
+            metadata.insert("title".to_owned(), video.title.into());
         }
+        describe::insert(&mut metadata, video.metadata);
         let request = Request {
             verb: Verb::Post,
             path: &[MEDIA],
@@ -87,6 +90,37 @@ impl Client {
         let call = request.call();
         let answer = self.transport.send(request).await?;
         answer::video(&answer).map_err(|missing| call.lacks(missing))
+    }
+
+    /// Changes what is told of a media; what is not named stays, its mark among that.
+    pub async fn describe(&self, key: &VideoKey, update: Update<'_>) -> Result<(), Error> {
+        let path: &[&str] = &[MEDIA, key.as_str()];
+        let mut metadata = Map::new();
+        if let Some(title) = update.title.filter(|title| !title.is_empty()) {
+            metadata.insert("title".to_owned(), title.into());
+        }
+        describe::insert(&mut metadata, update.metadata);
+        if !update.metadata.custom.is_empty() {
+            let shown = self.transport.send(Request {
+                verb: Verb::Get,
+                path,
+                query: &[],
+                body: None,
+                bare: false,
+            });
+            let shown = shown.await?;
+            let had = shown.get("metadata").and_then(|m| m.get("custom_params"));
+            let custom = describe::custom_params(had, update.metadata, update.ingest_id);
+            metadata.insert("custom_params".to_owned(), custom);
+        }
+        let request = Request {
+            verb: Verb::Patch,
+            path,
+            query: &[],
+            body: Some(json!({"metadata": metadata})),
+            bare: true,
+        };
+        self.transport.send(request).await.map(|_| ())
     }
 
     /// Up to `limit` media, those that changed last first, after passing over `offset` of them, which

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod describe;
 mod judge;
 mod link;
 #[cfg(test)]

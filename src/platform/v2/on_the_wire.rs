@@ -7,12 +7,13 @@ use url::Url;
 use super::client::Client;
 use crate::disposition::Disposition;
 use crate::platform::stub::{Request, Stub, answer};
-use crate::platform::{Error, Grant, NewVideo, Verb, VideoKey};
+use crate::platform::{Error, Grant, Metadata, NewVideo, Update, Verb, VideoKey};
 use crate::way::Way;
 
 const TOKEN: &str = "v2-s3cret-of-the-account";
 const NEW: NewVideo<'_> = NewVideo {
     title: "Été +1",
+    metadata: &Metadata::NONE,
     ingest_id: "ing:1:",
     way: Way::Direct,
     size: Some(3),
@@ -386,4 +387,58 @@ async fn a_raw_call_is_made_as_it_is_said_and_cannot_be_bent() {
         let error = client.call(Verb::Get, path, &[]).await.unwrap_err();
         assert!(matches!(error, Error::Request(_)), "{path}: {error}");
     }
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_media_goes_with_its_create_and_an_update_leaves_the_rest() {
+    let link = json!({"upload_link": "https://s3.example/k"});
+    let had = json!({"id": "aB3dE6gH", "metadata": {
+        "custom_params": {"ingest_id": "ing:1:", "desk": "theirs", "show": "old"}}});
+    let done = ok(&json!({"id": "aB3dE6gH", "status": "ready"}));
+    let stub = Stub::answering([created(&link), ok(&had), done.clone(), done]);
+    let client = client(&stub);
+    let sent = |request: &Request| serde_json::from_slice::<Value>(&request.body).unwrap();
+    let metadata = Metadata {
+        description: Some("two\nlines".to_owned()),
+        author: Some("J. Doe".to_owned()),
+        tags: vec!["a".to_owned(), "b c".to_owned()],
+        category: Some("News".to_owned()),
+        publish_date: Some(Timestamp::from_second(1_795_366_800).unwrap()),
+        custom: [("show".to_owned(), "Tonight".to_owned())].into(),
+    };
+    let video = NewVideo {
+        metadata: &metadata,
+        ..NEW
+    };
+    client.create(video).await.unwrap();
+    let mut told = json!({"title": "Été +1", "external_id": "ing:1:", "description": "two\nlines",
+        "author": "J. Doe", "tags": ["a", "b c"], "category": "News",
+        "publish_start_date": "2026-11-22T17:00:00+00:00",
+        "custom_params": {"ingest_id": "ing:1:", "show": "Tonight"}});
+    assert_eq!(sent(&stub.request())["metadata"], told);
+    let update = Update {
+        title: None,
+        metadata: &metadata,
+        ingest_id: "ing:1:",
+    };
+    client.describe(&key(), update).await.unwrap();
+    assert!(
+        stub.request().head.starts_with("GET "),
+        "what is there is looked at"
+    );
+    let fields = told.as_object_mut().unwrap();
+    fields.remove("title");
+    fields.remove("external_id");
+    fields["custom_params"] = json!({"ingest_id": "ing:1:", "desk": "theirs", "show": "Tonight"});
+    let request = stub.request();
+    let wanted = "PATCH /v2/sites/aBcD1234/media/aB3dE6gH/ ";
+    assert!(request.head.starts_with(wanted), "{}", request.head);
+    assert_eq!(sent(&request), json!({"metadata": told}));
+    let update = Update {
+        title: Some("new"),
+        metadata: &Metadata::NONE,
+        ..update
+    };
+    client.describe(&key(), update).await.unwrap();
+    assert_eq!(sent(&stub.request()), json!({"metadata": {"title": "new"}}));
 }

@@ -16,6 +16,9 @@ use super::super::sighting::Sighting;
 use super::Folder;
 use crate::identity::Identity;
 
+/// How many sidecars one turn looks at.
+const COMPANIONS: usize = 256;
+
 /// What was announced of a path; the greater says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum News {
@@ -56,16 +59,34 @@ impl Folder {
         Ok(())
     }
 
-    /// Has those looked at whose done-markers are among what changed.
+    /// Has those looked at whose done-markers or companions are among what changed.
     fn markers(&mut self, changed: &BTreeMap<PathBuf, News>) {
-        let Some(pattern) = &self.watch.watching.done_marker else {
-            return;
-        };
-        let is_one = |path: &&PathBuf| path.file_name().is_some_and(|name| pattern.is_one(name));
-        let came: BTreeSet<PathBuf> = changed.keys().filter(is_one).cloned().collect();
-        if !came.is_empty() {
-            self.settler.marked(pattern, &came, self.started.elapsed());
+        let marker = self.watch.watching.done_marker.iter();
+        for pattern in marker.chain(&self.watch.metadata.wait_for) {
+            let is_one =
+                |path: &&PathBuf| path.file_name().is_some_and(|name| pattern.is_one(name));
+            let came: BTreeSet<PathBuf> = changed.keys().filter(is_one).cloned().collect();
+            if !came.is_empty() {
+                self.settler.marked(pattern, &came, self.started.elapsed());
+            }
         }
+    }
+
+    /// Tells of the sidecars that were left alone since they changed.
+    pub(super) fn tell_of_companions(&mut self) -> Result<(), Closed> {
+        for _ in 0..COMPANIONS {
+            let Some(path) = self.companions.next(self.now()) else {
+                break;
+            };
+            let found = match look::thing(&path) {
+                Ok(Thing::File(identity)) => Some(identity),
+                Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing) | Err(_) => None,
+            };
+            if self.companions.answer(&path, found, self.now()) {
+                self.outbox.companion(path)?;
+            }
+        }
+        Ok(())
     }
 
     fn changed(&mut self, path: PathBuf, news: News) -> Result<(), Closed> {
@@ -95,12 +116,14 @@ impl Folder {
     }
 
     fn file(&mut self, path: PathBuf, identity: Identity, news: News) {
-        if select::verdict(&self.watch, &path) == Verdict::Taken {
+        let now = self.now();
+        if select::is_sidecar(&self.watch, &path) {
+            self.companions.see(path, identity, now);
+        } else if select::verdict(&self.watch, &path) == Verdict::Taken {
             let ending = match news {
                 News::Attributes => Ending::Unseen,
                 News::CameOrWent(ending) => ending,
             };
-            let now = self.now();
             self.settler.see(
                 Sighting {
                     path,
@@ -125,6 +148,7 @@ impl Folder {
             return Ok(());
         }
         self.events.forget(path);
+        self.companions.forget(path);
         let finding = self.settler.vanished(path);
         self.report(finding)
     }

@@ -75,6 +75,16 @@ impl Settler {
                 };
                 self.wait(path, candidate, why, due)
             }
+            Weight::After(need, Waiting::Companion) if quiet < need => {
+                // It is whole: nothing goes on but the waiting, which an arrival ends.
+                candidate.rests = quiet >= self.times.settle;
+                let next = if candidate.rests {
+                    need
+                } else {
+                    self.times.settle.min(need)
+                };
+                self.wait(path, candidate, Waiting::Companion, Some(since + next))
+            }
             Weight::After(need, why) if quiet < need => {
                 let why = if news { Waiting::Changing } else { why };
                 self.wait(path, candidate, why, Some(since + need))

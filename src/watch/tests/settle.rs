@@ -16,6 +16,7 @@ const QUICK: Duration = Duration::from_secs(2);
 const TIMES: Times = Times {
     settle: SETTLE,
     incomplete: Duration::from_mins(1),
+    companion: Duration::from_mins(1),
 };
 const PATHS: usize = 3;
 
@@ -77,6 +78,7 @@ fn evidence(identity: Identity, writer: Writer, container: Option<Verdict>) -> E
         writer,
         container,
         marker: None,
+        lacks_companion: false,
     }
 }
 

@@ -289,3 +289,57 @@ fn a_marker_wakes_its_video_only() {
         "{told:?}"
     );
 }
+
+#[test]
+fn a_whole_file_waits_for_its_companion_and_goes_at_once_when_it_comes() {
+    let look = |lacks: bool| {
+        let mut found = evidence(FILE, Writer::None, Some(Verdict::Complete));
+        found.lacks_companion = lacks;
+        Look::Still(found)
+    };
+    let pattern = Marker::parse("{stem}.json").unwrap();
+    for comes in [true, false] {
+        let mut settler = Settler::new("test".to_owned(), TIMES);
+        let sighting = Sighting {
+            path: path(0),
+            identity: FILE,
+            by: SeenBy::Event,
+            ending: Ending::Closed,
+        };
+        settler.see(sighting.clone(), Duration::ZERO);
+        settler.tick(Duration::ZERO, 9);
+        let finding = settler.answer(&path(0), look(true), Duration::ZERO);
+        assert_eq!(why(finding), Some(Waiting::Companion));
+        assert_eq!(
+            settler.next_due(),
+            Some(SETTLE),
+            "it counts as waiting until then"
+        );
+        assert_eq!(settler.waiting(), 1);
+        settler.tick(SETTLE, 9);
+        assert_eq!(settler.answer(&path(0), look(true), SETTLE), None);
+        assert_eq!(settler.waiting(), 0, "nothing goes on but the waiting");
+        assert_eq!(settler.next_due(), Some(TIMES.companion));
+        let mut now = TIMES.companion;
+        if comes {
+            now = SETTLE * 2;
+            let other = BTreeSet::from([PathBuf::from("/v/other.json")]);
+            settler.marked(&pattern, &other, now);
+            assert_eq!(settler.next_due(), Some(TIMES.companion));
+            settler.marked(&pattern, &BTreeSet::from([PathBuf::from("/v/0.json")]), now);
+        } else {
+            settler.see(sighting, SETTLE * 2);
+            assert_eq!(
+                settler.next_due(),
+                Some(SETTLE * 2),
+                "a scan has it looked at"
+            );
+            settler.tick(SETTLE * 2, 9);
+            assert_eq!(settler.answer(&path(0), look(true), SETTLE * 2), None);
+        }
+        assert_eq!(settler.next_due(), Some(now));
+        settler.tick(now, 9);
+        let finding = settler.answer(&path(0), look(!comes), now);
+        assert!(matches!(finding, Some(Finding::Settled(_))), "{finding:?}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Tells the platform anew what the sidecars of finished videos say, once they have changed.
+//!
+//! Only what a sidecar names is sent: whatever else somebody changed on the platform stays, and a
+//! sidecar that was deleted changes nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::context::Context;
+use super::super::dispatch::until;
+use super::super::fate::later;
+use super::super::pause;
+use super::super::persist::persist;
+use crate::disposition::Disposition;
+use crate::metadata::sidecar::{self, Beside};
+use crate::platform::{self, Client, Update};
+use crate::queue::metadata::{self, Due};
+use crate::queue::{Error, retry};
+use crate::{address, chain, clock, text};
+
+/// Also how long one may wait whose video has got its last byte a moment ago.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// How many are read from the disk at once: at the start all sidecars are compared.
+const AT_ONCE: usize = 100;
+
+/// Runs until the daemon stops.
+pub(in crate::ingest) async fn run(context: Context) -> Result<(), Error> {
+    while !context.stop.is_cancelled() {
+        let now = clock::now();
+        let due = persist(&context, move |db| metadata::due(db, now, AT_ONCE)).await?;
+        if !due.is_empty() {
+            tokio::select! {
+                () = context.stop.cancelled() => return Ok(()),
+                done = work_off(&context, due) => done?,
+            }
+            continue;
+        }
+        let next = persist(&context, metadata::next_due).await?;
+        let rest = next
+            .filter(|at| *at > now)
+            .map_or(LONGEST_REST, |at| until(now, at));
+        tokio::select! {
+            () = context.stop.cancelled() => {}
+            () = context.sidecars.notified() => {}
+            () = tokio::time::sleep(rest.min(LONGEST_REST)) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Compares, and tells what is new.
+async fn work_off(context: &Context, due: Vec<Due>) -> Result<(), Error> {
+    let paths: Vec<PathBuf> = due.iter().map(|due| due.path.clone()).collect();
+    let limit = context.now_settings().config.upload.stall_timeout;
+    let reading = tokio::task::spawn_blocking(move || {
+        let all = paths.iter().map(|path| sidecar::beside(path));
+        all.collect::<Vec<_>>()
+    });
+    let Ok(Ok(found)) = tokio::time::timeout(limit, reading).await else {
+        let wait = context.now_settings().config.retry.first_delay;
+        for due in &due {
+            again(context, due, ("its folder does not answer", wait)).await?;
+        }
+        return Ok(());
+    };
+    let (mut same, mut paused) = (Vec::new(), Vec::new());
+    for (due, beside) in due.into_iter().zip(found) {
+        if beside.digest.is_none() || beside.digest == due.digest || beside.sidecar.is_empty() {
+            if let Some(fault) = &beside.fault {
+                tracing::warn!(job.id = due.job.0, "{}: {fault}", text::path(&due.path));
+            }
+            same.push((due, beside));
+        } else if !paused.contains(&due.account) && one(context, &due, beside).await? {
+            paused.push(due.account);
+        }
+    }
+    let now = clock::now();
+    persist(context, move |db| {
+        for (due, beside) in &same {
+            let digest = beside.digest.as_deref().or(due.digest.as_deref());
+            metadata::compared(db, due, (digest, beside.fault.as_deref()), now)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Tells one; answers whether its account is paused now.
+async fn one(context: &Context, due: &Due, beside: Beside) -> Result<bool, Error> {
+    let settings = context.now_settings();
+    let path = text::path(&due.path);
+    let Some(client) = settings.client(&due.account) else {
+        let why = "its account is not configured any more";
+        return again(context, due, (why, settings.config.retry.max_delay)).await;
+    };
+    match tell(client, due, &beside).await {
+        Ok(()) => {
+            tracing::info!(
+                job.id = due.job.0,
+                video.key = %due.video_key,
+                "{path}: its sidecar changed, and the platform was told"
+            );
+            compared(context, due, (beside.digest, None)).await
+        }
+        Err(error) => failed(context, due, (beside, &error)).await,
+    }
+}
+
+async fn tell(client: &Client, due: &Due, beside: &Beside) -> Result<(), platform::Error> {
+    let title = beside.sidecar.title();
+    let update = Update {
+        title: title.as_deref(),
+        metadata: &beside.sidecar.metadata(),
+        ingest_id: &due.ingest_id,
+    };
+    client.update(&due.video_key.parse()?, update).await
+}
+
+async fn failed(
+    context: &Context,
+    due: &Due,
+    (beside, error): (Beside, &platform::Error),
+) -> Result<bool, Error> {
+    let (path, said) = (text::path(&due.path), address::hosts_only(&chain(error)));
+    let id = due.job.0;
+    let retry = context.now_settings().config.retry.clone();
+    let now = clock::now();
+    let too_long = due
+        .failing_since
+        .is_some_and(|since| later(since, retry.give_up_after) <= now);
+    let after = match error.disposition() {
+        Disposition::Blocked => {
+            pause::account(context, &due.account, &said, now).await?;
+            return Ok(true);
+        }
+        _ if error.is_not_found() => {
+            let why = format!(
+                "the video {} is not on the platform any more",
+                due.video_key
+            );
+            return refused(context, due, (beside, why)).await;
+        }
+        Disposition::Permanent => {
+            let why = format!("the platform refused what the sidecar says: {said}");
+            tracing::error!(job.id = id, "{path}: {why}");
+            return refused(context, due, (beside, why)).await;
+        }
+        _ if too_long => {
+            let why = format!("what the sidecar says could not be told; given up: {said}");
+            tracing::error!(job.id = id, "{path}: {why}");
+            return refused(context, due, (beside, why)).await;
+        }
+        Disposition::Transient { after } => after,
+        Disposition::Ambiguous | Disposition::LinkExpired => None,
+    };
+    let wait = retry::delay(due.attempts + 1, retry.first_delay, retry.max_delay, after);
+    let why = format!("what the sidecar says is not told yet: {said}");
+    tracing::warn!(job.id = id, "{path}: {why}; the next try is in {wait:.0?}");
+    again(context, due, (&why, wait)).await
+}
+
+/// It is not tried again before the sidecar changes: this one counts as told.
+async fn refused(
+    context: &Context,
+    due: &Due,
+    (beside, why): (Beside, String),
+) -> Result<bool, Error> {
+    compared(context, due, (beside.digest, Some(why))).await
+}
+
+async fn compared(
+    context: &Context,
+    due: &Due,
+    (digest, fault): (Option<String>, Option<String>),
+) -> Result<bool, Error> {
+    let (due, now) = (due.clone(), clock::now());
+    persist(context, move |db| {
+        metadata::compared(db, &due, (digest.as_deref(), fault.as_deref()), now)
+    })
+    .await?;
+    Ok(false)
+}
+
+async fn again(context: &Context, due: &Due, (why, wait): (&str, Duration)) -> Result<bool, Error> {
+    let (due, why, now) = (due.clone(), why.to_owned(), clock::now());
+    let run_at = later(now, wait);
+    persist(context, move |db| {
+        metadata::again(db, &due, run_at, (&why, now))
+    })
+    .await?;
+    Ok(false)
+}

@@ -1,0 +1,122 @@
+//! What is told of a video beside its bytes: gathered as it is made, and told anew when its sidecar
+//! has changed since.
+//!
+//! A sidecar that cannot be used holds no video up: the video goes with what its watch says, the
+//! fault is noted, and once the sidecar is mended, the platform is told.
+
+mod anew;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+pub(super) use anew::run;
+
+use super::context::Context;
+use crate::config::{self, Watch};
+use crate::metadata::facts::Facts;
+use crate::metadata::sidecar::{self, Beside};
+use crate::metadata::{self, Described};
+use crate::queue::Job;
+use crate::{clock, text};
+
+/// All that a new video is told with.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) described: Described,
+    /// Distinct for what its sidecar says; `None` without one that can be used.
+    pub(super) digest: Option<String>,
+    /// What could not be told, and why.
+    pub(super) fault: Option<String>,
+}
+
+/// Gathers it for a job; a disk that does not answer costs the sidecar, not the video. The watch's
+/// rules of this moment hold, or those of a watch without rules where it is not configured any more.
+pub(super) async fn gather(context: &Context, job: &Job) -> Gathered {
+    let settings = context.now_settings();
+    let limit = settings.config.upload.stall_timeout;
+    let watch = settings.watch(&job.watch).cloned();
+    let (path, awaited) = (job.path.clone(), watch.clone());
+    let looking = tokio::task::spawn_blocking(move || {
+        let rules = awaited.map(|watch| watch.metadata).unwrap_or_default();
+        (sidecar::beside(&path), missing(&rules, &path))
+    });
+    let (beside, missing) = match tokio::time::timeout(limit, looking).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) | Err(_) => (silent(), None),
+    };
+    let changed = Timestamp::from_nanosecond(i128::from(job.identity.mtime_ns));
+    let changed = changed.unwrap_or_else(|_| clock::now());
+    let gathered = put_together(watch.as_ref(), (&job.path, changed), beside, missing);
+    if let Some(fault) = &gathered.fault {
+        let path = text::path(&job.path);
+        tracing::warn!(job.id = job.id.0, "{path}: {fault}");
+    }
+    gathered
+}
+
+fn silent() -> Beside {
+    Beside {
+        fault: Some("its folder did not answer, so that no sidecar was looked for".to_owned()),
+        ..Beside::default()
+    }
+}
+
+/// The companions that it waited for in vain, in words.
+fn missing(rules: &config::Metadata, video: &Path) -> Option<String> {
+    let companions = rules
+        .wait_for
+        .iter()
+        .filter_map(|pattern| pattern.of(video));
+    let missing: Vec<String> = companions
+        .filter(|path| path.symlink_metadata().is_err())
+        .map(|path| text::path(Path::new(path.file_name().unwrap_or_default())))
+        .collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "it went without {}, which had not come within wait-timeout",
+            missing.join(", ")
+        )
+    })
+}
+
+fn put_together(
+    watch: Option<&Watch>,
+    (path, changed): (&Path, Timestamp),
+    beside: Beside,
+    missing: Option<String>,
+) -> Gathered {
+    let none = config::Metadata::default();
+    let rules = watch.map_or(&none, |watch| &watch.metadata);
+    let place = watch.map_or(("", Path::new("")), |watch| {
+        (watch.name.as_str(), watch.path.as_path())
+    });
+    let facts = Facts::of(place, path, changed, rules.name_pattern.as_ref());
+    let described = metadata::describe(rules, &facts, &beside.sidecar);
+    let faults = [beside.fault, missing, described.fault.clone()];
+    let faults: Vec<String> = faults.into_iter().flatten().collect();
+    Gathered {
+        described,
+        digest: beside.digest,
+        fault: (!faults.is_empty()).then(|| faults.join("; ")),
+    }
+}
+
+/// A sidecar came or changed: what is to be asked of the job table.
+pub(super) fn changed(
+    db: &rusqlite::Connection,
+    sidecar: &Path,
+    now: Timestamp,
+) -> Result<bool, crate::queue::Error> {
+    let Some(name) = sidecar.file_name() else {
+        return Ok(false);
+    };
+    let Some(base) = sidecar::base(name) else {
+        return Ok(false);
+    };
+    let base = sidecar.with_file_name(OsStr::from_bytes(base));
+    let belongs = |video: &Path| sidecar::belongs(name, video);
+    crate::queue::metadata::sidecar_changed(db, &base, belongs, now)
+}

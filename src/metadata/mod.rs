@@ -1,0 +1,68 @@
+//! What the platform is told of a video beside its bytes: by the rules of its watch, and by the
+//! sidecar that lies beside it. Pure, but for [`sidecar::beside`], which reads that one file.
+
+pub mod clean;
+pub mod date;
+pub mod facts;
+pub mod sidecar;
+pub mod template;
+
+use crate::config;
+use crate::platform::Metadata;
+
+use facts::Facts;
+use sidecar::Sidecar;
+use template::Template;
+
+/// A video's title and all else that is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its title, never empty.
+    pub title: String,
+    /// All else.
+    pub metadata: Metadata,
+    /// What the watch's rules gave that could not be sent, in words.
+    pub fault: Option<String>,
+}
+
+/// What a new video is told with: what the sidecar says, and by the watch's rules what it does not.
+pub fn describe(rules: &config::Metadata, facts: &Facts, sidecar: &Sidecar) -> Described {
+    let (own, bad_date) = by_rules(rules, facts);
+    let metadata = sidecar.metadata().or(own);
+    let title = sidecar.title();
+    let by_rule = || clean::line(&rules.title.fill(facts));
+    Described {
+        title: title
+            .or_else(by_rule)
+            .unwrap_or_else(|| facts.fallback_title()),
+        // A date that the sidecar brings makes good for a rule that gave none.
+        fault: bad_date.filter(|_| metadata.publish_date.is_none()),
+        metadata,
+    }
+}
+
+/// What the rules give, and what is wrong with the date that they gave.
+fn by_rules(rules: &config::Metadata, facts: &Facts) -> (Metadata, Option<String>) {
+    let line = |template: &Option<Template>| clean::line(&template.as_ref()?.fill(facts));
+    let date = line(&rules.publish_date);
+    let publish_date = date.as_deref().and_then(date::read);
+    let bad_date = date
+        .filter(|_| publish_date.is_none())
+        .map(|text| format!("publish-date came to {text:?}, which is no date, and was not sent"));
+    let description = rules.description.as_ref();
+    let custom = rules.custom.iter();
+    let metadata = Metadata {
+        description: description.and_then(|text| clean::paragraphs(&text.fill(facts))),
+        author: line(&rules.author),
+        tags: clean::tags(rules.tags.iter().map(|tag| tag.fill(facts))),
+        category: line(&rules.category),
+        publish_date,
+        custom: custom
+            .filter_map(|(name, text)| Some((name.clone(), clean::line(&text.fill(facts))?)))
+            .collect(),
+    };
+    (metadata, bad_date)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Sidecars: the small files beside a video that say what the platform is to be told of it.
+//!
+//! For `clip.mp4` these are, and the first one that is there counts: `clip.mp4.json`,
+//! `clip.mp4.toml`, `clip.json`, `clip.toml`.
+
+mod parse;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sha1::{Digest, Sha1};
+
+pub use parse::{Fault, Sidecar, custom_name};
+
+/// The most bytes of a sidecar.
+pub const LONGEST: u64 = 64 * 1024;
+
+/// What a sidecar's name ends in, in the order in which they count.
+const ENDINGS: [(&str, Format); 2] = [(".json", Format::Json), (".toml", Format::Toml)];
+
+/// The notes that this program itself writes beside a video.
+const NOTE: &[u8] = b".jw.json";
+
+/// How a sidecar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+    /// One TOML document.
+    Toml,
+}
+
+/// What lies beside a video.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// What it says; nothing where there is none, or a faulty one.
+    pub sidecar: Sidecar,
+    /// Distinct for what a sidecar says; `None` without a sidecar that can be read.
+    pub digest: Option<String>,
+    /// The sidecar that is there and cannot be used, and why.
+    pub fault: Option<String>,
+}
+
+/// Reads the sidecar of a video; blocks.
+pub fn beside(video: &Path) -> Beside {
+    for (path, format) in places(video) {
+        let read = match read(&path) {
+            Ok(None) => continue,
+            Ok(Some(bytes)) => parse::parse(&bytes, format),
+            Err(fault) => Err(fault),
+        };
+        return match read {
+            Ok(sidecar) => Beside {
+                digest: Some(digest(&sidecar)),
+                sidecar,
+                fault: None,
+            },
+            Err(fault) => {
+                let name = path.file_name().unwrap_or_default();
+                let name = crate::text::path(Path::new(name));
+                Beside {
+                    fault: Some(format!("the sidecar {name} is not used: {fault}")),
+                    ..Beside::default()
+                }
+            }
+        };
+    }
+    Beside::default()
+}
+
+/// Where a video's sidecar may be; the first counts most.
+fn places(video: &Path) -> Vec<(PathBuf, Format)> {
+    let names = [video.file_name(), video.file_stem()];
+    let bases = names.into_iter().flatten();
+    bases
+        .flat_map(|base| {
+            ENDINGS.map(|(ending, format)| {
+                let mut name = OsString::from(base);
+                name.push(ending);
+                (video.with_file_name(name), format)
+            })
+        })
+        .collect()
+}
+
+/// Whether a file of this name may be the sidecar of some video.
+pub fn is_one(name: &OsStr) -> bool {
+    base(name).is_some()
+}
+
+/// Whether this is the name of a sidecar of that video.
+pub fn belongs(sidecar: &OsStr, video: &Path) -> bool {
+    base(sidecar).is_some_and(|base| {
+        let of = |part: Option<&OsStr>| part.is_some_and(|part| part.as_bytes() == base);
+        of(video.file_name()) || of(video.file_stem())
+    })
+}
+
+/// A sidecar's name without its ending.
+pub fn base(name: &OsStr) -> Option<&[u8]> {
+    let name = name.as_bytes();
+    if name.starts_with(b".") || name.ends_with(NOTE) {
+        return None;
+    }
+    let mut endings = ENDINGS.iter();
+    endings.find_map(|(ending, _)| {
+        name.strip_suffix(ending.as_bytes())
+            .filter(|b| !b.is_empty())
+    })
+}
+
+/// The bytes of a sidecar, if it is there. Links are not followed, and no pipe is waited for.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A name that is too long for the filesystem is nobody's.
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(Fault::NoFile),
+        Err(error) => return Err(Fault::Unreadable(error)),
+    };
+    if !file.metadata().map_err(Fault::Unreadable)?.is_file() {
+        return Err(Fault::NoFile);
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(LONGEST + 1).read_to_end(&mut bytes);
+    let count = read.map_err(Fault::Unreadable)?;
+    if u64::try_from(count).is_ok_and(|count| count > LONGEST) {
+        return Err(Fault::TooLong);
+    }
+    Ok(Some(bytes))
+}
+
+/// For telling changes only: how the file is written does not count, only what it says.
+fn digest(sidecar: &Sidecar) -> String {
+    let said = format!("{sidecar:?}");
+    crate::hex::lower(&Sha1::digest(said.as_bytes()))
+}

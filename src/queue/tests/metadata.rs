@@ -1,0 +1,118 @@
+//! What was told of a video, and which sidecars make which jobs due.
+
+use super::*;
+use crate::queue::accounts;
+use crate::queue::metadata::{self, Due};
+use crate::queue::operator::cancel;
+
+fn changed(db: &Connection, base: &str, stems: &[&str], now: Timestamp) -> bool {
+    let belongs = |path: &Path| {
+        let names = [path.file_stem(), path.file_name()];
+        stems
+            .iter()
+            .any(|stem| names.contains(&Some(stem.as_ref())))
+    };
+    metadata::sidecar_changed(db, Path::new(base), belongs, now).unwrap()
+}
+
+fn due(db: &Connection, now: Timestamp) -> Vec<i64> {
+    let due = metadata::due(db, now, 100).unwrap();
+    due.into_iter().map(|due| due.job.0).collect()
+}
+
+fn only(db: &Connection, now: Timestamp) -> Due {
+    metadata::due(db, now, 100).unwrap().remove(0)
+}
+
+#[test]
+fn a_sidecar_makes_the_newest_jobs_of_its_videos_due_and_no_other() {
+    let db = table();
+    let names = [
+        "/w/clip.mp4",
+        "/w/clip.mp4",
+        "/w/clip.mov",
+        "/w/clip.de.mp4",
+        "/w/clip2.mp4",
+        "/w/deep/clip.mp4",
+    ];
+    for (number, name) in (1..).zip(names) {
+        let mut file = file(name, number);
+        file.identity.size += number;
+        new_job(&db, &file, at(0));
+        upload(&db, &take(&db, at(1)), &format!("key{number}"), at(2));
+    }
+    assert!(changed(&db, "/w/clip", &["clip"], at(3)));
+    assert_eq!(due(&db, at(3)), [2, 3]);
+    assert!(!changed(&db, "/w/no", &["no"], at(3)));
+    assert!(changed(&db, "/w/clip2.mp4", &["clip2.mp4"], at(4)));
+    assert_eq!(due(&db, at(4)), [2, 3, 5]);
+    let plan: Vec<String> = {
+        let sql = "EXPLAIN QUERY PLAN SELECT max(id), path FROM jobs
+                   WHERE superseded = 0 AND state IN ('queued', 'running', 'done')
+                     AND (path = 'a' OR path >= 'a.' AND path < 'a/') GROUP BY path";
+        let mut statement = db.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(3)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert!(
+        plan.iter().all(|step| !step.starts_with("SCAN jobs")),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn a_video_without_its_bytes_waits_and_one_that_is_told_is_done() {
+    let db = table();
+    let id = new_job(&db, &file("/w/clip.mp4", 1), at(0));
+    assert!(changed(&db, "/w/clip", &["clip"], at(1)));
+    let lease = take(&db, at(1));
+    metadata::told(&db, &lease, (Some("one"), None), at(2)).unwrap();
+    create_video(&db, &lease, "key", at(2));
+    assert_eq!(
+        (due(&db, at(9)), metadata::next_due(&db).unwrap()),
+        (vec![], None)
+    );
+    outcome::transferred(&db, &lease, None, at(3), (&Report::default(), at(3))).unwrap();
+    assert_eq!(metadata::next_due(&db).unwrap(), Some(at(1)));
+    let first = only(&db, at(9));
+    assert_eq!(
+        (first.digest.as_deref(), &*first.video_key),
+        (Some("one"), "key")
+    );
+    metadata::again(&db, &first, at(20), ("no answer", at(9))).unwrap();
+    assert!(due(&db, at(19)).is_empty());
+    let second = only(&db, at(20));
+    assert_eq!((second.attempts, second.failing_since), (1, Some(at(9))));
+    // It changes once more while the platform is told.
+    changed(&db, "/w/clip", &["clip"], at(21));
+    metadata::compared(&db, &second, (Some("two"), None), at(22)).unwrap();
+    let third = only(&db, at(22));
+    assert_eq!((third.digest.as_deref(), third.attempts), (Some("two"), 0));
+    accounts::pause(&db, "main", "refused", (at(30), at(22))).unwrap();
+    assert_eq!(
+        (due(&db, at(23)), metadata::next_due(&db).unwrap()),
+        (vec![], None)
+    );
+    accounts::resume(&db, "main").unwrap();
+    metadata::compared(&db, &third, (Some("two"), Some("a fault")), at(24)).unwrap();
+    assert_eq!(metadata::next_due(&db).unwrap(), None);
+    let told = metadata::of(&db, id).unwrap().unwrap();
+    assert_eq!(
+        (told.last_error.as_deref(), told.due_at),
+        (Some("a fault"), None)
+    );
+}
+
+#[test]
+fn whoever_lost_the_lease_tells_nothing() {
+    let db = table();
+    let id = new_job(&db, &file("/w/clip.mp4", 1), at(0));
+    let lease = take(&db, at(1));
+    cancel(&db, id, at(2)).unwrap();
+    assert!(metadata::told(&db, &lease, (None, None), at(3)).is_err());
+    assert!(
+        !changed(&db, "/w/clip", &["clip"], at(3)),
+        "no video comes of it"
+    );
+    assert_eq!(metadata::of(&db, id).unwrap(), None);
+}
