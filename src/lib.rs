@@ -44,6 +44,7 @@ mod hex;
 pub mod identity;
 pub mod ingest;
 pub mod metadata;
+mod patience;
 pub mod platform;
 pub mod queue;
 #[cfg(feature = "sandbox")]

@@ -1,31 +1,44 @@
 //! `jw-ingest explain`: why a file is up, or is not.
 //!
-//! `facts` looks at the world once, `conclusion` decides from what was seen, and `report` puts both
-//! into words. It works without a daemon and without a database, and says so.
+//! `disk` and `facts` look at the world once, `conclusion` decides from what was seen, `answer` and
+//! `story` put it into words, and `report` lays them out. `waiting` does it in short for every file
+//! that is not up. It works without a daemon and without a database, and says so.
 
+mod answer;
 mod conclusion;
+mod disk;
 mod facts;
+mod holder;
 mod report;
-mod words;
+mod story;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::error::CommandError;
-use super::place;
-use crate::config;
+use crate::clock;
+use crate::config::{self, Outline};
 use crate::exit::Exit;
+use crate::patience;
 
 use conclusion::Conclusion;
 use facts::Facts;
 
 /// The end of its help.
 const HELP: &str = "\
-The first line is the answer, the others are what it rests on. The path need not exist.
+The first line is the answer, the others are the whole story: one fact a line, each with its time,
+oldest first; what is so now, and what is expected, come last. The path need not exist.
+
+With --all-waiting: every file in the folders whose job is not done (nor a duplicate), one line each,
+with the time since when it waits and one reason; folders that cannot be read are listed, too.
 
 Examples:
   jw-ingest explain /srv/video/news/interview.mp4
   jw-ingest explain --json interview.mp4 | jq -r .answer
+  jw-ingest explain --all-waiting --watch news
 
 Exit status:
   0   the path is explained, whatever the answer is
@@ -38,31 +51,62 @@ Exit status:
 #[command(after_help = HELP)]
 pub struct Args {
     /// A file or folder
-    path: PathBuf,
-    /// One JSON object
+    #[arg(
+        required_unless_present = "all_waiting",
+        conflicts_with = "all_waiting"
+    )]
+    path: Option<PathBuf>,
+    /// Every file in the watched folders that is not up, with the reason
+    #[arg(long)]
+    all_waiting: bool,
+    /// Only files of this watch
+    #[arg(long, value_name = "NAME", requires = "all_waiting")]
+    watch: Option<String>,
+    /// One JSON object; with --all-waiting, one a line
     #[arg(long)]
     json: bool,
 }
 
-/// Explains the path.
+/// Explains the path, or everything that waits.
 ///
 /// # Errors
 /// See [`CommandError`].
 pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let outline = config::load_outline(&context.config)?;
-    let path = place::absolute(&args.path).map_err(|source| CommandError::System {
-        what: "cannot tell what the path is relative to".to_owned(),
-        source,
-    })?;
-    let facts = Facts::gather(&outline, path)?;
+    let outline = outline(&context.config)?;
+    match &args.path {
+        Some(path) => one(path, args.json, &outline, context)?,
+        None => waiting::run(&outline, args.watch.as_deref(), args.json, context)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The configuration, whose folders are asked for where they lead to; one of them may hang.
+fn outline(file: &Path) -> Result<Outline, CommandError> {
+    let path = file.to_owned();
+    let loaded = patience::within(disk::PATIENCE, move || config::load_outline(&path));
+    let hangs = || {
+        let what = "one of the folders in the configuration does not answer; is the server of its share up?";
+        CommandError::Failed(what.to_owned())
+    };
+    Ok(loaded.ok_or_else(hangs)??)
+}
+
+fn one(
+    path: &Path,
+    json: bool,
+    outline: &Outline,
+    context: &mut Context,
+) -> Result<(), CommandError> {
+    let now = (context.present.now, clock::local());
+    let facts = Facts::gather(outline, path, now)?;
     let conclusion = Conclusion::of(&facts);
-    if args.json {
+    if json {
         let object = report::object(&facts, &conclusion, &context.present);
         context.screen.object(&object)?;
-        return Ok(Exit::Done);
+        return Ok(());
     }
     for line in report::lines(&facts, &conclusion, &context.present) {
         context.screen.line(line)?;
     }
-    Ok(Exit::Done)
+    Ok(())
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::Watch;
+use crate::watch::links;
 
 /// The absolute path, canonical but for the last name. What does not exist keeps its names below
 /// the deepest folder that does.
@@ -42,6 +43,41 @@ fn deepest(folder: &Path) -> PathBuf {
         }
     }
     folder.to_owned()
+}
+
+/// As [`absolute`], but a link that its watch follows is kept: the watch knows what lies behind it
+/// by the link's path.
+pub fn watched(absolute: &Path, watches: &[Watch]) -> PathBuf {
+    let plain = || self::absolute(absolute).unwrap_or_else(|_| absolute.to_owned());
+    let within = |ancestor: &Path| {
+        let canonical = ancestor.canonicalize().ok()?;
+        watches.iter().find(|watch| watch.path == canonical)
+    };
+    for ancestor in absolute.ancestors().skip(1) {
+        let Some(watch) = within(ancestor) else {
+            continue;
+        };
+        let below = absolute.strip_prefix(ancestor).unwrap_or(Path::new(""));
+        return through(watch, below).unwrap_or_else(plain);
+    }
+    plain()
+}
+
+/// The path below a watch's folder, if it has no link on its way but such as are followed.
+fn through(watch: &Watch, below: &Path) -> Option<PathBuf> {
+    let mut path = watch.path.clone();
+    let mut components = below.components().peekable();
+    while let Some(component) = components.next() {
+        let Component::Normal(name) = component else {
+            return None;
+        };
+        path.push(name);
+        let is_last = components.peek().is_none();
+        if !is_last && path.is_symlink() && !links::is_followed(watch, &path) {
+            return None;
+        }
+    }
+    Some(path)
 }
 
 /// The watch that a path belongs to. Watches never lie in one another, so there is one at most.

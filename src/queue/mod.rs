@@ -4,7 +4,7 @@
 //! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
 //! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
 //! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`accounts`],
-//! [`metadata`], [`operator`]. Reading for people is in [`query`].
+//! [`metadata`], [`operator`]. Reading for people is in [`query`] and [`story`].
 //!
 //! It knows nothing of HTTP or of watching.
 
@@ -24,6 +24,7 @@ pub mod query;
 pub mod retry;
 pub mod settling;
 mod sql;
+pub mod story;
 pub mod ticket;
 pub mod withdraw;
 

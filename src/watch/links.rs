@@ -40,6 +40,12 @@ pub(super) fn leads(watch: &Watch, link: &Path) -> Leads {
     }
 }
 
+/// Whether the link at this path is followed, so that what lies behind it is known by the link's
+/// path.
+pub fn is_followed(watch: &Watch, link: &Path) -> bool {
+    matches!(leads(watch, link), Leads::Inside(_))
+}
+
 fn target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
     if !watch.watching.follow_links {
         return Err(Refusal::Disabled);

@@ -10,11 +10,13 @@
 //! loop. [`select`] says which paths count, `events` and `scan` bring sightings, `root`
 //! notices when the folder itself goes or is another, [`means`] decides between events and polling,
 //! `look` with [`writer`] and [`container`] examines one file, `evidence` weighs what that found, and
-//! `settle` decides, without touching clock or disk. It knows neither the queue nor the platform;
+//! `settle` decides, without touching clock or disk. For people who ask, [`census`] tells of everything
+//! that lies in a folder, and [`inspection`] what one look at a file finds. It knows neither the queue nor the platform;
 //! what settled twice with one identity is for the queue to tell.
 
 mod audit;
 mod candidates;
+pub mod census;
 mod companions;
 pub mod container;
 mod cost;
@@ -24,6 +26,7 @@ pub mod filesystem;
 mod folder;
 mod handle;
 mod inbox;
+pub mod inspection;
 pub mod links;
 mod look;
 pub mod means;
@@ -37,7 +40,7 @@ mod settle;
 mod sighting;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod walks;
 pub mod writer;
 

@@ -125,6 +125,12 @@ fn rule(watch: &Watch, path: &Path) -> Option<Rule> {
         })
 }
 
+/// The include pattern that takes the file at this path, if one does.
+pub fn included_by(watch: &Watch, path: &Path) -> Option<String> {
+    let relative = path.strip_prefix(&watch.path).ok()?;
+    matching(&watch.include, relative.file_name()?, relative)
+}
+
 /// The rule that keeps us out of a folder, given relative to the watch folder.
 fn folder_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
     for folder in relative.ancestors() {

@@ -5,7 +5,8 @@ use crate::queue::Job;
 use crate::queue::settling::Settling;
 use crate::watch::select::{Rule, Verdict};
 
-use super::facts::{Facts, Thing};
+use super::disk::Thing;
+use super::facts::Facts;
 
 /// Why the file is up, or is not.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) enum Conclusion<'a> {
     Outside,
     /// Its watch leaves it alone.
     Ignored(&'a Rule),
+    /// Its watch folder is not there.
+    Offline(&'a std::io::Error),
     /// Nothing lies there, and no job ever did.
     Nothing,
     /// It is a folder whose files are looked at.
@@ -33,23 +36,27 @@ pub(super) enum Conclusion<'a> {
 impl<'a> Conclusion<'a> {
     pub(super) fn of(facts: &'a Facts<'_>) -> Self {
         let newest = facts.known.jobs.last();
-        if let Thing::File { identity, .. } = &facts.thing
+        let thing = &facts.disk.thing;
+        if let Thing::File { identity, .. } = thing
             && let Some(job) = speaks_for(&facts.known.jobs, identity)
         {
             return Self::Job(job);
         }
         // Whoever may not look at the file is told what was found out by the one who may.
-        if let (Thing::Nothing | Thing::OutOfReach(_), Some(job)) = (&facts.thing, newest) {
+        if let (Thing::Nothing | Thing::OutOfReach(_), Some(job)) = (thing, newest) {
             return Self::Job(job);
         }
-        if facts.owner.is_none() {
+        if facts.owner().is_none() {
             return Self::Outside;
         }
-        if let Some(Verdict::Ignored(rule)) = &facts.verdict {
+        if let Some(Verdict::Ignored(rule)) = &facts.disk.verdict {
             return Self::Ignored(rule);
         }
-        match &facts.thing {
-            Thing::Nothing => Self::Nothing,
+        match thing {
+            Thing::Nothing => match &facts.disk.away {
+                Some(error) => Self::Offline(error),
+                None => Self::Nothing,
+            },
             Thing::Folder(None) => Self::Folder,
             Thing::Folder(Some(error)) => Self::Unlisted(error),
             Thing::OutOfReach(error) => Self::OutOfReach(error),
@@ -69,6 +76,7 @@ impl<'a> Conclusion<'a> {
             Self::Unseen(_) => "unseen",
             Self::Outside => "outside",
             Self::Ignored(_) => "ignored",
+            Self::Offline(_) => "offline",
             Self::Nothing => "nothing",
             Self::Folder | Self::Unlisted(_) => "folder",
             Self::OutOfReach(_) => "out-of-reach",
@@ -78,7 +86,7 @@ impl<'a> Conclusion<'a> {
 
 /// The newest job of this very file, by the rule of enqueueing; a job whose file changed speaks for
 /// nothing.
-fn speaks_for<'a>(jobs: &'a [Job], identity: &Identity) -> Option<&'a Job> {
+pub(super) fn speaks_for<'a>(jobs: &'a [Job], identity: &Identity) -> Option<&'a Job> {
     jobs.iter()
         .rev()
         .find(|job| !job.superseded && identity.may_still_be(&job.identity))

@@ -1,59 +1,32 @@
 //! What can be seen of a path now: on the disk, in the configuration, in the database.
 
 use std::collections::HashMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use super::super::error::CommandError;
-use super::super::place;
+use super::disk::Disk;
 use crate::config::{Outline, Watch};
-use crate::identity::Identity;
 use crate::queue::accounts::{self, Paused};
 use crate::queue::query::{self, Progress};
 use crate::queue::settling::{self, Settling};
+use crate::queue::story::{self, Story};
 use crate::queue::{self, Job, JobId};
-use crate::watch::select::{self, Verdict};
-use crate::watch::verdict_on_disk;
-use crate::watch::writer::{self, Writer};
 
 /// All that is known of one path.
 pub(super) struct Facts<'a> {
-    /// The path, absolute and canonical but for its last name.
-    pub(super) path: PathBuf,
-    /// What lies there.
-    pub(super) thing: Thing,
-    /// All watches, for a path that belongs to none.
-    pub(super) watches: &'a [Watch],
-    /// The watch that it belongs to.
-    pub(super) owner: Option<&'a Watch>,
-    /// Whether that watch takes it.
-    pub(super) verdict: Option<Verdict>,
+    /// What the disk tells.
+    pub(super) disk: Disk,
+    /// The configuration.
+    pub(super) outline: &'a Outline,
     /// Whether a daemon works on the database; `None` where we may not look.
     pub(super) daemon: Option<bool>,
     /// What the database has.
     pub(super) known: Known,
-}
-
-/// What lies at a path.
-#[derive(Debug)]
-pub(super) enum Thing {
-    /// Nothing.
-    Nothing,
-    /// A regular file.
-    File {
-        /// Which.
-        identity: Identity,
-        /// Whether somebody writes it, or why it cannot be opened to find out.
-        writer: Result<Writer, io::Error>,
-    },
-    /// A folder, and why it cannot be listed, if so.
-    Folder(Option<io::Error>),
-    /// A symbolic link, and where it points to.
-    Link(PathBuf),
-    /// A device, pipe, or socket.
-    Other,
-    /// It cannot be looked at.
-    OutOfReach(io::Error),
+    /// What the clock on the wall shows, for the timetable of uploads.
+    pub(super) local: DateTime,
 }
 
 /// What the database has on a path; empty where there is none yet.
@@ -63,6 +36,8 @@ pub(super) struct Known {
     pub(super) database: bool,
     /// All jobs the path ever had, oldest first.
     pub(super) jobs: Vec<Job>,
+    /// What there is to tell of them; of very old ones nothing more.
+    pub(super) stories: HashMap<JobId, Story>,
     /// That it waits to settle.
     pub(super) settling: Option<Settling>,
     /// The paused accounts.
@@ -71,26 +46,33 @@ pub(super) struct Known {
     pub(super) progress: HashMap<JobId, Progress>,
 }
 
+/// The stories of so many jobs of one path are told, the newest.
+const STORIES: usize = 5;
+
 impl<'a> Facts<'a> {
-    pub(super) fn gather(outline: &'a Outline, path: PathBuf) -> Result<Self, CommandError> {
-        // Whatever is probed is given back at once; a writer that comes in between signals us.
-        writer::ignore_sigio();
-        let thing = Thing::at(&path);
-        let owner = place::owner(&outline.watches, &path);
-        let verdict = owner.map(|watch| match thing {
-            Thing::Folder(_) => select::descend(watch, &path),
-            _ => verdict_on_disk(watch, &path),
-        });
+    pub(super) fn gather(
+        outline: &'a Outline,
+        typed: &Path,
+        (now, local): (Timestamp, DateTime),
+    ) -> Result<Self, CommandError> {
+        let watches = &outline.watches;
+        let disk = Disk::ask(typed, watches).map_err(|source| CommandError::System {
+            what: "cannot tell what the path is relative to".to_owned(),
+            source,
+        })?;
         let database = &outline.database.path;
         Ok(Self {
-            thing,
-            watches: &outline.watches,
-            owner,
-            verdict,
+            outline,
             daemon: queue::daemon_runs(database),
-            known: Known::read(database, &path)?,
-            path,
+            known: Known::read(database, &disk.path, now)?,
+            disk,
+            local,
         })
+    }
+
+    /// The watch that it belongs to.
+    pub(super) fn owner(&self) -> Option<&'a Watch> {
+        self.disk.owner.and_then(|at| self.outline.watches.get(at))
     }
 
     /// The pause of an account.
@@ -99,46 +81,25 @@ impl<'a> Facts<'a> {
     }
 }
 
-impl Thing {
-    fn at(path: &Path) -> Self {
-        let meta = match path.symlink_metadata() {
-            Ok(meta) => meta,
-            Err(error) => {
-                return match error.kind() {
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Nothing,
-                    _ => Self::OutOfReach(error),
-                };
-            }
-        };
-        if meta.is_symlink() {
-            return Self::Link(path.read_link().unwrap_or_default());
-        }
-        if meta.is_dir() {
-            return Self::Folder(path.read_dir().err());
-        }
-        if !meta.is_file() {
-            return Self::Other;
-        }
-        Self::File {
-            identity: Identity::of(&meta),
-            writer: place::open(path).map(|file| writer::probe(&file)),
-        }
-    }
-}
-
 impl Known {
-    fn read(database: &Path, path: &Path) -> Result<Self, CommandError> {
+    fn read(database: &Path, path: &Path, now: Timestamp) -> Result<Self, CommandError> {
         let db = match queue::open_for_reading(database) {
             Ok(db) => db,
             Err(queue::Error::Missing { .. }) => return Ok(Self::default()),
             Err(error) => return Err(error.into()),
         };
+        let jobs = query::by_path(&db, path)?;
+        let mut stories = HashMap::new();
+        for job in jobs.iter().rev().take(STORIES) {
+            stories.insert(job.id, story::of(&db, job, now)?);
+        }
         Ok(Self {
             database: true,
             settling: settling::of(&db, path)?,
             paused: accounts::paused(&db)?,
             progress: query::progress(&db)?,
-            jobs: query::by_path(&db, path)?,
+            jobs,
+            stories,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::super::persist::persist;
 use crate::disposition::Disposition;
 use crate::metadata::sidecar::{self, Beside};
 use crate::platform::{self, Client, Update};
+use crate::queue::accounts::Cause;
 use crate::queue::metadata::{self, Due};
 use crate::queue::{Error, retry};
 use crate::{address, chain, clock, text};
@@ -131,7 +132,11 @@ async fn failed(
         .is_some_and(|since| later(since, retry.give_up_after) <= now);
     let after = match error.disposition() {
         Disposition::Blocked => {
-            pause::account(context, &due.account, &said, now).await?;
+            pause::account(context, &due.account, (Cause::Refused, &said), now).await?;
+            return Ok(true);
+        }
+        Disposition::Unreachable => {
+            pause::account(context, &due.account, (Cause::Unreachable, &said), now).await?;
             return Ok(true);
         }
         _ if error.is_not_found() => {

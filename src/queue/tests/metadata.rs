@@ -1,7 +1,7 @@
 //! What was told of a video, and which sidecars make which jobs due.
 
 use super::*;
-use crate::queue::accounts;
+use crate::queue::accounts::{self, Cause};
 use crate::queue::metadata::{self, Due};
 use crate::queue::operator::cancel;
 
@@ -88,12 +88,12 @@ fn a_video_without_its_bytes_waits_and_one_that_is_told_is_done() {
     metadata::compared(&db, &second, (Some("two"), None), at(22)).unwrap();
     let third = only(&db, at(22));
     assert_eq!((third.digest.as_deref(), third.attempts), (Some("two"), 0));
-    accounts::pause(&db, "main", "refused", (at(30), at(22))).unwrap();
+    accounts::pause(&db, "main", (Cause::Refused, "refused"), (at(30), at(22))).unwrap();
     assert_eq!(
         (due(&db, at(23)), metadata::next_due(&db).unwrap()),
         (vec![], None)
     );
-    accounts::resume(&db, "main").unwrap();
+    accounts::resume(&db, "main", at(23)).unwrap();
     metadata::compared(&db, &third, (Some("two"), Some("a fault")), at(24)).unwrap();
     assert_eq!(metadata::next_due(&db).unwrap(), None);
     let told = metadata::of(&db, id).unwrap().unwrap();

@@ -86,7 +86,11 @@ impl Settler {
                 self.wait(path, candidate, Waiting::Companion, Some(since + next))
             }
             Weight::After(need, why) if quiet < need => {
-                let why = if news { Waiting::Changing } else { why };
+                if news {
+                    // One look more in between, which tells what is missing besides rest.
+                    let next = need.min(self.busy_look());
+                    return self.wait(path, candidate, Waiting::Changing, Some(since + next));
+                }
                 self.wait(path, candidate, why, Some(since + need))
             }
             // It settles by what the last look found, and that includes the container.

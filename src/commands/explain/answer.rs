@@ -1,0 +1,237 @@
+//! The answer in words: the first line of all that is told.
+
+use std::io::ErrorKind;
+
+use super::super::place;
+use super::super::show::standing::{self, Around};
+use super::super::show::text;
+use super::super::show::time::Present;
+use super::conclusion::Conclusion;
+use super::disk::Thing;
+use super::facts::Facts;
+use crate::queue::story::{Other, Story};
+use crate::queue::{Job, State, Step};
+use crate::watch::Waiting;
+use crate::watch::inspection::Found;
+use crate::watch::writer::Writer;
+
+/// The answer.
+pub(super) fn answer(facts: &Facts<'_>, conclusion: &Conclusion<'_>, present: &Present) -> String {
+    match conclusion {
+        Conclusion::Job(job) => {
+            let sentence = of_job(
+                job,
+                facts.known.stories.get(&job.id),
+                around(facts, job, present),
+            );
+            let gone = gone(facts, job);
+            format!("its job {} {sentence}{gone}", job.id)
+        }
+        Conclusion::Settling(settling, former) => format!(
+            "it waits to settle since {}: {}{}{}",
+            present.both(settling.since),
+            text::line(&settling.waiting_for),
+            by_whom(facts),
+            former_words(*former),
+        ),
+        Conclusion::Unseen(former) => format!(
+            "{}{}{}",
+            unseen(facts.daemon),
+            unfinished(facts),
+            former_words(*former)
+        ),
+        Conclusion::Outside if facts.outline.watches.is_empty() => {
+            "no folder is watched".to_owned()
+        }
+        Conclusion::Outside => format!(
+            "it lies outside of every watch: {}; move it there, or `jw-ingest add --watch NAME` it",
+            place::list(&facts.outline.watches)
+        ),
+        Conclusion::Ignored(rule) => format!("it is left alone: {}", text::line(&rule.to_string())),
+        Conclusion::Offline(error) => format!("its watch folder is offline: {}", offline(error)),
+        Conclusion::Nothing => {
+            "nothing lies there, and no job is recorded under this path now (a renamed file is listed under its \
+             new name); a file of this name would be taken"
+                .to_owned()
+        }
+        Conclusion::Folder => {
+            "it is a folder whose files are looked at; name one of them".to_owned()
+        }
+        Conclusion::Unlisted(error) => format!(
+            "it is a folder that you cannot look into: {error}; unless the daemon's user can, its files stay \
+             unseen: `jw-ingest check`, run as that user, tells"
+        ),
+        Conclusion::OutOfReach(error) => format!("it cannot be looked at: {error}"),
+    }
+}
+
+/// That the file of a job cannot be seen, as far as that matters to the job.
+fn gone(facts: &Facts<'_>, job: &Job) -> String {
+    let needs_it = job.finished_at.is_none() && job.step != Step::Confirm;
+    match (&facts.disk.thing, &facts.disk.away) {
+        (Thing::Nothing, Some(error)) if needs_it => {
+            format!("; but its watch folder is offline: {error}")
+        }
+        (Thing::Nothing, None) if needs_it => "; but the file is gone".to_owned(),
+        (Thing::OutOfReach(error), _) if error.kind() == ErrorKind::TimedOut => {
+            format!("; the file itself cannot be looked at: {error}")
+        }
+        (Thing::OutOfReach(error), _) => {
+            format!("; the file itself cannot be looked at by you: {error}")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Why a watch folder is offline, and what follows.
+pub(super) fn offline(error: &std::io::Error) -> String {
+    format!("{error}; nothing in it counts as deleted, and it is looked for every few seconds")
+}
+
+/// Where a job stands, with the jobs that it has to do with.
+pub(super) fn of_job(job: &Job, story: Option<&Story>, around: Around<'_>) -> String {
+    let named = |other: Option<&Other>, id: Option<i64>| {
+        other.map_or_else(
+            || format!("job {}", id.unwrap_or_default()),
+            |other| format!("job {} ({})", other.id, text::path(&other.path)),
+        )
+    };
+    match job.state {
+        State::Failed if job.held => {
+            let at = job.finished_at.map_or_else(String::new, |at| {
+                format!(" since {}", around.present.both(at))
+            });
+            let reason = job.last_error.as_deref().unwrap_or("a person is to decide");
+            format!(
+                "is held{at}: {}; `jw-ingest retry {id}` uploads it as a video of its own, \
+                 `jw-ingest cancel {id}` leaves it",
+                text::line(reason),
+                id = job.id,
+            )
+        }
+        State::Queued if job.waits_for.is_some() => format!(
+            "waits for {}, which is under way with what seems to be the same content",
+            named(story.and_then(|s| s.waits_for.as_ref()), job.waits_for),
+        ),
+        State::Duplicate => {
+            let original = story.and_then(|story| story.original.as_ref());
+            let key = original.and_then(|other| other.video_key.as_deref());
+            format!(
+                "is a duplicate, and was not uploaded: the same content is {} of {}; \
+                 `jw-ingest retry {}` uploads it all the same",
+                key.map_or_else(
+                    || "the video".to_owned(),
+                    |key| format!("video {}", text::line(key))
+                ),
+                named(original, job.duplicate_of),
+                job.id,
+            )
+        }
+        State::Queued | State::Running | State::Done | State::Failed | State::Cancelled => {
+            let moves = around.daemon != Some(false) && around.paused.is_none();
+            standing::sentence(job, around) + &turn(story.filter(|_| moves))
+        }
+    }
+}
+
+/// How many go before a job that waits for its turn.
+fn turn(story: Option<&Story>) -> String {
+    match story.and_then(|story| story.place) {
+        Some(place) if place.ahead > 0 => {
+            let ahead = usize::try_from(place.ahead).unwrap_or(usize::MAX);
+            let verb = if ahead == 1 { "goes" } else { "go" };
+            format!("; {} {verb} before it", text::count(ahead, "job"))
+        }
+        Some(_) | None => String::new(),
+    }
+}
+
+/// A file that no job has and that does not settle.
+pub(super) fn unseen(daemon: Option<bool>) -> &'static str {
+    match daemon {
+        Some(false) => "the daemon does not run: it will look at the file when it is started",
+        Some(true) => {
+            "the daemon has not noticed it yet; a scan finds it within five minutes, and a change of it at once"
+        }
+        None => "no job has it yet, and whether the daemon runs cannot be seen with your rights",
+    }
+}
+
+/// What it would wait for, as far as one look can tell.
+fn unfinished(facts: &Facts<'_>) -> String {
+    let held = match &facts.disk.thing {
+        Thing::File { identity, .. } if identity.size == 0 => {
+            return "; there is no byte in it, and such a file waits until there is one".to_owned();
+        }
+        Thing::File {
+            writer: Ok(Writer::Present),
+            ..
+        } => true,
+        _ => false,
+    };
+    if held {
+        let by_whom = by_whom(facts);
+        return format!("; a program has it open for writing, and as long it waits{by_whom}");
+    }
+    match &facts.disk.found {
+        // Rest alone is nothing to tell: it ends by itself.
+        Some(Found::Still(found)) if found.rest.is_none() || is_incomplete(found.waits_for) => {
+            format!(
+                "; then it waits: {}",
+                text::line(&found.waits_for.to_string())
+            )
+        }
+        Some(Found::Moving) => "; it changes while it is looked at".to_owned(),
+        Some(Found::Still(_) | Found::Nothing) | None => String::new(),
+    }
+}
+
+fn is_incomplete(waiting: Waiting) -> bool {
+    matches!(waiting, Waiting::Incomplete(_))
+}
+
+/// Which program has it open for writing, as far as that is known and matters.
+pub(super) fn by_whom(facts: &Facts<'_>) -> String {
+    let Thing::File { writer, .. } = &facts.disk.thing else {
+        return String::new();
+    };
+    let holders = &facts.disk.holders;
+    let named = holders
+        .known
+        .iter()
+        .map(|holder| format!("{} (pid {})", text::line(&holder.program), holder.pid));
+    let named: Vec<_> = named.collect();
+    if !named.is_empty() {
+        return format!("; it is held open by program {}", named.join(", "));
+    }
+    match writer {
+        Ok(Writer::Present) if holders.some_hidden => {
+            "; it is held open by a program of another user, which you may not see".to_owned()
+        }
+        Ok(Writer::Present) => {
+            "; it is held open by a program that cannot be seen from here, as in a container"
+                .to_owned()
+        }
+        Ok(Writer::None | Writer::Unknown(_)) | Err(_) => String::new(),
+    }
+}
+
+pub(super) fn former_words(former: Option<&Job>) -> String {
+    former.map_or_else(String::new, |job| {
+        format!(
+            "; it has changed since job {} ({}), so it is another file now",
+            job.id,
+            job.state.word()
+        )
+    })
+}
+
+/// What is known around a job.
+pub(super) fn around<'a>(facts: &'a Facts<'_>, job: &Job, present: &'a Present) -> Around<'a> {
+    Around {
+        present,
+        progress: facts.known.progress.get(&job.id),
+        paused: facts.pause_of(&job.account),
+        daemon: facts.daemon,
+    }
+}

@@ -1,0 +1,173 @@
+//! What lies at a path: asked of the disk once, and not for longer than a person waits.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::place;
+use super::holder::{self, Holders};
+use crate::config::Watch;
+use crate::identity::Identity;
+use crate::patience;
+use crate::watch::inspection::{self, Found};
+use crate::watch::means::{self, Means};
+use crate::watch::select::{self, Verdict};
+use crate::watch::verdict_on_disk;
+use crate::watch::writer::{self, Writer};
+
+/// How long a share may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the search for the program that holds a file may take.
+const SEARCH: Duration = Duration::from_secs(3);
+
+/// What the disk tells of a path.
+#[derive(Debug)]
+pub(super) struct Disk {
+    /// The path, absolute and canonical but for its last name and for links that are followed.
+    pub(super) path: PathBuf,
+    /// What lies there.
+    pub(super) thing: Thing,
+    /// Where its watch stands in the list, if it belongs to one.
+    pub(super) owner: Option<usize>,
+    /// Whether that watch takes it.
+    pub(super) verdict: Option<Verdict>,
+    /// The include pattern that takes it.
+    pub(super) included_by: Option<String>,
+    /// The evidence of a file that its watch takes.
+    pub(super) found: Option<Found>,
+    /// Who has it open for writing.
+    pub(super) holders: Holders,
+    /// By which means the watch finds its files.
+    pub(super) means: Option<Means>,
+    /// Why the watch folder itself cannot be looked into.
+    pub(super) away: Option<io::Error>,
+}
+
+/// What lies at a path.
+#[derive(Debug)]
+pub(super) enum Thing {
+    /// Nothing.
+    Nothing,
+    /// A regular file.
+    File {
+        /// Which.
+        identity: Identity,
+        /// Whether somebody writes it, or why it cannot be opened to find out.
+        writer: Result<Writer, io::Error>,
+    },
+    /// A folder, and why it cannot be listed, if so.
+    Folder(Option<io::Error>),
+    /// A symbolic link, and where it points to.
+    Link(PathBuf),
+    /// A device, pipe, or socket.
+    Other,
+    /// It cannot be looked at.
+    OutOfReach(io::Error),
+}
+
+impl Disk {
+    /// Asks the disk.
+    ///
+    /// # Errors
+    /// Where the current folder is gone.
+    pub(super) fn ask(typed: &Path, watches: &[Watch]) -> io::Result<Self> {
+        // Whatever is probed is given back at once; a writer that comes in between signals us.
+        writer::ignore_sigio();
+        let absolute = std::path::absolute(typed)?;
+        let (of_thread, all) = (absolute.clone(), watches.to_vec());
+        let answer = patience::within(PATIENCE, move || Self::look(&of_thread, &all));
+        Ok(answer.unwrap_or_else(|| Self::unanswered(absolute, watches)))
+    }
+
+    fn look(absolute: &Path, watches: &[Watch]) -> Self {
+        let path = place::watched(absolute, watches);
+        let thing = Thing::at(&path);
+        let owner = watches.iter().position(|w| path.starts_with(&w.path));
+        let watch = owner.and_then(|at| watches.get(at));
+        let verdict = watch.map(|watch| match thing {
+            Thing::Folder(_) => select::descend(watch, &path),
+            _ => verdict_on_disk(watch, &path),
+        });
+        let is_taken = verdict == Some(Verdict::Taken);
+        let file = watch.filter(|_| is_taken && matches!(thing, Thing::File { .. }));
+        Self {
+            owner,
+            included_by: watch.and_then(|watch| select::included_by(watch, &path)),
+            found: file.map(|watch| inspection::inspect(watch, &path)),
+            holders: holders(&thing),
+            means: watch.map(means::of),
+            away: watch.and_then(|watch| watch.path.read_dir().err()),
+            verdict,
+            thing,
+            path,
+        }
+    }
+
+    /// All that can be said where the disk says nothing: what follows from the text of the path.
+    fn unanswered(path: PathBuf, watches: &[Watch]) -> Self {
+        let owner = watches.iter().position(|w| path.starts_with(&w.path));
+        let watch = owner.and_then(|at| watches.get(at));
+        let what = format!(
+            "its folder does not answer, not within {} s; is the server of its share up?",
+            PATIENCE.as_secs()
+        );
+        Self {
+            thing: Thing::OutOfReach(io::Error::new(io::ErrorKind::TimedOut, what)),
+            owner,
+            verdict: watch.map(|watch| select::verdict(watch, &path)),
+            included_by: watch.and_then(|watch| select::included_by(watch, &path)),
+            found: None,
+            holders: Holders::default(),
+            means: None,
+            away: None,
+            path,
+        }
+    }
+}
+
+/// Nobody is looked for where the kernel says that there is nobody.
+fn holders(thing: &Thing) -> Holders {
+    match thing {
+        Thing::File {
+            identity,
+            writer: Ok(Writer::Present | Writer::Unknown(_)) | Err(_),
+        } => {
+            let file = *identity;
+            let found = patience::within(SEARCH, move || holder::of(&file));
+            let mut found = found.unwrap_or_default();
+            // Whatever started us may have left us a descriptor, which we write nothing to.
+            found
+                .known
+                .retain(|holder| holder.pid != std::process::id());
+            found
+        }
+        _ => Holders::default(),
+    }
+}
+
+impl Thing {
+    fn at(path: &Path) -> Self {
+        let meta = match path.symlink_metadata() {
+            Ok(meta) => meta,
+            Err(error) => {
+                return match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Nothing,
+                    _ => Self::OutOfReach(error),
+                };
+            }
+        };
+        if meta.is_symlink() {
+            return Self::Link(path.read_link().unwrap_or_default());
+        }
+        if meta.is_dir() {
+            return Self::Folder(path.read_dir().err());
+        }
+        if !meta.is_file() {
+            return Self::Other;
+        }
+        Self::File {
+            identity: Identity::of(&meta),
+            writer: place::open(path).map(|file| writer::probe(&file)),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What follows an upload: what the platform is told beside the bytes, and what becomes of the file.
+
+use super::super::super::show::text;
+use super::super::super::show::time::Present;
+use super::Fact;
+use crate::queue::story::{Afterwards, Story, Told};
+
+/// The facts.
+pub(super) fn facts(story: &Story, present: &Present) -> Vec<Fact> {
+    let mut told = Vec::new();
+    if let Some(row) = &story.metadata {
+        told.extend(metadata(row, present));
+    }
+    if let Some(row) = &story.afterwards {
+        told.extend(afterwards(row, present));
+    }
+    told
+}
+
+fn metadata(row: &Told, present: &Present) -> Vec<Fact> {
+    let mut told = Vec::new();
+    let at = row.updated_at.unwrap_or(present.now);
+    match &row.last_error {
+        Some(error) => {
+            let tries = match row.attempts {
+                0 | 1 => String::new(),
+                many => format!(" ({many} tries)"),
+            };
+            let text = format!(
+                "its title, tags and the like could not be told{tries}: {}",
+                text::line(error)
+            );
+            told.push(Fact::new(at, "metadata", text));
+        }
+        None if row.is_told => {
+            let text = "the platform was told its title, tags and the like";
+            told.push(Fact::new(at, "metadata", text));
+        }
+        None => {}
+    }
+    if let Some(due) = row.due_at {
+        let text = "they are compared with what its sidecar and its watch say";
+        told.push(Fact::new(due, "metadata", text));
+    }
+    told
+}
+
+fn afterwards(row: &Afterwards, present: &Present) -> Vec<Fact> {
+    let mut told = Vec::new();
+    if let Some(outcome) = &row.outcome {
+        let at = row.done_at.unwrap_or(present.now);
+        let again = if row.due_at.is_some() {
+            format!(" (tried {} so far)", times(row.attempts))
+        } else {
+            String::new()
+        };
+        let text = format!("{}{again}", text::line(outcome));
+        told.push(Fact::new(at, "afterwards", text));
+    }
+    if let Some(place) = &row.moved_to {
+        let at = row.done_at.unwrap_or(present.now);
+        let text = format!("it lies at {} now", text::path(place));
+        told.push(Fact::new(at, "afterwards", text));
+    }
+    if let Some(due) = row.due_at {
+        told.push(Fact::new(due, "afterwards", plan(&row.action)));
+    }
+    if let Some(note) = &row.note {
+        let text = format!("its note: {}", text::path(note));
+        told.push(Fact::new(present.now, "note", text));
+    }
+    told
+}
+
+fn times(number: i64) -> String {
+    match number {
+        1 => "once".to_owned(),
+        many => format!("{many} times"),
+    }
+}
+
+/// What will happen to the file, by the word in the table.
+fn plan(action: &str) -> String {
+    let unchanged = ", if it is unchanged by then";
+    match action {
+        "keep" => "nothing happens to the file: it stays where it is".to_owned(),
+        "move" => format!("it is moved to the folder for what is up (after-upload){unchanged}"),
+        "trash" => format!("it is put into the trash (after-upload){unchanged}"),
+        "delete" => format!("it is deleted (after-upload){unchanged}"),
+        "failed-dir" => format!("it is moved to failed-dir{unchanged}"),
+        other => format!("{}{unchanged}", text::line(other)),
+    }
+}

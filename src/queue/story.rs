@@ -1,0 +1,260 @@
+//! What the table tells of one job beside its row, for `explain`: its tries, its neighbours by
+//! content, its place in the queue, what the platform was told of it and what becomes of its file.
+//!
+//! Only for people who ask about one path: some of it looks through all jobs.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::error::Error;
+use super::job::{Job, JobId, State, Step};
+use super::query::{self, Attempt};
+use super::sql::{At, StoredPath, optional_time};
+
+/// All of it. What does not apply, or is not known, is empty.
+#[derive(Debug, Clone, Default)]
+pub struct Story {
+    /// The last tries, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// How many earlier ones are left out.
+    pub earlier_attempts: usize,
+    /// The job whose video it is a copy of.
+    pub original: Option<Other>,
+    /// Jobs that are copies of it, the first ones.
+    pub copies: Vec<Other>,
+    /// How many copies are left out.
+    pub more_copies: usize,
+    /// The job that it goes on after.
+    pub waits_for: Option<Other>,
+    /// The job whose video gets its content.
+    pub replaces: Option<Other>,
+    /// The jobs whose content went, or goes, into its video.
+    pub replaced_by: Vec<Other>,
+    /// What the platform was told of the video beside its bytes.
+    pub metadata: Option<Told>,
+    /// What becomes of the file.
+    pub afterwards: Option<Afterwards>,
+    /// Its place in the queue, if it waits for nothing but its turn.
+    pub place: Option<Place>,
+}
+
+/// Another job, in short.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// Its number.
+    pub id: JobId,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its state.
+    pub state: State,
+    /// Its video.
+    pub video_key: Option<String>,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A row of `metadata`.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Whether the platform was told anything.
+    pub is_told: bool,
+    /// When it is compared again with the sidecar.
+    pub due_at: Option<Timestamp>,
+    /// How many tries were in vain.
+    pub attempts: i64,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When the row was last written.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A row of `afterwards`.
+#[derive(Debug, Clone)]
+pub struct Afterwards {
+    /// What is to be done: keep, move, trash, delete, failed-dir.
+    pub action: String,
+    /// When.
+    pub due_at: Option<Timestamp>,
+    /// How many tries were in vain.
+    pub attempts: i64,
+    /// What became of the file, or why nothing.
+    pub outcome: Option<String>,
+    /// When that was.
+    pub done_at: Option<Timestamp>,
+    /// Where the file lies now.
+    pub moved_to: Option<PathBuf>,
+    /// The note beside it.
+    pub note: Option<PathBuf>,
+}
+
+/// A place in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// How many jobs go before it.
+    pub ahead: i64,
+    /// Their bytes, with what is left of those that run.
+    pub bytes_ahead: i64,
+    /// How many run.
+    pub running: i64,
+    /// The usual rate of one file, bytes a second, from the last transfers.
+    pub pace: Option<i64>,
+}
+
+/// So many tries and copies are told one by one.
+const MOST: usize = 10;
+/// The usual rate is that of so many transfers.
+const PACE_OF: i64 = 20;
+
+/// Reads the story of a job.
+pub fn of(db: &Connection, job: &Job, now: Timestamp) -> Result<Story, Error> {
+    let mut attempts = query::attempts(db, job.id)?;
+    let earlier_attempts = attempts.len().saturating_sub(MOST);
+    attempts.drain(..earlier_attempts);
+    let other = |id: Option<i64>| id.map_or(Ok(None), |id| by_id(db, id));
+    // By the state first, which has an index.
+    let mut copies = others(db, "state = 'duplicate' AND duplicate_of = ?1", job.id)?;
+    let more_copies = copies.len().saturating_sub(MOST);
+    copies.truncate(MOST);
+    Ok(Story {
+        attempts,
+        earlier_attempts,
+        original: other(job.duplicate_of)?,
+        copies,
+        more_copies,
+        waits_for: other(job.waits_for)?,
+        replaces: other(job.replaces)?,
+        replaced_by: others(db, "replaces = ?1", job.id)?,
+        metadata: metadata(db, job.id)?,
+        afterwards: afterwards(db, job.id)?,
+        place: place(db, job, now)?,
+    })
+}
+
+const OTHER: &str = "SELECT id, path, state, video_key, created_at, finished_at FROM jobs";
+
+fn by_id(db: &Connection, id: i64) -> Result<Option<Other>, Error> {
+    db.prepare_cached(&format!("{OTHER} WHERE id = ?1"))?
+        .query_row([id], |row| Ok(other_from(row)))
+        .optional()?
+        .transpose()
+}
+
+fn others(db: &Connection, condition: &str, of: JobId) -> Result<Vec<Other>, Error> {
+    let mut statement = db.prepare_cached(&format!("{OTHER} WHERE {condition} ORDER BY id"))?;
+    let rows = statement.query_map([of.0], |row| Ok(other_from(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+fn other_from(row: &Row<'_>) -> Result<Other, Error> {
+    let id = row.get("id")?;
+    let state: String = row.get("state")?;
+    Ok(Other {
+        id: JobId(id),
+        path: row.get::<_, StoredPath>("path")?.0,
+        state: State::from_word(&state).ok_or(Error::Row {
+            job: id,
+            column: "state",
+            value: state,
+        })?,
+        video_key: row.get("video_key")?,
+        created_at: row.get::<_, At>("created_at")?.0,
+        finished_at: optional_time(row, "finished_at")?,
+    })
+}
+
+fn metadata(db: &Connection, job: JobId) -> Result<Option<Told>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT digest IS NOT NULL AS is_told, due_at, attempts, last_error, updated_at FROM metadata
+             WHERE job_id = ?1",
+        )?
+        .query_row([job.0], |row| {
+            Ok(Told {
+                is_told: row.get("is_told")?,
+                due_at: optional_time(row, "due_at")?,
+                attempts: row.get("attempts")?,
+                last_error: row.get("last_error")?,
+                updated_at: optional_time(row, "updated_at")?,
+            })
+        })
+        .optional()?)
+}
+
+fn afterwards(db: &Connection, job: JobId) -> Result<Option<Afterwards>, Error> {
+    let path = |row: &Row<'_>, column| {
+        Ok::<_, rusqlite::Error>(row.get::<_, Option<StoredPath>>(column)?.map(|path| path.0))
+    };
+    Ok(db
+        .prepare_cached(
+            "SELECT action, due_at, attempts, outcome, done_at, moved_to, note FROM afterwards WHERE job_id = ?1",
+        )?
+        .query_row([job.0], |row| {
+            Ok(Afterwards {
+                action: row.get("action")?,
+                due_at: optional_time(row, "due_at")?,
+                attempts: row.get("attempts")?,
+                outcome: row.get("outcome")?,
+                done_at: optional_time(row, "done_at")?,
+                moved_to: path(row, "moved_to")?,
+                note: path(row, "note")?,
+            })
+        })
+        .optional()?)
+}
+
+/// The place of a job that is due, by the order in which jobs are claimed; fair shares between the
+/// watches may still change it.
+fn place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Error> {
+    let waits = job.state == State::Queued && job.step != Step::Confirm && job.run_at <= now;
+    if !waits {
+        return Ok(None);
+    }
+    let (ahead, bytes): (i64, i64) = db
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(size), 0) FROM jobs
+             WHERE state = 'queued' AND step <> 'confirm' AND run_at <= ?1
+               AND account NOT IN (SELECT account FROM paused_accounts WHERE trying = 0)
+               AND (priority > ?2 OR priority = ?2 AND (run_at, id) < (?3, ?4))",
+        )?
+        .query_row(
+            params![At(now), job.priority, At(job.run_at), job.id.0],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+    let (running, left): (i64, i64) = db
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(max(size - coalesce(bytes_sent, 0), 0)), 0)
+             FROM jobs LEFT JOIN progress ON progress.job_id = jobs.id WHERE state = 'running'",
+        )?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Some(Place {
+        ahead,
+        bytes_ahead: bytes.saturating_add(left),
+        running,
+        pace: pace(db)?,
+    }))
+}
+
+/// The median rate of the last transfers that went well, bytes a second.
+fn pace(db: &Connection) -> Result<Option<i64>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT bytes_sent, started_at, ended_at FROM attempts
+         WHERE step = 'transfer' AND outcome = 'done' AND bytes_sent > 0 ORDER BY id DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([PACE_OF], |row| {
+        let bytes: i64 = row.get("bytes_sent")?;
+        let (began, ended): (At, At) = (row.get("started_at")?, row.get("ended_at")?);
+        Ok((bytes, ended.0.duration_since(began.0)))
+    })?;
+    let mut rates = Vec::new();
+    for row in rows {
+        let (bytes, took) = row?;
+        let rate = i128::from(bytes) * 1000 / took.as_millis().max(1);
+        rates.push(i64::try_from(rate).unwrap_or(i64::MAX));
+    }
+    rates.sort_unstable();
+    Ok(rates.get(rates.len() / 2).copied().filter(|rate| *rate > 0))
+}
