@@ -65,11 +65,13 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     }
     let daemon = queue::daemon_runs(&outline.database.path);
     let paused = accounts::paused(&db)?;
+    let originals = query::originals(&db, [&job])?;
     let around = Around {
         present: &context.present,
         progress: progress.as_ref(),
         paused: paused.iter().find(|p| p.account == job.account),
         daemon,
+        original: job.duplicate_of.and_then(|id| originals.get(&id)),
     };
     show(&job, around, (&attempts, not_told), &mut context.screen)?;
     Ok(Exit::Done)

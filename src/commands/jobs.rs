@@ -133,6 +133,7 @@ fn list_as_table(
         jobs.remove(0);
     }
     let view = View {
+        originals: query::originals(db, &jobs)?,
         progress: query::progress(db)?,
         paused: accounts::paused(db)?,
         daemon: queue::daemon_runs(&outline.database.path),
@@ -268,6 +269,7 @@ type Row = [String; COLUMNS.len()];
 
 /// What the rows need beside the jobs.
 struct View<'a> {
+    originals: HashMap<i64, Job>,
     progress: HashMap<JobId, Progress>,
     paused: Vec<Paused>,
     daemon: Option<bool>,
@@ -281,7 +283,10 @@ impl View<'_> {
             progress: self.progress.get(&job.id),
             paused: self.paused.iter().find(|p| p.account == job.account),
             daemon: self.daemon,
+            original: job.duplicate_of.and_then(|id| self.originals.get(&id)),
         };
+        // A duplicate has the video of its original.
+        let key = around.original.unwrap_or(job).video_key.clone();
         [
             job.id.to_string(),
             text::line(&job.watch),
@@ -289,7 +294,7 @@ impl View<'_> {
             text::size(job.identity.size),
             job.state.word().to_owned(),
             standing::step(job, around),
-            job.video_key.clone().unwrap_or_default(),
+            key.unwrap_or_default(),
             job.attempts.to_string(),
             standing::when(job, around),
             text::line(job.last_error.as_deref().unwrap_or_default()),

@@ -1,4 +1,5 @@
-//! `jw-ingest retry`: failed or cancelled jobs are queued again, waiting ones brought forward.
+//! `jw-ingest retry`: failed or cancelled jobs are queued again, waiting ones brought forward,
+//! duplicates uploaded all the same.
 
 use std::path::PathBuf;
 
@@ -15,6 +16,9 @@ use crate::queue::{self, JobId, State};
 
 /// The end of its help.
 const HELP: &str = "\
+A duplicate, or a job that waits for another with the same content, is uploaded as a video of its
+own.
+
 Examples:
   jw-ingest retry 12 15
   jw-ingest retry --failed

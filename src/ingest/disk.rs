@@ -52,8 +52,8 @@ pub(super) async fn md5(task: &Task, source: &Arc<Source>) -> Option<Result<Stri
     }
 }
 
-/// A look that takes a moment on a disk that lives.
-async fn quick<T: Send + 'static>(
+/// A look that takes a moment on a disk that lives. `None`: the work on this job must end.
+pub(super) async fn quick<T: Send + 'static>(
     task: &Task,
     look: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Option<Result<T, Problem>> {

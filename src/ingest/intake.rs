@@ -1,6 +1,8 @@
 //! Takes in what the watches report: settled files become jobs, waiting ones are noted for people.
 
-use std::path::PathBuf;
+mod doubts;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -12,7 +14,8 @@ use super::metadata;
 use super::persist::persist;
 use crate::clock;
 use crate::identity::Identity;
-use crate::queue::enqueue::{self, Enqueued, NewJob};
+use crate::queue::doubt::Doubt;
+use crate::queue::enqueue::{self, Enqueued, NewJob, Offered};
 use crate::queue::settling::{self, Settling};
 use crate::queue::{Error, JobId};
 use crate::text;
@@ -99,16 +102,33 @@ async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
         let written = entries.iter().map(|entry| write(db, entry, now));
         written.collect::<Result<Vec<_>, _>>()
     };
-    for (path, id) in persist(context, write).await?.into_iter().flatten() {
-        tracing::info!(
-            job.id = id.0,
-            "{}: settled, queued as job {id}",
-            text::path(&path)
-        );
+    let mut doubtful = Vec::new();
+    for written in persist(context, write).await?.into_iter().flatten() {
+        match written {
+            Written::Job(path, id) => queued(&path, id),
+            Written::Doubtful(new, doubt) => doubtful.push((new, doubt)),
+        }
     }
+    doubts::settle(context, doubtful).await?;
     context.work.notify_one();
     context.sidecars.notify_one();
     Ok(())
+}
+
+fn queued(path: &Path, id: JobId) {
+    tracing::info!(
+        job.id = id.0,
+        "{}: settled, queued as job {id}",
+        text::path(path)
+    );
+}
+
+/// What there is to say, or to do, after an entry was written.
+enum Written {
+    /// It made a job.
+    Job(PathBuf, JobId),
+    /// Whether it is a new file, only its content can tell.
+    Doubtful(NewJob, Doubt),
 }
 
 fn entry(settings: &Settings, report: Report) -> Option<Entry> {
@@ -200,16 +220,13 @@ fn follow(entry: Entry, names: Vec<(JobId, PathBuf)>) -> Entry {
     }
 }
 
-/// Writes an entry; answers the job that it made.
-fn write(
-    db: &Connection,
-    entry: &Entry,
-    now: jiff::Timestamp,
-) -> Result<Option<(PathBuf, JobId)>, Error> {
+/// Writes an entry.
+fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<Written>, Error> {
     match entry {
-        Entry::Job(new) => Ok(match enqueue::enqueue(db, new, now)? {
-            Enqueued::New(id) => Some((new.path.clone(), id)),
-            Enqueued::Known(..) => None,
+        Entry::Job(new) => Ok(match enqueue::offer(db, new, now)? {
+            Offered::Taken(Enqueued::New(id)) => Some(Written::Job(new.path.clone(), id)),
+            Offered::Taken(Enqueued::Known(..)) => None,
+            Offered::Doubtful(doubt) => Some(Written::Doubtful(new.clone(), doubt)),
         }),
         Entry::Refused(new, reason) => {
             if let Enqueued::New(id) = enqueue::refused(db, new, reason, now)? {
@@ -220,7 +237,7 @@ fn write(
         }
         Entry::Moved { job, old_path, new } => {
             Ok(match enqueue::moved(db, (*job, old_path), new, now)? {
-                Enqueued::New(id) => Some((new.path.clone(), id)),
+                Enqueued::New(id) => Some(Written::Job(new.path.clone(), id)),
                 Enqueued::Known(..) => None,
             })
         }

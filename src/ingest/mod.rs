@@ -1,9 +1,11 @@
 //! The steps of a job: create the video, transfer the bytes, wait until the platform is ready.
 //!
-//! `dispatch` claims due jobs and runs `worker`s; a worker takes its job through `create` (which asks
-//! `fetch` whether the platform can get the file by itself) and `transfer`; `confirm` looks after all that wait for `ready`; `withdraw` deletes what was
-//! begun in vain; `metadata` tells the platform what changed sidecars say; `probe` finds out when a paused account works again. `pulse` keeps the leases
-//! alive and notices what other processes changed. `intake` turns settled files into jobs.
+//! `dispatch` claims due jobs and runs `worker`s. A worker takes its job through `create` (which asks
+//! `identify` whether the content is up already, and `fetch` whether the platform can get the file by
+//! itself) and `transfer`. `confirm` looks after all that wait for `ready`, `withdraw` deletes what was
+//! begun in vain, `metadata` tells the platform what changed sidecars say, and `probe` finds out when a
+//! paused account works again. `pulse` keeps the leases alive and notices what other processes
+//! changed; `intake` turns settled files into jobs.
 //!
 //! Whatever happens on the way is written to the job table before the next thing depends on it;
 //! killed on any line, the restart finds a job that knows what may have happened.
@@ -18,6 +20,7 @@ mod dispatch;
 mod fate;
 mod fetch;
 mod ftp;
+mod identify;
 mod intake;
 mod live;
 mod metadata;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::doubt::{self, Doubt};
 use super::error::Error;
 use super::job::{JobId, State};
 use super::sql::{At, PathColumn, StoredPath};
@@ -34,6 +35,15 @@ pub enum Enqueued {
     Known(JobId, State),
 }
 
+/// What became of a file that was offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offered {
+    /// It has a job.
+    Taken(Enqueued),
+    /// The job that seems to be its own may speak for other content; nothing was changed.
+    Doubtful(Doubt),
+}
+
 /// Makes a job of the file unless there is one, and forgets that it was settling.
 ///
 /// A file that [`known`] finds takes its job along: the job takes over device, inode and ctime,
@@ -41,19 +51,43 @@ pub enum Enqueued {
 pub fn enqueue(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Error> {
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(&new.path)])?;
-    if let Some((id, state)) = known(db, &new.path, &new.identity)? {
-        let Identity {
-            dev, ino, ctime_ns, ..
-        } = new.identity;
-        ticket::doubt_parts(db, id, ctime_ns)?;
-        // Where nothing differs nothing is written: a scan at the start asks for every file.
-        db.prepare_cached(
-            "UPDATE jobs SET dev = ?2, ino = ?3, ctime_ns = ?4
-             WHERE id = ?1 AND state <> 'running' AND (dev <> ?2 OR ino <> ?3 OR ctime_ns <> ?4)",
-        )?
-        .execute(params![id.0, dev, ino, ctime_ns])?;
-        return Ok(Enqueued::Known(id, state));
+    match find(db, &new.path, &new.identity)? {
+        Some(found) => adopt(db, &found, &new.identity),
+        None => insert(db, new, now),
     }
+}
+
+/// As [`enqueue`], for whoever can look into the file where that takes it.
+pub fn offer(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Offered, Error> {
+    db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
+        .execute([PathColumn(&new.path)])?;
+    let Some(found) = find(db, &new.path, &new.identity)? else {
+        return insert(db, new, now).map(Offered::Taken);
+    };
+    if found.ctime_ns != new.identity.ctime_ns
+        && let Some(doubt) = doubt::about(db, found.id)?
+    {
+        return Ok(Offered::Doubtful(doubt));
+    }
+    adopt(db, &found, &new.identity).map(Offered::Taken)
+}
+
+/// The job takes over what the file has become without a byte of it changing.
+fn adopt(db: &Connection, found: &Found, identity: &Identity) -> Result<Enqueued, Error> {
+    let Identity {
+        dev, ino, ctime_ns, ..
+    } = *identity;
+    ticket::doubt_parts(db, found.id, ctime_ns)?;
+    // Where nothing differs nothing is written: a scan at the start asks for every file.
+    db.prepare_cached(
+        "UPDATE jobs SET dev = ?2, ino = ?3, ctime_ns = ?4
+         WHERE id = ?1 AND state <> 'running' AND (dev <> ?2 OR ino <> ?3 OR ctime_ns <> ?4)",
+    )?
+    .execute(params![found.id.0, dev, ino, ctime_ns])?;
+    Ok(Enqueued::Known(found.id, found.state))
+}
+
+fn insert(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Error> {
     let id = db
         .prepare_cached(
             "INSERT INTO jobs (watch, account, path, size, dev, ino, mtime_ns, ctime_ns, ingest_id, run_at, created_at)
@@ -106,9 +140,20 @@ pub fn known(
     path: &Path,
     identity: &Identity,
 ) -> Result<Option<(JobId, State)>, Error> {
+    Ok(find(db, path, identity)?.map(|found| (found.id, found.state)))
+}
+
+/// What [`known`] finds.
+struct Found {
+    id: JobId,
+    state: State,
+    ctime_ns: i64,
+}
+
+fn find(db: &Connection, path: &Path, identity: &Identity) -> Result<Option<Found>, Error> {
     let found = db
         .prepare_cached(
-            "SELECT id, state FROM jobs
+            "SELECT id, state, ctime_ns FROM jobs
              WHERE path = ?1 AND size = ?2 AND mtime_ns = ?3 AND superseded = 0
                AND (ino = ?4 OR ctime_ns = ?5)
              ORDER BY ino = ?4 DESC LIMIT 1",
@@ -121,10 +166,10 @@ pub fn known(
                 identity.ino,
                 identity.ctime_ns
             ],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
+            |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)),
         )
         .optional()?;
-    let Some((id, word)) = found else {
+    let Some((id, word, ctime_ns)) = found else {
         return Ok(None);
     };
     let state = State::from_word(&word).ok_or(Error::Row {
@@ -132,7 +177,11 @@ pub fn known(
         column: "state",
         value: word,
     })?;
-    Ok(Some((JobId(id), state)))
+    Ok(Some(Found {
+        id: JobId(id),
+        state,
+        ctime_ns,
+    }))
 }
 
 /// The account's jobs of this very file (inode, size, mtime) under other names, where the path has

@@ -38,7 +38,8 @@ pub enum State {
     Failed,
     /// Somebody cancelled it, or its file changed under it (`superseded`). Final but for `retry`.
     Cancelled,
-    /// The same content is another job's video. Final.
+    /// The same content is another job's video. Final but for `retry`; should the other come to
+    /// nothing, this one is queued.
     Duplicate,
 }
 
@@ -154,7 +155,7 @@ pub struct Job {
     pub duplicate_of: Option<i64>,
     /// The greater goes first.
     pub priority: i64,
-    /// Hash over samples of the content.
+    /// Hash over samples of the content; none where it was not looked at, or is to be looked at again.
     pub fingerprint: Option<String>,
     /// Where the file went in parts: `<bytes of a part>:<MD5 over the MD5s of all parts>`.
     pub parts_md5: Option<String>,

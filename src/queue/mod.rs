@@ -4,14 +4,16 @@
 //! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
 //! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
 //! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`accounts`],
-//! [`metadata`], [`operator`]. Reading for people is in [`query`] and [`story`].
+//! [`copies`], [`metadata`], [`operator`]. Reading for people is in [`query`] and [`story`].
 //!
 //! It knows nothing of HTTP or of watching.
 
 pub mod accounts;
 pub mod claim;
 pub mod confirm;
+pub mod copies;
 mod db;
+pub mod doubt;
 pub mod enqueue;
 mod error;
 pub mod fetch;

@@ -24,7 +24,8 @@ pub enum Answer {
 }
 
 /// Queues a failed or cancelled job again, due at once. A job that waits for its next try is
-/// brought forward.
+/// brought forward. A duplicate, or a job that waits for one with the same content, becomes a video
+/// of its own.
 pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error> {
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
@@ -37,12 +38,7 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     match job.state {
         State::Done => return Ok(Answer::Refused(format!("job {id} is done"))),
         State::Running => return Ok(Answer::Refused(format!("job {id} is running"))),
-        State::Duplicate => {
-            return Ok(Answer::Refused(format!(
-                "job {id} is a duplicate, its content is up"
-            )));
-        }
-        State::Queued | State::Failed | State::Cancelled => {}
+        State::Duplicate | State::Queued | State::Failed | State::Cancelled => {}
     }
     // It failed after its bytes had arrived; cancelled, it is one that had failed so before.
     let after_bytes = job.state != State::Queued && job.step == Step::Confirm;
@@ -56,13 +52,20 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
         forget_transfer(db, id)?;
     }
     let fresh_wait = after_bytes && is_unfinished(&job);
+    let is_copy = job.state == State::Duplicate || job.waits_for.is_some();
     db.prepare_cached(
         "UPDATE jobs SET state = 'queued', run_at = ?2, finished_at = NULL, failing_since = NULL, attempts = 0,
-                sent_at = iif(?3, ?2, sent_at)
+                sent_at = iif(?3, ?2, sent_at), by_hand = max(by_hand, ?4), duplicate_of = NULL, waits_for = NULL
          WHERE id = ?1",
     )?
-    .execute(params![id.0, At(now), fresh_wait])?;
-    Ok(Answer::Done(format!("job {id} is queued again")))
+    .execute(params![id.0, At(now), fresh_wait, is_copy])?;
+    Ok(Answer::Done(if is_copy {
+        format!(
+            "job {id} is queued again, and becomes a video of its own, though its content is another's too"
+        )
+    } else {
+        format!("job {id} is queued again")
+    }))
 }
 
 /// The platform has the bytes and never said that it failed: it may still become ready. One that

@@ -118,12 +118,13 @@ pub fn transferred(
 ) -> Result<(), Error> {
     held(db, lease)?;
     let id = lease.job.id;
+    let parts_md5 = ticket::parts_md5(db, id, lease.job.identity.bytes())?;
     db.prepare_cached(
         "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL, run_at = ?2,
-                sent_at = ?3, md5 = coalesce(?4, md5), failing_since = NULL, last_error = NULL
+                sent_at = ?3, md5 = coalesce(?4, md5), parts_md5 = ?5, failing_since = NULL, last_error = NULL
          WHERE id = ?1",
     )?
-    .execute(params![id.0, At(run_at), At(now), md5])?;
+    .execute(params![id.0, At(run_at), At(now), md5, parts_md5])?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "done", report, now)
 }
@@ -305,7 +306,7 @@ fn path_of(db: &Connection, lease: &Lease) -> Result<(String, PathBuf), Error> {
 pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE jobs SET step = 'create', video_key = NULL, create_sent_at = NULL, sent_at = NULL, md5 = NULL,
-                status = NULL, duration = NULL, platform_size = NULL, ingest_id = ?2
+                parts_md5 = NULL, status = NULL, duration = NULL, platform_size = NULL, ingest_id = ?2
          WHERE id = ?1",
     )?
     .execute(params![id.0, new_ingest_id()])?;

@@ -98,6 +98,22 @@ pub fn by_path(db: &Connection, path: &Path) -> Result<Vec<Job>, Error> {
     rows.map(|row| row?).collect()
 }
 
+/// The jobs that have the videos of these duplicates, by their number.
+pub fn originals<'a>(
+    db: &Connection,
+    jobs: impl IntoIterator<Item = &'a Job>,
+) -> Result<HashMap<i64, Job>, Error> {
+    let mut originals = HashMap::new();
+    for id in jobs.into_iter().filter_map(|job| job.duplicate_of) {
+        if !originals.contains_key(&id)
+            && let Some(original) = super::operator::by_id(db, JobId(id))?
+        {
+            originals.insert(id, original);
+        }
+    }
+    Ok(originals)
+}
+
 /// The progress of the uploads that run.
 pub fn progress(db: &Connection) -> Result<HashMap<JobId, Progress>, Error> {
     let mut statement =

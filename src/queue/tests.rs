@@ -3,7 +3,10 @@
 mod as_others;
 mod as_worker;
 mod clock;
+mod copies;
+mod copies_random;
 mod disk;
+mod doubts;
 mod fetches;
 mod metadata;
 mod model;

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use md5::{Digest, Md5};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::job::{JobId, Lease, Ticket};
 use super::outcome::held;
 use super::sql::{At, optional_time};
+use crate::hex;
 
 /// The way the bytes go and where, from the create call's answer.
 #[derive(Clone)]
@@ -114,6 +116,30 @@ pub fn parts(db: &Connection, job: JobId) -> Result<BTreeMap<u32, String>, Error
         db.prepare_cached("SELECT number, md5 FROM parts WHERE job_id = ?1 ORDER BY number")?;
     let rows = statement.query_map([job.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What proves a copy of a file of `size` bytes that went in parts, in one reading: the size of a part
+/// and the MD5 over the MD5s of all parts, as `<bytes>:<hex>`. `None` unless every part is known.
+pub(super) fn parts_md5(db: &Connection, id: JobId, size: u64) -> Result<Option<String>, Error> {
+    let Some(part_size) = of(db, id)?.and_then(|ticket| ticket.part_size) else {
+        return Ok(None);
+    };
+    let sums = parts(db, id)?;
+    let count = size.div_ceil(part_size.max(1));
+    if count == 0 || u64::try_from(sums.len()) != Ok(count) {
+        return Ok(None);
+    }
+    let mut whole = Md5::new();
+    for (number, (of, md5)) in (1..).zip(&sums) {
+        match hex::bytes(md5) {
+            Some(sum) if *of == number => whole.update(&sum),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(format!(
+        "{part_size}:{}",
+        hex::lower(&whole.finalize())
+    )))
 }
 
 /// The file is about to be noted with another ctime while nobody reads it: somebody may have written

@@ -18,6 +18,8 @@ mod fetch;
 #[cfg(test)]
 mod ftp;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod line;
 #[cfg(test)]
 mod offline;

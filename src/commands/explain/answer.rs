@@ -233,5 +233,8 @@ pub(super) fn around<'a>(facts: &'a Facts<'_>, job: &Job, present: &'a Present) 
         progress: facts.known.progress.get(&job.id),
         paused: facts.pause_of(&job.account),
         daemon: facts.daemon,
+        original: job
+            .duplicate_of
+            .and_then(|id| facts.known.originals.get(&id)),
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Known {
     pub(super) paused: Vec<Paused>,
     /// How far the uploads are that run now.
     pub(super) progress: HashMap<JobId, Progress>,
+    /// The jobs that have the videos of those that are duplicates.
+    pub(super) originals: HashMap<i64, Job>,
 }
 
 /// The stories of so many jobs of one path are told, the newest.
@@ -95,6 +97,7 @@ impl Known {
         }
         Ok(Self {
             database: true,
+            originals: query::originals(&db, &jobs)?,
             settling: settling::of(&db, path)?,
             paused: accounts::paused(&db)?,
             progress: query::progress(&db)?,

@@ -27,6 +27,8 @@ pub struct Around<'a> {
     pub paused: Option<&'a Paused>,
     /// Whether a daemon runs, as far as we may look.
     pub daemon: Option<bool>,
+    /// The job that has its video, if it is a duplicate.
+    pub original: Option<&'a Job>,
 }
 
 /// The step as the table has it: short, with the live progress of an upload.
@@ -128,11 +130,27 @@ pub fn sentence(job: &Job, around: Around<'_>) -> String {
             ended("at", job, present),
             job.id
         ),
-        (State::Duplicate, _) => format!(
-            "is a duplicate: the same content is the video of job {}",
-            job.duplicate_of.unwrap_or_default()
-        ),
+        (State::Duplicate, _) => duplicate(job, around.original),
     }
+}
+
+/// A file that was not uploaded, since another has its content.
+fn duplicate(job: &Job, original: Option<&Job>) -> String {
+    let video = original.map_or_else(
+        || format!("the video of job {}", job.duplicate_of.unwrap_or_default()),
+        |original| {
+            let key = original.video_key.as_deref().unwrap_or("without a key");
+            format!(
+                "video {key} of job {} ({})",
+                original.id,
+                text::path(&original.path)
+            )
+        },
+    );
+    format!(
+        "is a duplicate: the same content is {video}; `jw-ingest retry {}` uploads it all the same",
+        job.id
+    )
 }
 
 /// One line that explains a paused account.
@@ -224,6 +242,13 @@ fn queued(job: &Job, around: Around<'_>) -> String {
         Step::Create => "waits to be uploaded",
         Step::Transfer | Step::Confirm => "waits to send its bytes",
     };
+    if let (Some(other), None) = (job.waits_for, around.paused) {
+        return format!(
+            "waits for job {other}, which has the same content and is being uploaded; `jw-ingest retry {}` uploads \
+             both",
+            job.id
+        );
+    }
     let wait = if around.paused.is_some() {
         format!("its account {} is paused", job.account)
     } else if job.run_at > around.present.now {

@@ -149,6 +149,8 @@ async fn fail(
         confirm::failed(db, &job, &facts, (&message, clock::now()))
     })
     .await?;
+    // Its duplicates are due now.
+    context.work.notify_one();
     Ok(())
 }
 

@@ -18,8 +18,9 @@ use super::context::Settings;
 use super::fate::{self, Failure};
 use super::fetch::{self, Plan};
 use super::persist::persist;
+use super::source::Source;
 use super::worker::{Next, Task};
-use super::{disk, ftp, trouble};
+use super::{disk, ftp, identify, trouble};
 use crate::clock;
 use crate::disposition::Disposition;
 use crate::platform::Client;
@@ -49,12 +50,14 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         Earlier::Nothing(lease) => *lease,
     };
     // No video for a file that cannot be sent: it would be an empty draft on the account.
-    let plan = match disk::open(task, lease).await {
-        None => return park(task, lease).await,
-        Some(Ok(source)) => fetch::plan(task, &settings, lease, &Arc::new(source)).await?,
-        Some(Err(problem)) => Some(Plan::Trouble(problem)),
+    let source = match open(task, lease).await? {
+        Ok(source) => source,
+        Err(next) => return Ok(next),
     };
-    let (fetch, order) = match plan {
+    if let Some(next) = identify::run(task, lease, client, &source).await? {
+        return Ok(next);
+    }
+    let (fetch, order) = match fetch::plan(task, &settings, lease, &source).await? {
         None => return park(task, lease).await,
         Some(Plan::Trouble(problem)) => {
             trouble::settle(context, lease, problem, 0).await?;
@@ -82,6 +85,18 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
             let failure = Failure::new(&refusal, Disposition::Permanent);
             fate::settle(context, lease, failure).await?;
             Ok(Next::Finished)
+        }
+    }
+}
+
+/// The job's file, or how the try ended over it.
+async fn open(task: &Task, lease: &Lease) -> Result<Result<Arc<Source>, Next>, Error> {
+    match disk::open(task, lease).await {
+        None => park(task, lease).await.map(Err),
+        Some(Ok(source)) => Ok(Ok(Arc::new(source))),
+        Some(Err(problem)) => {
+            trouble::settle(&task.context, lease, problem, 0).await?;
+            Ok(Err(Next::Finished))
         }
     }
 }

@@ -11,6 +11,7 @@ mod place;
 mod url_file;
 mod web;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -104,6 +105,11 @@ pub(super) async fn plan(
         })),
         Some(since) => Some(Plan::Send { why: Some(since) }),
     })
+}
+
+/// Whether a file is an address in place of a video.
+pub(super) fn is_address(path: &Path) -> bool {
+    url_file::is_one(path)
 }
 
 /// The video exists, and its bytes come by themselves: only the platform's word is left to wait for.

@@ -40,3 +40,52 @@ fn parts_are_doubted_once_the_ctime_moves_and_nobody_reads_the_file() {
     moved(&db, (id, &seen.path), &renamed, at(6)).unwrap();
     assert_eq!(known(&db, id), 0);
 }
+
+#[test]
+fn what_went_in_parts_leaves_the_sum_of_their_sums_if_all_are_known() {
+    let sums = [
+        "0cc175b9c0f1b6a831c399e269772661",
+        "92EB5FFEE6AE2FEC3AD71C777531578F",
+    ];
+    for (part_size, known, expected) in [
+        // MD5 over the sixteen bytes of each, as the ETag of such an object on S3.
+        (
+            Some(600),
+            vec![(1, 0), (2, 1)],
+            Some("600:96e024ba2074fe77e8e965ba43a704be"),
+        ),
+        (Some(600), vec![(1, 0)], None),
+        (Some(600), vec![(1, 0), (3, 1)], None),
+        (Some(400), vec![(1, 0), (2, 1)], None),
+        (None, vec![(1, 0), (2, 1)], None),
+    ] {
+        let db = table();
+        let id = new_job(&db, &file("/w/a.mp4", 1), at(0));
+        let lease = take(&db, at(1));
+        outcome::begin(&db, &lease, Step::Create, at(1)).unwrap();
+        let ticket = NewTicket {
+            video_key: "tL17msiU",
+            link: "https://upload.example",
+            expires_at: None,
+            part_size,
+        };
+        outcome::created(&db, &lease, &ticket, &Report::default(), at(1)).unwrap();
+        for (number, sum) in &known {
+            ticket::part_arrived(&db, &lease, *number, sums[*sum]).unwrap();
+        }
+        outcome::transferred(&db, &lease, None, at(2), (&Report::default(), at(2))).unwrap();
+        assert_eq!(
+            job(&db, id).parts_md5.as_deref(),
+            expected,
+            "{part_size:?} {known:?}"
+        );
+        // Another video of the job has other parts.
+        let waiting = crate::queue::confirm::waiting(&db, "main")
+            .unwrap()
+            .remove(0);
+        let count = (at(3), outcome::Count::Yes);
+        let why = ("mismatch", "other bytes");
+        crate::queue::confirm::start_over(&db, &waiting, count, why, at(3)).unwrap();
+        assert_eq!(job(&db, id).parts_md5, None);
+    }
+}

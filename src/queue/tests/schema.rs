@@ -62,6 +62,7 @@ fn each_check_refuses_its_bad_row_by_name() {
         ),
         ("size = -1".to_owned(), "size_not_negative"),
         ("attempts = -1".to_owned(), "size_not_negative"),
+        ("by_hand = 2".to_owned(), "by_hand_valid"),
     ] {
         refused(&db, &format!("UPDATE jobs SET {change}"), check);
     }
@@ -100,19 +101,26 @@ fn the_other_tables_check_theirs() {
 }
 
 /// The plans of the statements that a call has prepared, as SQLite tells them.
-fn plans(db: &Connection, act: impl FnOnce(&Connection)) -> String {
+pub(super) fn plans(db: &Connection, act: impl FnOnce(&Connection)) -> String {
     db.flush_prepared_statement_cache();
     act(db);
     let mut plan = String::new();
     for sql in cached_statements(db) {
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().unwrap() {
-            plan.push_str(&row.get::<_, String>(3).unwrap());
-            plan.push('\n');
-        }
+        plan.push_str(&plan_of(db, &sql));
     }
     assert!(!plan.is_empty());
+    plan
+}
+
+/// The plan of one statement.
+pub(super) fn plan_of(db: &Connection, sql: &str) -> String {
+    let mut plan = String::new();
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push_str(&row.get::<_, String>(3).unwrap());
+        plan.push('\n');
+    }
     plan
 }
 

@@ -113,7 +113,7 @@ fn each_kind_of_job_is_a_row_that_says_what_it_does() {
         "6 | news | failed.mp4 | 1.2 GB | failed | create | 1 | 5 min ago | it is larger than size-limit",
         "7 | news | cancelled.mp4 | 1.2 GB | cancelled | 0 | 5 min ago",
         "8 | news | changed.mp4 | 1.2 GB | cancelled | 0 | 5 min ago",
-        "9 | news | copy.mp4 | 1.2 GB | duplicate | of job 5 | 0 | 5 min ago",
+        "9 | news | copy.mp4 | 1.2 GB | duplicate | of job 5 | AbCd1234 | 0 | 5 min ago",
     ];
     assert_eq!(rows, expected, "{out}");
     let _daemon = queue::lock(&fixture.path("jobs.db")).unwrap();
@@ -150,7 +150,11 @@ fn each_kind_of_job_is_told_in_a_sentence() {
         ),
         ("7", "job 7 was cancelled at "),
         ("8", "because its file changed"),
-        ("9", "the same content is the video of job 5"),
+        (
+            "9",
+            "job 9 is a duplicate: the same content is video AbCd1234 of job 5 (",
+        ),
+        ("9", "; `jw-ingest retry 9` uploads it all the same"),
     ] {
         let out = fixture.run(&["job", id]).done();
         assert!(out.lines().next().unwrap().contains(sentence), "{out}");

@@ -189,6 +189,8 @@ fn of_job(table: &Table<'_>, job: &Job, daemon: Option<bool>, present: &Present)
         progress: table.progress.get(&job.id),
         paused: table.paused.iter().find(|p| p.account == job.account),
         daemon,
+        // Duplicates are finished, and not among these.
+        original: None,
     };
     let reason = format!("its job {} {}", job.id, answer::of_job(job, None, around));
     Row {

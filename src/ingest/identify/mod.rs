@@ -1,0 +1,151 @@
+//! Whether a job's content is the video of another job of its account, before anything is made.
+//!
+//! Found cheaply: by the size, then by a fingerprint of samples ([`samples`]), and only where that is
+//! another's too by sums over all of the file ([`sums`]). It never goes by name, inode or head alone.
+//! A copy of what is up becomes a `duplicate`; one of what is under way waits for that.
+
+mod proof;
+mod samples;
+mod search;
+mod sums;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use self::samples::Kind;
+pub(super) use self::samples::fingerprint;
+use self::search::Search;
+use super::calls::park;
+use super::persist::persist;
+use super::source::{Problem, Source};
+use super::worker::{Next, Task};
+use super::{disk, fetch, trouble};
+use crate::identity::Identity;
+use crate::platform::Client;
+use crate::queue::{Error, Lease, copies};
+
+/// Finds out whether the content needs to be uploaded at all. `None`: it does, go on.
+pub(super) async fn run(
+    task: &Task,
+    lease: &Lease,
+    client: &Client,
+    source: &Arc<Source>,
+) -> Result<Option<Next>, Error> {
+    let (file, size) = (Arc::clone(source), source.size());
+    let kind = kind(&lease.job.path);
+    let sampled = disk::quick(task, move || {
+        read_unchanged(&file, |open| fingerprint(open, size, kind))
+    });
+    let fingerprint = match sampled.await {
+        Some(Ok(fingerprint)) => fingerprint,
+        Some(Err(problem)) => return settle(task, lease, problem).await.map(Some),
+        None => return park(task, lease).await.map(Some),
+    };
+    if lease.job.by_hand {
+        let lease = lease.clone();
+        let note = persist(&task.context, move |db| {
+            copies::note(db, &lease, &fingerprint)
+        });
+        return note.await.map(|()| None);
+    }
+    Search::new(task, lease, client, source, fingerprint)
+        .run()
+        .await
+}
+
+/// What a file is taken for.
+pub(super) fn kind(path: &Path) -> Kind {
+    if fetch::is_address(path) {
+        Kind::Address
+    } else {
+        Kind::Video
+    }
+}
+
+async fn settle(task: &Task, lease: &Lease, problem: Problem) -> Result<Next, Error> {
+    trouble::settle(&task.context, lease, problem, 0).await?;
+    Ok(Next::Finished)
+}
+
+/// A file that is touched while it is read is read again, so many times in all.
+const MOST_READINGS: u32 = 3;
+
+/// Reads something of a file that is the same before and after.
+fn read_unchanged<T>(source: &Source, look: impl Fn(&File) -> io::Result<T>) -> Result<T, Problem> {
+    let file = source.file().map_err(Problem::Unreadable)?;
+    let identity = || file.metadata().map(|meta| Identity::of(&meta));
+    for _ in 0..MOST_READINGS {
+        let before = identity().map_err(Problem::Unreadable)?;
+        let found = look(&file);
+        source.check()?;
+        match found {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(Problem::Changed);
+            }
+            Err(error) => return Err(Problem::Unreadable(error)),
+            Ok(found) if identity().is_ok_and(|now| now == before) => return Ok(found),
+            Ok(_) => {}
+        }
+    }
+    Err(Problem::Changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::queue;
+    use crate::queue::enqueue::{self, NewJob};
+
+    fn source(folder: &tempfile::TempDir) -> Source {
+        let path = folder.path().join("a.mp4");
+        fs::write(&path, "content").unwrap();
+        let db = queue::open(&folder.path().join("jobs.db")).unwrap();
+        let new = NewJob {
+            watch: "news".to_owned(),
+            account: "main".to_owned(),
+            identity: Identity::of(&fs::metadata(&path).unwrap()),
+            path,
+        };
+        enqueue::enqueue(&db, &new, crate::clock::now()).unwrap();
+        let job = queue::operator::by_id(&db, queue::JobId(1)).unwrap();
+        Source::open(&job.unwrap(), None).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_touched_while_it_is_read_is_read_again_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = source(&folder);
+        let readings = Cell::new(0);
+        let touched = |times: u32| {
+            readings.set(0);
+            read_unchanged(&source, |file| {
+                readings.set(readings.get() + 1);
+                if readings.get() <= times {
+                    let mode = 0o600 + readings.get();
+                    file.set_permissions(fs::Permissions::from_mode(mode))?;
+                    // The clock of a filesystem is coarse.
+                    std::thread::park_timeout(std::time::Duration::from_millis(20));
+                }
+                Ok(readings.get())
+            })
+        };
+        assert!(matches!(touched(0), Ok(1)));
+        assert!(matches!(touched(1), Ok(2)));
+        assert!(matches!(touched(9), Err(Problem::Changed)));
+        assert_eq!(readings.get(), MOST_READINGS);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = source(&folder);
+        let found = read_unchanged(&source, |file| fingerprint(file, 8, Kind::Video));
+        assert!(matches!(found, Err(Problem::Changed)), "{found:?}");
+    }
+}

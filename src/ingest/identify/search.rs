@@ -1,0 +1,198 @@
+//! The look for others with the content of one file, until one is found or all are ruled out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::proof::{self, Proof};
+use super::sums::{self, Sums};
+use super::{read_unchanged, settle};
+use crate::ingest::calls::{park, settle_call, until_stopped};
+use crate::ingest::fate;
+use crate::ingest::persist::persist;
+use crate::ingest::source::{Problem, Source};
+use crate::ingest::worker::{Next, Task};
+use crate::platform::Client;
+use crate::queue::copies::{self, Original, Others};
+use crate::queue::{Error, JobId, Lease};
+use crate::{clock, text};
+
+/// A job that waits for another looks again so often: the other may have been put off for reasons
+/// of its own, and then this one goes first.
+const LONGEST_REST: Duration = Duration::from_mins(10);
+
+/// Each round rules others out, so that it takes as many only if the table changes all the time.
+const MOST_ROUNDS: u32 = 100;
+
+/// The look for others with the content of one file.
+pub(super) struct Search<'a> {
+    task: &'a Task,
+    lease: &'a Lease,
+    client: &'a Client,
+    source: &'a Arc<Source>,
+    fingerprint: String,
+    /// Those that have other content, or no video any more.
+    ruled_out: BTreeSet<JobId>,
+    /// Of the whole file; only made where it takes them.
+    sums: Option<Sums>,
+}
+
+/// What became of one that may be the same.
+enum Finding {
+    /// It is not, or not any more.
+    Not,
+    /// It decided about this try.
+    Settled(Next),
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        task: &'a Task,
+        lease: &'a Lease,
+        client: &'a Client,
+        source: &'a Arc<Source>,
+        fingerprint: String,
+    ) -> Self {
+        Self {
+            task,
+            lease,
+            client,
+            source,
+            fingerprint,
+            ruled_out: BTreeSet::new(),
+            sums: None,
+        }
+    }
+
+    /// `None`: nobody else has the content.
+    pub(super) async fn run(mut self) -> Result<Option<Next>, Error> {
+        for _ in 0..MOST_ROUNDS {
+            let others = self.look_or_wait().await?;
+            if others.arrived.is_empty() {
+                return Ok(others.under_way.map(|other| {
+                    let path = text::path(&self.lease.job.path);
+                    tracing::info!(job.id = self.lease.job.id.0, "{path}: waits for job {other}, which has the same content and is being uploaded");
+                    Next::Finished
+                }));
+            }
+            if let Some(settled) = self.sum_up(&others.arrived).await? {
+                return Ok(Some(settled));
+            }
+            let mut arrived = others.arrived;
+            // The very file first: it needs no call.
+            arrived.sort_by_key(|original| !proof::is_put_back(original, &self.lease.job));
+            for original in arrived {
+                match self.compare(&original).await? {
+                    Finding::Settled(next) => return Ok(Some(next)),
+                    Finding::Not => self.ruled_out.insert(original.id),
+                };
+            }
+        }
+        park(self.task, self.lease).await.map(Some)
+    }
+
+    /// Who else may have it. Where that is only one under way, the job is given back at once: between
+    /// two transactions the other could come to its end, and nobody would wake this one.
+    async fn look_or_wait(&self) -> Result<Others, Error> {
+        let (lease, fingerprint) = (self.lease.clone(), self.fingerprint.clone());
+        let ruled_out = self.ruled_out.clone();
+        let rest = &self.task.context.now_settings().config.retry.max_delay;
+        let now = clock::now();
+        let run_at = fate::later(now, LONGEST_REST.min(*rest));
+        persist(&self.task.context, move |db| {
+            let others = copies::look(db, &lease, &fingerprint, &ruled_out)?;
+            if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way) {
+                copies::wait(db, &lease, (other, run_at), now)?;
+            }
+            Ok(others)
+        })
+        .await
+    }
+
+    /// Reads all of the file, once, where it takes that. `Some`: the try has ended over it.
+    async fn sum_up(&mut self, arrived: &[Original]) -> Result<Option<Next>, Error> {
+        let size = self.source.size();
+        let needs = |original: &&Original| proof::takes_sums(original, size);
+        let part_sizes: BTreeSet<u64> = arrived
+            .iter()
+            .filter_map(|original| sums::part_size(original.parts_md5.as_deref()?))
+            .collect();
+        let is_made = self
+            .sums
+            .as_ref()
+            .is_some_and(|sums| sums.is_enough(&part_sizes));
+        if is_made || !arrived.iter().any(|original| needs(&original)) {
+            return Ok(None);
+        }
+        let (source, stop) = (Arc::clone(self.source), self.task.stop.clone());
+        let summing = tokio::task::spawn_blocking(move || {
+            read_unchanged(&source, |file| {
+                sums::read(file, size, &part_sizes, &|| stop.is_cancelled())
+            })
+        });
+        let summed = tokio::select! {
+            summed = summing => summed.unwrap_or_else(|_| {
+                Err(Problem::Unreadable(std::io::Error::other("the look at the file broke down")))
+            }),
+            () = self.task.stop.cancelled() => Ok(None),
+        };
+        match summed {
+            Ok(Some(sums)) => self.sums = Some(sums),
+            Ok(None) => return park(self.task, self.lease).await.map(Some),
+            Err(problem) => return settle(self.task, self.lease, problem).await.map(Some),
+        }
+        Ok(None)
+    }
+
+    async fn compare(&self, original: &Original) -> Result<Finding, Error> {
+        let sums = self.sums.as_ref();
+        let proof = proof::stored(original, self.source.size(), sums);
+        // A folder put back from its backup must not cost a call for each file. Nor does one that the
+        // platform works on: that is looked at all the time.
+        let is_looked_after = original.is_unconfirmed && proof == Proof::Same;
+        if proof == Proof::Other {
+            return Ok(Finding::Not);
+        }
+        if is_looked_after || proof::is_put_back(original, &self.lease.job) {
+            return self.duplicate(original).await;
+        }
+        let Some(key) = original
+            .video_key
+            .as_deref()
+            .and_then(|key| key.parse().ok())
+        else {
+            return Ok(Finding::Not);
+        };
+        match until_stopped(self.task, self.client.show(&key)).await {
+            None => park(self.task, self.lease).await.map(Finding::Settled),
+            Some(Ok(video)) if proof::shown(original, &video, (proof, sums)) => {
+                self.duplicate(original).await
+            }
+            Some(Ok(_)) => Ok(Finding::Not),
+            Some(Err(error)) if error.is_not_found() => Ok(Finding::Not),
+            Some(Err(error)) => {
+                settle_call(self.task, self.lease, &error).await?;
+                Ok(Finding::Settled(Next::Finished))
+            }
+        }
+    }
+
+    async fn duplicate(&self, original: &Original) -> Result<Finding, Error> {
+        let (lease, id, now) = (self.lease.clone(), original.id, clock::now());
+        let written = persist(&self.task.context, move |db| {
+            copies::duplicate(db, &lease, id, now)
+        });
+        if !written.await? {
+            // It came to nothing just now.
+            return Ok(Finding::Not);
+        }
+        let (path, theirs) = (text::path(&self.lease.job.path), text::path(&original.path));
+        let key = original.video_key.as_deref().unwrap_or("not known yet");
+        tracing::info!(
+            job.id = self.lease.job.id.0,
+            video.key = key,
+            "{path}: not uploaded, since it has the content of {theirs}, which is video {key} (job {id})"
+        );
+        Ok(Finding::Settled(Next::Finished))
+    }
+}

@@ -1,0 +1,167 @@
+//! Jobs of one account whose files have the same content: one of them is uploaded, the others point
+//! to it.
+//!
+//! Before a job creates a video it stores its fingerprint and looks for others, in one transaction:
+//! of two that race, the second sees the first. It goes on only if no other is up, nor under way; it
+//! waits for one that is under way and does not wait itself, so that nobody waits in a ring. What
+//! the end of one job means for its copies is written in triggers (migration 0004).
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::Error;
+use super::job::{JobId, Lease, Step};
+use super::outcome::{self, Count, Report, close_attempt, held};
+use super::sql::{At, StoredPath};
+use super::ticket::forget_transfer;
+
+/// A job whose bytes are on the platform and may be the same.
+#[derive(Debug, Clone)]
+pub struct Original {
+    /// The job.
+    pub id: JobId,
+    /// Its file, as far as that still lies there.
+    pub path: PathBuf,
+    /// When its file was modified, nanoseconds since the epoch.
+    pub mtime_ns: i64,
+    /// Whether the platform has yet to say `ready`: then somebody looks after it.
+    pub is_unconfirmed: bool,
+    /// Its video; none where it went by FTP and the key is not known.
+    pub video_key: Option<String>,
+    /// MD5 of what was sent, lower-case hex, where known.
+    pub md5: Option<String>,
+    /// Where it went in parts, see [`Job::parts_md5`](super::Job::parts_md5).
+    pub parts_md5: Option<String>,
+    /// Whether its fingerprint is the same; one of before has none.
+    pub has_fingerprint: bool,
+}
+
+/// Who else has the content, or may have it.
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    /// Those whose bytes are up, the oldest first; not those that are known to be something else.
+    pub arrived: Vec<Original>,
+    /// One with the same fingerprint that is being uploaded.
+    pub under_way: Option<JobId>,
+}
+
+/// Stores what the job's file looks like.
+pub fn note(db: &Connection, lease: &Lease, fingerprint: &str) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE jobs SET fingerprint = ?2, waits_for = NULL WHERE id = ?1")?
+        .execute(params![lease.job.id.0, fingerprint])?;
+    Ok(())
+}
+
+/// As [`note`], and looks for others. `others_than` are known to have other content.
+pub fn look(
+    db: &Connection,
+    lease: &Lease,
+    fingerprint: &str,
+    others_than: &BTreeSet<JobId>,
+) -> Result<Others, Error> {
+    note(db, lease, fingerprint)?;
+    // A job that is queued in its first step has nothing on the platform, and looks for us when its
+    // turn comes.
+    let mut statement = db.prepare_cached(
+        "SELECT id, path, mtime_ns, state, step, video_key, md5, parts_md5, 1 AS has_fingerprint FROM jobs
+         WHERE account = ?1 AND size = ?2 AND fingerprint = ?3 AND id <> ?4 AND waits_for IS NULL AND state <> 'duplicate'
+           AND (state IN ('running', 'done') OR state = 'queued' AND (step <> 'create' OR create_sent_at IS NOT NULL))
+           AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)
+         UNION ALL
+         SELECT id, path, mtime_ns, state, step, video_key, md5, parts_md5, 0 FROM jobs
+         WHERE account = ?1 AND size = ?2 AND fingerprint IS NULL AND md5 IS NOT NULL AND id <> ?4
+           AND (state = 'done' OR state = 'queued' AND step = 'confirm')
+           AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)
+         ORDER BY id",
+    )?;
+    let job = &lease.job;
+    let mut rows = statement.query(params![
+        job.account,
+        job.identity.size,
+        fingerprint,
+        job.id.0
+    ])?;
+    let mut others = Others::default();
+    while let Some(row) = rows.next()? {
+        let id = JobId(row.get("id")?);
+        let (state, step): (String, String) = (row.get("state")?, row.get("step")?);
+        let is_unconfirmed = state == "queued" && step == Step::Confirm.word();
+        if state != "done" && !is_unconfirmed {
+            others.under_way = others.under_way.or(Some(id));
+        } else if !others_than.contains(&id) {
+            others.arrived.push(Original {
+                id,
+                path: row.get::<_, StoredPath>("path")?.0,
+                mtime_ns: row.get("mtime_ns")?,
+                is_unconfirmed,
+                video_key: row.get("video_key")?,
+                md5: row.get("md5")?,
+                parts_md5: row.get("parts_md5")?,
+                has_fingerprint: row.get("has_fingerprint")?,
+            });
+        }
+    }
+    Ok(others)
+}
+
+/// Back to the queue until the other job's bytes are up or it has come to an end; looked at again
+/// `run_at` in any case. The try does not count.
+pub fn wait(
+    db: &Connection,
+    lease: &Lease,
+    (other, run_at): (JobId, Timestamp),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let report = Report {
+        message: Some(format!(
+            "waits for job {other}, which has the same content and is being uploaded"
+        )),
+        ..Report::default()
+    };
+    outcome::again(db, lease, (run_at, Count::No), ("waits", &report), now)?;
+    // It is looked at again, and until then nobody is to come across it.
+    db.prepare_cached("UPDATE jobs SET waits_for = ?2, fingerprint = NULL WHERE id = ?1")?
+        .execute(params![lease.job.id.0, other.0])?;
+    Ok(())
+}
+
+/// The job's content is the video of another. Answers whether that is still so; if not, nothing is
+/// changed.
+pub fn duplicate(
+    db: &Connection,
+    lease: &Lease,
+    original: JobId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    let stands = db
+        .prepare_cached(
+            "SELECT coalesce(video_key, 'not known yet') FROM jobs
+             WHERE id = ?1 AND (state = 'done' OR state = 'queued' AND step = 'confirm')
+               AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)",
+        )?
+        .query_row([original.0], |row| row.get::<_, String>(0))
+        .optional()?;
+    let Some(key) = stands else { return Ok(false) };
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'duplicate', duplicate_of = ?2, lease_id = NULL, lease_until = NULL,
+                waits_for = NULL, replaces = NULL, video_key = NULL, method = NULL, method_why = NULL,
+                last_error = NULL, failing_since = NULL, finished_at = ?3
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, original.0, At(now)])?;
+    forget_transfer(db, id)?;
+    let report = Report {
+        message: Some(format!(
+            "the same content is the video of job {original}: {key}"
+        )),
+        ..Report::default()
+    };
+    close_attempt(db, id, "duplicate", &report, now)?;
+    Ok(true)
+}
