@@ -22,7 +22,6 @@ use super::error::CommandError;
 use crate::clock;
 use crate::config::{self, Outline};
 use crate::exit::Exit;
-use crate::patience;
 
 use conclusion::Conclusion;
 use facts::Facts;
@@ -53,7 +52,7 @@ pub struct Args {
     /// A file or folder
     #[arg(
         required_unless_present = "all_waiting",
-        conflicts_with = "all_waiting"
+        conflicts_with_all = ["all_waiting", "watch"]
     )]
     path: Option<PathBuf>,
     /// Every file in the watched folders that is not up, with the reason
@@ -72,23 +71,12 @@ pub struct Args {
 /// # Errors
 /// See [`CommandError`].
 pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let outline = outline(&context.config)?;
+    let outline = config::load_outline(&context.config)?;
     match &args.path {
         Some(path) => one(path, args.json, &outline, context)?,
         None => waiting::run(&outline, args.watch.as_deref(), args.json, context)?,
     }
     Ok(Exit::Done)
-}
-
-/// The configuration, whose folders are asked for where they lead to; one of them may hang.
-fn outline(file: &Path) -> Result<Outline, CommandError> {
-    let path = file.to_owned();
-    let loaded = patience::within(disk::PATIENCE, move || config::load_outline(&path));
-    let hangs = || {
-        let what = "one of the folders in the configuration does not answer; is the server of its share up?";
-        CommandError::Failed(what.to_owned())
-    };
-    Ok(loaded.ok_or_else(hangs)??)
 }
 
 fn one(

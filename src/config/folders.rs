@@ -6,8 +6,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::watch::Draft;
+use crate::patience;
 
 /// Why a folder cannot be used.
 #[derive(Debug)]
@@ -58,6 +60,17 @@ pub(super) fn usable(path: &Path) -> Result<PathBuf, Fault> {
     }
 }
 
+/// The canonical path of a folder, or what is written where nothing canonical is to be had in time:
+/// a share whose server is gone must not stop a command that only asks for names.
+pub(super) fn resolved_in_time(path: PathBuf) -> PathBuf {
+    let asked = path.clone();
+    let found = patience::within(PATIENCE, move || asked.canonicalize().ok());
+    found.flatten().unwrap_or(path)
+}
+
+/// How long a folder may take to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Notes watches with one name, with one folder, or with one folder inside the other.
 pub(super) fn check_distinct(drafts: &[Draft<'_>]) {
     for (at, draft) in drafts.iter().enumerate() {
@@ -96,8 +109,12 @@ fn check_pair(earlier: &Draft<'_>, draft: &Draft<'_>) {
 
 /// Whether two paths are one folder, as with a bind mount.
 fn same_folder(one: &Path, two: &Path) -> bool {
-    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
-    matches!((identity(one), identity(two)), (Ok(one), Ok(two)) if one == two)
+    let (one, two) = (one.to_owned(), two.to_owned());
+    let compared = patience::within(PATIENCE, move || {
+        let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+        matches!((identity(&one), identity(&two)), (Ok(one), Ok(two)) if one == two)
+    });
+    compared.unwrap_or(false)
 }
 
 /// What is wrong with a database in a watched folder: each of its writes would wake the watch.

@@ -157,7 +157,7 @@ impl<'a> Draft<'a> {
         }
         let path = section.required("path", "\"/srv/video/news\", the folder", value::absolute);
         let path = path.and_then(|path| match section.look() {
-            Look::TextOnly => Some(path.canonicalize().unwrap_or(path)),
+            Look::TextOnly => Some(folders::resolved_in_time(path)),
             Look::Everything { away, .. } => match folders::usable(&path) {
                 Ok(path) => Some(path),
                 Err(fault) if *away && fault.may_pass => Some(folders::resolved(&path)),

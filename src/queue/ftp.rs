@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 use super::confirm::Waiting;
 use super::error::Error;
 use super::job::{JobId, Lease};
+use super::metadata;
 use super::outcome::{self, Report, close_attempt};
 use super::sql::{At, StoredPath};
 use super::ticket;
@@ -144,6 +145,9 @@ pub fn found(db: &Connection, id: JobId, video_key: &str, now: Timestamp) -> Res
              WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
         )?
         .execute(params![id.0, video_key, At(now)])?;
+    if changed == 1 {
+        metadata::untold(db, id, now)?;
+    }
     Ok(changed == 1)
 }
 

@@ -49,6 +49,10 @@ pub struct Due {
     pub attempts: i64,
     /// Since when all tries were in vain.
     pub failing_since: Option<Timestamp>,
+    /// Nothing was told of it yet: its bytes came without a call.
+    pub untold: bool,
+    /// When its file was last changed, nanoseconds since the epoch.
+    pub mtime_ns: i64,
     /// When it became due: should the sidecar change once more, it is due anew.
     pub due_at: Timestamp,
 }
@@ -109,12 +113,22 @@ pub fn sidecar_changed(
     Ok(some)
 }
 
+/// The job's video was found, of which nothing could be told before: all of it is due.
+pub(super) fn untold(db: &Connection, job: JobId, now: Timestamp) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT INTO metadata (job_id, due_at) VALUES (?1, ?2) ON CONFLICT (job_id) DO UPDATE SET due_at = ?2",
+    )?
+    .execute(params![job.0, At(now)])?;
+    Ok(())
+}
+
 /// The next ones that are due, on accounts that are not paused. A video that has not all its bytes
-/// waits for them: it may yet be made anew.
+/// waits for them: it may yet be made anew; and one that was looked for until it is known for ours.
 pub fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
     let sql = format!(
         "SELECT job_id, account, watch, path, video_key, ingest_id, digest, metadata.attempts,
-                metadata.failing_since, due_at
+                metadata.failing_since, due_at,
+                method IS 'ftp' AND updated_at IS NULL AS untold, mtime_ns
          FROM metadata JOIN jobs ON jobs.id = job_id
          WHERE {DUE} AND due_at <= ?1 ORDER BY due_at, job_id LIMIT ?2"
     );
@@ -132,6 +146,8 @@ pub fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>, Er
             attempts: row.get(7)?,
             failing_since: optional_time(row, "failing_since")?,
             due_at: row.get::<_, At>("due_at")?.0,
+            untold: row.get("untold")?,
+            mtime_ns: row.get("mtime_ns")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -155,7 +171,7 @@ pub(super) fn count_due(db: &Connection, now: Timestamp) -> Result<i64, Error> {
 }
 
 const DUE: &str = "due_at IS NOT NULL AND video_key IS NOT NULL
-           AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm')
+           AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm' AND method IS NOT 'ftp')
            AND account NOT IN (SELECT account FROM paused_accounts)";
 
 /// The comparison is over: the platform knows all that can be told, `digest` of it from a sidecar.

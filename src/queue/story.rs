@@ -258,3 +258,94 @@ fn pace(db: &Connection) -> Result<Option<i64>, Error> {
     rates.sort_unstable();
     Ok(rates.get(rates.len() / 2).copied().filter(|rate| *rate > 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::queue::operator;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn insert(db: &Connection, (id, priority, run_at): (i64, i64, i64), more: &str) {
+        db.execute(
+            "INSERT INTO jobs (id, watch, account, path, size, run_at, created_at, ingest_id, dev, ino, mtime_ns,
+                               ctime_ns, priority)
+             VALUES (?1, 'news', 'main', ?2, 1000, ?3, ?3, 'x', 1, ?1, 1, 1, ?4)",
+            params![id, format!("/v/{id}.mp4"), At(at(run_at)), priority],
+        )
+        .unwrap();
+        if !more.is_empty() {
+            db.execute(&format!("UPDATE jobs SET {more} WHERE id = ?1"), [id])
+                .unwrap();
+        }
+    }
+
+    fn story_of(db: &Connection, id: i64) -> Story {
+        let job = operator::by_id(db, JobId(id)).unwrap().unwrap();
+        of(db, &job, at(100)).unwrap()
+    }
+
+    #[test]
+    fn a_job_has_its_place_behind_the_urgent_and_the_older_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = super::super::open(&folder.path().join("jobs.db")).unwrap();
+        let busy = "state = 'running', lease_id = 'x', lease_until = '2027-01-15T08:00:00.000Z'";
+        for (job, more) in [
+            ((1, 0, 10), ""),
+            ((2, 0, 20), ""),
+            ((3, 5, 30), ""),
+            ((4, 0, 500), ""),
+            ((5, 0, 5), busy),
+            ((6, 0, 1), "account = 'paused'"),
+        ] {
+            insert(&db, job, more);
+        }
+        db.execute_batch(
+            "INSERT INTO progress VALUES (5, 400, 10, '2027-01-15T08:00:00.000Z');
+             INSERT INTO paused_accounts (account, reason, since, probe_at)
+             VALUES ('paused', 'x', '2027-01-15T08:00:00.000Z', '2027-01-15T08:00:00.000Z');",
+        )
+        .unwrap();
+        for (id, ahead, bytes) in [(3, 0, 600), (1, 1, 1600), (2, 2, 2600)] {
+            let place = story_of(&db, id).place.unwrap();
+            assert_eq!((place.ahead, place.bytes_ahead), (ahead, bytes), "{id}");
+            assert_eq!((place.running, place.pace), (1, None));
+        }
+        assert_eq!(story_of(&db, 4).place, None, "its time has not come");
+        for (bytes, took) in [(1000, 10), (9000, 10), (500, 10)] {
+            db.execute(
+                "INSERT INTO attempts (job_id, step, started_at, ended_at, bytes_sent, outcome)
+                 VALUES (5, 'transfer', ?1, ?2, ?3, 'done')",
+                params![At(at(0)), At(at(took)), bytes],
+            )
+            .unwrap();
+        }
+        assert_eq!(
+            story_of(&db, 2).place.unwrap().pace,
+            Some(100),
+            "the median"
+        );
+    }
+
+    #[test]
+    fn copies_are_told_from_both_ends_and_not_without_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = super::super::open(&folder.path().join("jobs.db")).unwrap();
+        insert(&db, (1, 0, 0), "");
+        let copy = "state = 'duplicate', duplicate_of = 1, finished_at = created_at";
+        for id in 2..15 {
+            insert(&db, (id, 0, id), copy);
+        }
+        let original = story_of(&db, 1);
+        assert_eq!((original.copies.len(), original.more_copies), (10, 3));
+        let of_copy = story_of(&db, 7).original.unwrap();
+        assert_eq!(
+            (of_copy.id, &*of_copy.path),
+            (JobId(1), Path::new("/v/1.mp4"))
+        );
+    }
+}

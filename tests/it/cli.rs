@@ -3,6 +3,7 @@
 mod demo;
 mod ends;
 mod explain;
+mod explained;
 mod faults;
 mod fixture;
 mod lists;

@@ -308,3 +308,40 @@ fn a_name_that_is_taken_is_left_alone() {
     assert!(names.iter().any(|name| name.starts_with("news-")));
     drop(daemon);
 }
+
+#[test]
+fn a_video_that_came_by_ftp_is_told_all_once_it_is_known_for_ours() {
+    let Some(server) = Server::start("none") else {
+        return;
+    };
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::new(&platform);
+    write_password(&site, PASSWORD);
+    let rules = "title = \"{stem} by FTP\"\ntags = [\"{watch}\"]\n";
+    site.configure(
+        &platform,
+        &format!("{}{rules}", server.config(&site, "key-wait = \"1m\"")),
+    );
+    fs::write(
+        site.folder().join("clip.json"),
+        r#"{"author": "me", "custom": {"desk": "west"}}"#,
+    )
+    .unwrap();
+    let daemon = site.start();
+    let file = site.drop_file("clip.mp4", &dice.bytes(SMALL));
+    wait_sent(&site);
+    take_in(&platform, &file, "clip.mp4");
+    site.wait_done(1);
+    let video = wait_for("all to be told", || {
+        let seen = platform.control("GET", "videos", &Value::Null);
+        let video = seen["videos"][0].clone();
+        (video["fields"]["title"] == "clip by FTP").then_some(video)
+    });
+    assert_eq!(video["fields"]["tags"], "drop");
+    assert_eq!(video["fields"]["author"], "me");
+    assert_eq!(video["custom"]["desk"], "west");
+    daemon.signal("TERM");
+    daemon.wait();
+    assert!(site.command(&["run", "--until-idle"]).status.success());
+    assert_eq!(platform.count("update", "answered"), 1);
+}

@@ -102,12 +102,16 @@ pub(super) fn of_job(job: &Job, story: Option<&Story>, around: Around<'_>) -> St
                 format!(" since {}", around.present.both(at))
             });
             let reason = job.last_error.as_deref().unwrap_or("a person is to decide");
-            format!(
-                "is held{at}: {}; `jw-ingest retry {id}` uploads it as a video of its own, \
-                 `jw-ingest cancel {id}` leaves it",
-                text::line(reason),
-                id = job.id,
-            )
+            // It may name the commands already.
+            let advice = if reason.contains("jw-ingest ") {
+                String::new()
+            } else {
+                format!(
+                    "; `jw-ingest retry {id}` uploads it as a video of its own, `jw-ingest cancel {id}` leaves it",
+                    id = job.id
+                )
+            };
+            format!("is held{at}: {}{advice}", text::line(reason))
         }
         State::Queued if job.waits_for.is_some() => format!(
             "waits for {}, which is under way with what seems to be the same content",
@@ -174,8 +178,7 @@ fn unfinished(facts: &Facts<'_>) -> String {
         return format!("; a program has it open for writing, and as long it waits{by_whom}");
     }
     match &facts.disk.found {
-        // Rest alone is nothing to tell: it ends by itself.
-        Some(Found::Still(found)) if found.rest.is_none() || is_incomplete(found.waits_for) => {
+        Some(Found::Still(found)) if !is_rest(found.waits_for) => {
             format!(
                 "; then it waits: {}",
                 text::line(&found.waits_for.to_string())
@@ -186,8 +189,12 @@ fn unfinished(facts: &Facts<'_>) -> String {
     }
 }
 
-fn is_incomplete(waiting: Waiting) -> bool {
-    matches!(waiting, Waiting::Incomplete(_))
+/// Rest alone is nothing to tell: it ends by itself.
+fn is_rest(waiting: Waiting) -> bool {
+    matches!(
+        waiting,
+        Waiting::Changing | Waiting::Quiet(_) | Waiting::Sure | Waiting::WriterUnknown
+    )
 }
 
 /// Which program has it open for writing, as far as that is known and matters.

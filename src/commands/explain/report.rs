@@ -111,7 +111,8 @@ fn job_object(facts: &Facts<'_>, job: &Job, present: &Present) -> Value {
     let Some(story) = facts.known.stories.get(&job.id) else {
         return object;
     };
-    let mut more = neighbours(story);
+    let mut more = Map::new();
+    more.insert("neighbours".to_owned(), neighbours(story));
     more.insert(
         "metadata".to_owned(),
         json!(story.metadata.as_ref().map(|row| json!({
@@ -149,19 +150,17 @@ fn job_object(facts: &Facts<'_>, job: &Job, present: &Present) -> Value {
 }
 
 /// The other jobs that it has to do with.
-fn neighbours(story: &Story) -> Map<String, Value> {
-    let one = |other: &Option<Other>| json!(other.as_ref().map(other_object));
+fn neighbours(story: &Story) -> Value {
+    let one = |other: &Option<Other>| other.as_ref().map(other_object);
     let many = |others: &[Other]| others.iter().map(other_object).collect::<Vec<_>>();
-    [
-        ("original", one(&story.original)),
-        ("copies", json!(many(&story.copies))),
-        ("waits_for", one(&story.waits_for)),
-        ("replaces", one(&story.replaces)),
-        ("replaced_by", json!(many(&story.replaced_by))),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into_iter()
-    .collect()
+    json!({
+        "original": one(&story.original),
+        "copies": many(&story.copies),
+        "more_copies": story.more_copies,
+        "waits_for": one(&story.waits_for),
+        "replaces": one(&story.replaces),
+        "replaced_by": many(&story.replaced_by),
+    })
 }
 
 fn other_object(other: &Other) -> Value {

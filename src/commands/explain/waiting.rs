@@ -26,7 +26,8 @@ use crate::identity::Identity;
 use crate::queue;
 use crate::watch::census::{Census, Entry};
 
-use reason::{Kind, Row, Table};
+use reason::Table;
+pub(super) use reason::{Kind, Row};
 use tally::Tally;
 
 /// So many entries may be found ahead of those that are told.

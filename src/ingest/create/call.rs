@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use crate::disposition::Disposition;
 use crate::ingest::calls::{park, settle_call, until_stopped};
 use crate::ingest::choice::Choice;
+use crate::ingest::context::Context;
 use crate::ingest::fetch::{self, Order};
+use crate::ingest::metadata::{self, Gathered};
 use crate::ingest::persist::persist;
 use crate::ingest::worker::{Next, Task};
-use crate::ingest::{fate, metadata, pause};
+use crate::ingest::{fate, pause};
 use crate::platform::{self, Client, Created, Grant, Metadata, NewVideo};
 use crate::queue::outcome::{self, Report};
 use crate::queue::ticket::NewTicket;
-use crate::queue::{self, Error, Lease, Step, Ticket};
+use crate::queue::{self, Error, Job, Lease, Step, Ticket};
 use crate::upload::multipart::part_size;
 use crate::way::Way;
 use crate::{address, chain, clock, text};
@@ -31,7 +33,7 @@ pub(super) async fn create(
     }
     let ours = order.as_ref().and_then(|order| order.file.as_ref());
     let md5 = ours.map(|ours| ours.md5.clone());
-    let gathered = metadata::gather(context, &lease.job).await;
+    let gathered = told_with(context, &lease.job).await;
     let (digest, fault) = (gathered.digest, gathered.fault);
     let (begun, now) = (lease.clone(), clock::now());
     persist(context, move |db| {
@@ -70,6 +72,16 @@ pub(super) async fn create(
             Ok(Next::Finished)
         }
     }
+}
+
+/// What the video is told with; what cannot be told is said.
+async fn told_with(context: &Context, job: &Job) -> Gathered {
+    let place = (job.watch.as_str(), job.path.as_path());
+    let gathered = metadata::gather(context, place, job.identity.mtime_ns).await;
+    if let Some(fault) = &gathered.fault {
+        tracing::warn!(job.id = job.id.0, "{}: {fault}", text::path(&job.path));
+    }
+    gathered
 }
 
 /// Makes the call. A video that is refused with all that is told of it is made with its title alone,

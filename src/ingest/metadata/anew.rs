@@ -11,9 +11,11 @@ use super::super::dispatch::until;
 use super::super::fate::later;
 use super::super::pause;
 use super::super::persist::persist;
+use super::{Gathered, gather};
 use crate::disposition::Disposition;
+use crate::metadata::clean;
 use crate::metadata::sidecar::{self, Beside};
-use crate::platform::{self, Client, Update};
+use crate::platform::{self, Client, Metadata, Update};
 use crate::queue::accounts::Cause;
 use crate::queue::metadata::{self, Due};
 use crate::queue::{Error, retry};
@@ -67,7 +69,14 @@ async fn work_off(context: &Context, due: Vec<Due>) -> Result<(), Error> {
     };
     let (mut same, mut paused) = (Vec::new(), Vec::new());
     for (due, beside) in due.into_iter().zip(found) {
-        if beside.digest.is_none() || beside.digest == due.digest || beside.sidecar.is_empty() {
+        if due.untold {
+            if !paused.contains(&due.account) && first(context, &due).await? {
+                paused.push(due.account);
+            }
+        } else if beside.digest.is_none()
+            || beside.digest == due.digest
+            || beside.sidecar.is_empty()
+        {
             if let Some(fault) = &beside.fault {
                 tracing::warn!(job.id = due.job.0, "{}: {fault}", text::path(&due.path));
             }
@@ -104,8 +113,37 @@ async fn one(context: &Context, due: &Due, beside: Beside) -> Result<bool, Error
             );
             compared(context, due, (beside.digest, None)).await
         }
-        Err(error) => failed(context, due, (beside, &error)).await,
+        Err(error) => failed(context, due, (beside.digest, &error)).await,
     }
+}
+
+/// Tells all of a video whose bytes came without a call. The platform has called it by its file's name.
+async fn first(context: &Context, due: &Due) -> Result<bool, Error> {
+    let Gathered {
+        described,
+        digest,
+        fault,
+    } = gather(context, (&due.watch, &due.path), due.mtime_ns).await;
+    let stem = due.path.file_stem().unwrap_or_default().to_string_lossy();
+    let is_told = described.metadata == Metadata::NONE
+        && clean::line(&stem).is_some_and(|stem| stem == described.title);
+    let settings = context.now_settings();
+    let client = settings.client(&due.account).filter(|_| !is_told);
+    if let Some(client) = client {
+        let update = Update {
+            title: Some(&described.title),
+            metadata: &described.metadata,
+            ingest_id: &due.ingest_id,
+        };
+        let answer = match due.video_key.parse() {
+            Ok(key) => client.update(&key, update).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = answer {
+            return failed(context, due, (digest, &error)).await;
+        }
+    }
+    compared(context, due, (digest, fault)).await
 }
 
 async fn tell(client: &Client, due: &Due, beside: &Beside) -> Result<(), platform::Error> {
@@ -121,7 +159,7 @@ async fn tell(client: &Client, due: &Due, beside: &Beside) -> Result<(), platfor
 async fn failed(
     context: &Context,
     due: &Due,
-    (beside, error): (Beside, &platform::Error),
+    (digest, error): (Option<String>, &platform::Error),
 ) -> Result<bool, Error> {
     let (path, said) = (text::path(&due.path), address::hosts_only(&chain(error)));
     let id = due.job.0;
@@ -144,17 +182,17 @@ async fn failed(
                 "the video {} is not on the platform any more",
                 due.video_key
             );
-            return refused(context, due, (beside, why)).await;
+            return compared(context, due, (digest, Some(why))).await;
         }
         Disposition::Permanent => {
             let why = format!("the platform refused what the sidecar says: {said}");
             tracing::error!(job.id = id, "{path}: {why}");
-            return refused(context, due, (beside, why)).await;
+            return compared(context, due, (digest, Some(why))).await;
         }
         _ if too_long => {
             let why = format!("what the sidecar says could not be told; given up: {said}");
             tracing::error!(job.id = id, "{path}: {why}");
-            return refused(context, due, (beside, why)).await;
+            return compared(context, due, (digest, Some(why))).await;
         }
         Disposition::Transient { after } => after,
         Disposition::Ambiguous | Disposition::LinkExpired => None,
@@ -165,15 +203,7 @@ async fn failed(
     again(context, due, (&why, wait)).await
 }
 
-/// It is not tried again before the sidecar changes: this one counts as told.
-async fn refused(
-    context: &Context,
-    due: &Due,
-    (beside, why): (Beside, String),
-) -> Result<bool, Error> {
-    compared(context, due, (beside.digest, Some(why))).await
-}
-
+/// Nothing is tried again before the sidecar changes.
 async fn compared(
     context: &Context,
     due: &Due,

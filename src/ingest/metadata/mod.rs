@@ -19,7 +19,6 @@ use crate::config::{self, Watch};
 use crate::metadata::facts::Facts;
 use crate::metadata::sidecar::{self, Beside};
 use crate::metadata::{self, Described};
-use crate::queue::Job;
 use crate::{clock, text};
 
 /// All that a new video is told with.
@@ -32,29 +31,29 @@ pub(super) struct Gathered {
     pub(super) fault: Option<String>,
 }
 
-/// Gathers it for a job; a disk that does not answer costs the sidecar, not the video. The watch's
-/// rules of this moment hold, or those of a watch without rules where it is not configured any more.
-pub(super) async fn gather(context: &Context, job: &Job) -> Gathered {
+/// Gathers it for a job's file, last changed at `mtime_ns` since the epoch; a disk that does not
+/// answer costs the sidecar, not the video. The watch's rules of this moment hold, or those of a
+/// watch without rules where it is not configured any more.
+pub(super) async fn gather(
+    context: &Context,
+    (watch, path): (&str, &Path),
+    mtime_ns: i64,
+) -> Gathered {
     let settings = context.now_settings();
     let limit = settings.config.upload.stall_timeout;
-    let watch = settings.watch(&job.watch).cloned();
-    let (path, awaited) = (job.path.clone(), watch.clone());
+    let watch = settings.watch(watch).cloned();
+    let (video, awaited) = (path.to_path_buf(), watch.clone());
     let looking = tokio::task::spawn_blocking(move || {
         let rules = awaited.map(|watch| watch.metadata).unwrap_or_default();
-        (sidecar::beside(&path), missing(&rules, &path))
+        (sidecar::beside(&video), missing(&rules, &video))
     });
     let (beside, missing) = match tokio::time::timeout(limit, looking).await {
         Ok(Ok(found)) => found,
         Ok(Err(_)) | Err(_) => (silent(), None),
     };
-    let changed = Timestamp::from_nanosecond(i128::from(job.identity.mtime_ns));
+    let changed = Timestamp::from_nanosecond(i128::from(mtime_ns));
     let changed = changed.unwrap_or_else(|_| clock::now());
-    let gathered = put_together(watch.as_ref(), (&job.path, changed), beside, missing);
-    if let Some(fault) = &gathered.fault {
-        let path = text::path(&job.path);
-        tracing::warn!(job.id = job.id.0, "{path}: {fault}");
-    }
-    gathered
+    put_together(watch.as_ref(), (path, changed), beside, missing)
 }
 
 fn silent() -> Beside {

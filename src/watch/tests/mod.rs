@@ -1,5 +1,6 @@
 //! Tests of the whole watch on real folders.
 
+mod companions;
 mod evidence;
 mod files;
 mod folders;

@@ -82,6 +82,47 @@ fn what_it_waits_for_is_told_once_and_again_when_it_changes() {
 }
 
 #[test]
+fn a_changed_file_tells_what_it_waits_for_before_it_settles() {
+    let long = Times {
+        settle: Duration::from_mins(1),
+        ..TIMES
+    };
+    let mut settler = Settler::new("test".to_owned(), long);
+    let sighting = Sighting {
+        path: path(0),
+        identity: FILE,
+        by: SeenBy::Event,
+        ending: Ending::Unseen,
+    };
+    settler.see(sighting, Duration::ZERO);
+    let mut look = |identity: Identity| {
+        let due = settler.next_due().unwrap();
+        settler.tick(due, 9);
+        (
+            due,
+            settler.answer(&path(0), still(identity, Writer::None), due),
+        )
+    };
+    let changed = Identity {
+        ctime_ns: 2,
+        ..FILE
+    };
+    look(FILE);
+    let (at, finding) = look(changed);
+    assert_eq!(why(finding), Some(Waiting::Changing));
+    let (then, finding) = look(changed);
+    assert!(then < at + long.settle);
+    assert_eq!(why(finding), Some(Waiting::Quiet(Missing::Ending)));
+    let (end, finding) = look(changed);
+    assert_eq!(
+        end,
+        at + long.settle,
+        "not a moment longer than without the look between"
+    );
+    assert!(matches!(finding, Some(Finding::Settled(_))));
+}
+
+#[test]
 fn what_is_missing_under_another_root_is_held() {
     let (mut settler, _) = one(FILE, Writer::None);
     settler.begin_root();

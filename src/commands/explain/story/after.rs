@@ -26,21 +26,21 @@ fn metadata(row: &Told, present: &Present) -> Vec<Fact> {
                 0 | 1 => String::new(),
                 many => format!(" ({many} tries)"),
             };
-            let text = format!(
-                "its title, tags and the like could not be told{tries}: {}",
-                text::line(error)
-            );
+            let text = format!("not told to the platform{tries}: {}", text::line(error));
             told.push(Fact::new(at, "metadata", text));
         }
         None if row.is_told => {
-            let text = "the platform was told its title, tags and the like";
+            let text = "the platform was told its title and the like, as its sidecar says";
             told.push(Fact::new(at, "metadata", text));
         }
-        None => {}
+        None => {
+            let text = "the platform was told its title and the like; no sidecar says more";
+            told.push(Fact::new(at, "metadata", text));
+        }
     }
     if let Some(due) = row.due_at {
-        let text = "they are compared with what its sidecar and its watch say";
-        told.push(Fact::new(due, "metadata", text));
+        let text = "what its sidecar says is compared with what the platform was told";
+        told.push(Fact::new(due.max(present.now), "metadata", text));
     }
     told
 }
@@ -62,8 +62,8 @@ fn afterwards(row: &Afterwards, present: &Present) -> Vec<Fact> {
         let text = format!("it lies at {} now", text::path(place));
         told.push(Fact::new(at, "afterwards", text));
     }
-    if let Some(due) = row.due_at {
-        told.push(Fact::new(due, "afterwards", plan(&row.action)));
+    if let Some((due, plan)) = row.due_at.zip(plan(&row.action)) {
+        told.push(Fact::new(due.max(present.now), "afterwards", plan));
     }
     if let Some(note) = &row.note {
         let text = format!("its note: {}", text::path(note));
@@ -79,15 +79,17 @@ fn times(number: i64) -> String {
     }
 }
 
-/// What will happen to the file, by the word in the table.
-fn plan(action: &str) -> String {
-    let unchanged = ", if it is unchanged by then";
-    match action {
-        "keep" => "nothing happens to the file: it stays where it is".to_owned(),
-        "move" => format!("it is moved to the folder for what is up (after-upload){unchanged}"),
-        "trash" => format!("it is put into the trash (after-upload){unchanged}"),
-        "delete" => format!("it is deleted (after-upload){unchanged}"),
-        "failed-dir" => format!("it is moved to failed-dir{unchanged}"),
-        other => format!("{}{unchanged}", text::line(other)),
-    }
+/// What will happen to the file, by the word in the table; nothing, if nothing will.
+fn plan(action: &str) -> Option<String> {
+    let what = match action {
+        "none" | "keep" => return None,
+        "undecided" => return Some("it is decided what becomes of the file".to_owned()),
+        "move" => "it is moved to the folder for what is up (after-upload)".to_owned(),
+        "trash" => "it is put into the trash (after-upload)".to_owned(),
+        "delete" => "it is deleted (after-upload)".to_owned(),
+        "failed-dir" => "it is moved to failed-dir".to_owned(),
+        "back" => "it is moved back to where it lay".to_owned(),
+        other => text::line(other),
+    };
+    Some(format!("{what}, if it is unchanged by then"))
 }

@@ -46,7 +46,7 @@ fn what_the_platform_was_told_beside_the_bytes() {
         ("told", with(row)),
         ("a fault", with(fault)),
         ("compared again", with(due)),
-        ("nothing to tell", with(nothing)),
+        ("no sidecar", with(nothing)),
     ];
     insta::assert_snapshot!("metadata", cases(told));
 }
@@ -68,9 +68,19 @@ fn what_becomes_of_the_file() {
             ..Story::default()
         })
     };
-    let mut told: Vec<_> = ["keep", "move", "trash", "delete", "failed-dir", "another"]
-        .map(|action| (format!("{action}, planned"), with(row(action))))
-        .into();
+    let mut told: Vec<_> = [
+        "undecided",
+        "none",
+        "keep",
+        "move",
+        "trash",
+        "delete",
+        "failed-dir",
+        "back",
+        "another",
+    ]
+    .map(|action| (format!("{action}, planned"), with(row(action))))
+    .into();
     let moved = Afterwards {
         due_at: None,
         outcome: Some("moved".to_owned()),

@@ -129,7 +129,7 @@ fn what_holds_one_job_is_told() {
         .into();
     told.push(("gone", answer(&gone)));
     let superseded = changed(job(State::Cancelled, Step::Transfer), |job| {
-        job.superseded = true
+        job.superseded = true;
     });
     let mut superseded = with_job(superseded, Story::default());
     superseded.disk.thing = Thing::Nothing;

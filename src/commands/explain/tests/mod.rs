@@ -9,6 +9,7 @@ mod after;
 mod jobs;
 mod places;
 mod settling;
+mod waiting;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
