@@ -4,7 +4,8 @@ use std::io;
 
 use super::context::{Context, Screen};
 use super::error::CommandError;
-use super::show::json::{AttemptObject, JobInFull, JobObject};
+use super::show::afterwards;
+use super::show::json::{AfterwardsObject, AttemptObject, JobInFull, JobObject};
 use super::show::standing::{self, Around};
 use super::show::table::{self, Column};
 use super::show::text;
@@ -54,10 +55,12 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let told = metadata::of(&db, id)?;
     let not_told = told.and_then(|told| told.last_error);
     let progress = query::progress(&db)?.remove(&id);
+    let row = queue::afterwards::of(&db, id)?;
     if args.json {
         let object = JobInFull {
             job: JobObject::of(&job, progress.as_ref()),
             metadata_error: not_told.as_deref(),
+            afterwards: row.as_ref().map(AfterwardsObject::of),
             attempt_list: attempts.iter().map(AttemptObject::of).collect(),
         };
         context.screen.object(&object)?;
@@ -73,14 +76,19 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         daemon,
         original: job.duplicate_of.and_then(|id| originals.get(&id)),
     };
-    show(&job, around, (&attempts, not_told), &mut context.screen)?;
+    let fate = row.and_then(|row| afterwards::sentence(&row, &context.present));
+    let more = [
+        ("metadata", not_told.map(|fault| text::line(&fault))),
+        ("afterwards", fate),
+    ];
+    show(&job, around, (&attempts, more), &mut context.screen)?;
     Ok(Exit::Done)
 }
 
 fn show(
     job: &Job,
     around: Around<'_>,
-    (attempts, not_told): (&[Attempt], Option<String>),
+    (attempts, more): (&[Attempt], [(&'static str, Option<String>); 2]),
     screen: &mut Screen,
 ) -> io::Result<()> {
     let present = around.present;
@@ -93,8 +101,10 @@ fn show(
         screen.line(standing::pause(paused, present))?;
     }
     screen.line("")?;
-    let not_told = not_told.map(|fault| ("metadata", text::line(&fault)));
-    for (name, fact) in facts(job, around).into_iter().chain(not_told) {
+    let more = more
+        .into_iter()
+        .filter_map(|(name, fact)| Some((name, fact?)));
+    for (name, fact) in facts(job, around).into_iter().chain(more) {
         screen.line(format_args!("  {name:<13} {fact}"))?;
     }
     screen.line("")?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use account::{Account, Api};
-pub use afterwards::Afterwards;
+pub use afterwards::{AfterUpload, Afterwards};
 pub use confirm::Confirm;
 pub use database::Database;
 pub use ftp::{Ftp, Tls};

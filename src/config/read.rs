@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::account::{self, Account};
+use super::afterwards;
 use super::file;
 use super::folders;
 use super::problem::Problems;
@@ -103,6 +104,7 @@ fn read(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>), Pro
     }
     let drafts = watches.into_iter().map(Draft::read).collect::<Vec<_>>();
     folders::check_distinct(&drafts);
+    afterwards::check(&drafts);
     if let Some(message) = folders::check_database(&database.path, &drafts) {
         match &database_section {
             Some(section) => section.fault("path", message),

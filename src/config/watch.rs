@@ -146,7 +146,8 @@ pub(super) struct Draft<'a> {
     urls: Urls,
     metadata: Metadata,
     on_replace: OnReplace,
-    afterwards: Afterwards,
+    /// What becomes of its files, for faults that concern several watches.
+    pub(super) afterwards: Afterwards,
 }
 
 impl<'a> Draft<'a> {
@@ -328,7 +329,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, allow-private-urls, author, category, custom, description, done-marker, exclude, follow-links, include, incomplete-after, method, mode, name, name-pattern, path, poll-interval, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, path, poll-interval, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
             ),
             (
                 "settle = 10",

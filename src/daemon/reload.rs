@@ -46,6 +46,10 @@ pub(super) fn folders_differ(a: &Config, b: &Config) -> bool {
                 let patterns = (
                     watch.include.patterns.clone(),
                     watch.exclude.patterns.clone(),
+                    (
+                        watch.afterwards.move_to.clone(),
+                        watch.afterwards.failed_dir.clone(),
+                    ),
                 );
                 (
                     watch.name.clone(),

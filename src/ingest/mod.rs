@@ -10,6 +10,7 @@
 //! Whatever happens on the way is written to the job table before the next thing depends on it;
 //! killed on any line, the restart finds a job that knows what may have happened.
 
+mod afterwards;
 mod calls;
 mod choice;
 mod confirm;
@@ -65,5 +66,6 @@ pub fn loops(context: &Context, reports: mpsc::Receiver<Report>, flushes: Flushe
         ("metadata", Box::pin(metadata::run(context.clone()))),
         ("probe", Box::pin(probe::run(context.clone()))),
         ("pulse", Box::pin(pulse::run(context.clone()))),
+        ("afterwards", Box::pin(afterwards::run(context.clone()))),
     ]
 }

@@ -57,6 +57,8 @@ pub struct Facts {
     pub duration: Option<f64>,
     /// Size of the file, bytes.
     pub size: Option<i64>,
+    /// Whether its MD5 is that of what was sent.
+    pub is_same: bool,
 }
 
 /// All jobs of the account that wait for their video, the one that is due first in front.
@@ -178,7 +180,8 @@ pub fn mismatches(db: &Connection, job: JobId) -> Result<i64, Error> {
 
 fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
     db.prepare_cached(
-        "UPDATE jobs SET status = ?3, duration = coalesce(?4, duration), platform_size = coalesce(?5, platform_size)
+        "UPDATE jobs SET status = ?3, duration = coalesce(?4, duration), platform_size = coalesce(?5, platform_size),
+                verified = iif(?6, ingest_id, verified)
          WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
     )?
     .execute(params![
@@ -186,7 +189,8 @@ fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
         job.video_key,
         facts.status,
         facts.duration,
-        facts.size
+        facts.size,
+        facts.is_same
     ])?;
     Ok(())
 }

@@ -9,6 +9,7 @@
 //! It knows nothing of HTTP or of watching.
 
 pub mod accounts;
+pub mod afterwards;
 pub mod claim;
 pub mod confirm;
 pub mod copies;

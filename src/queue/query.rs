@@ -184,7 +184,8 @@ pub fn left(db: &Connection, now: Timestamp, started: Timestamp) -> Result<Left,
                 OR state = 'queued' AND (step = 'confirm' OR run_at <= ?1)
                    AND account NOT IN (SELECT account FROM paused_accounts WHERE trying = 0))
           + (SELECT count(*) FROM withdrawals WHERE finished_at IS NULL AND run_at <= ?1
-                AND account NOT IN (SELECT account FROM paused_accounts)),
+                AND account NOT IN (SELECT account FROM paused_accounts))
+          + (SELECT count(*) FROM afterwards WHERE due_at <= ?1),
             (SELECT count(*) FROM jobs WHERE state = 'queued'),
             (SELECT count(*) FROM jobs WHERE state = 'failed' AND finished_at >= ?2)",
     )?;

@@ -81,6 +81,8 @@ pub struct Afterwards {
     pub due_at: Option<Timestamp>,
     /// How many tries were in vain.
     pub attempts: i64,
+    /// Why it could not be done yet.
+    pub last_error: Option<String>,
     /// What became of the file, or why nothing.
     pub outcome: Option<String>,
     /// When that was.
@@ -190,13 +192,14 @@ fn afterwards(db: &Connection, job: JobId) -> Result<Option<Afterwards>, Error> 
     };
     Ok(db
         .prepare_cached(
-            "SELECT action, due_at, attempts, outcome, done_at, moved_to, note FROM afterwards WHERE job_id = ?1",
+            "SELECT action, due_at, attempts, last_error, outcome, done_at, moved_to, note FROM afterwards WHERE job_id = ?1",
         )?
         .query_row([job.0], |row| {
             Ok(Afterwards {
                 action: row.get("action")?,
                 due_at: optional_time(row, "due_at")?,
                 attempts: row.get("attempts")?,
+                last_error: row.get("last_error")?,
                 outcome: row.get("outcome")?,
                 done_at: optional_time(row, "done_at")?,
                 moved_to: path(row, "moved_to")?,

@@ -135,7 +135,9 @@ impl Census {
         }
         match select::verdict(&self.watch, &path) {
             Verdict::Ignored(Rule::Marker) => return Some(Entry::Beside(path)),
-            Verdict::Ignored(Rule::NotIncluded) if listing.is_beside(&self.watch, &name) => {
+            Verdict::Ignored(Rule::Companion | Rule::Note | Rule::NotIncluded)
+                if listing.is_beside(&self.watch, &name) =>
+            {
                 return Some(Entry::Beside(path));
             }
             Verdict::Ignored(rule) => return Some(Entry::Ignored(path, rule)),

@@ -40,6 +40,13 @@ pub enum Rule {
         /// The pattern, as written.
         pattern: String,
     },
+    /// It lies in a folder that this watch moves files to.
+    Aside {
+        /// The folder.
+        folder: String,
+        /// The key that names it.
+        key: &'static str,
+    },
     /// The name begins with a dot.
     Hidden,
     /// The name has the form `.name.XXXXXX`, which rsync gives to a file on its way.
@@ -50,6 +57,8 @@ pub enum Rule {
     Marker,
     /// It belongs to a video: its sidecar, or what `wait-for` names.
     Companion,
+    /// It is a note of ours about a video.
+    Note,
     /// The name is the one an editor or office program gives to its own files.
     Editor,
     /// An exclude pattern matches.
@@ -71,6 +80,9 @@ const PARTIAL: [&str; 6] = [
     ".filepart",
     ".download",
 ];
+
+/// What is put behind a video's name for the notes beside it: of a failure, and of the video's key.
+pub const NOTES: [&str; 2] = [".failed.txt", ".jw.json"];
 
 /// Folders of storage systems and copy tools that never hold a finished video; lower case.
 const SYSTEM: [&str; 7] = [
@@ -157,7 +169,20 @@ fn folder_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
             });
         }
     }
-    None
+    aside_rule(watch, relative)
+}
+
+/// Whether files of this watch are moved to the folder, or to one above it.
+fn aside_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
+    let mut folders = watch.afterwards.folders();
+    let (key, folder) = folders.find(|(_, folder)| {
+        let inside = folder.strip_prefix(&watch.path);
+        inside.is_ok_and(|inside| relative.starts_with(inside))
+    })?;
+    Some(Rule::Aside {
+        folder: folder.to_string_lossy().into_owned(),
+        key,
+    })
 }
 
 /// Whether a file of this name is a done-marker in this watch.
@@ -192,6 +217,9 @@ fn name_rule(name: &OsStr) -> Option<Rule> {
         } else {
             Rule::Hidden
         });
+    }
+    if NOTES.iter().any(|suffix| ends_with(bytes, suffix)) {
+        return Some(Rule::Note);
     }
     if let Some(suffix) = PARTIAL.iter().find(|suffix| ends_with(bytes, suffix)) {
         return Some(Rule::Partial(suffix));
@@ -267,6 +295,13 @@ impl fmt::Display for Rule {
             Self::Companion => f.write_str(
                 "it is a companion, which brings what the platform is told of a video, or is waited for",
             ),
+            Self::Note => f.write_str("it is a note that jw-ingest writes beside a video"),
+            Self::Aside { folder, key } => {
+                write!(
+                    f,
+                    "it is in {folder:?}, where this watch moves files to ({key})"
+                )
+            }
             Self::Editor => {
                 f.write_str("its name is the one a program gives to its lock or backup files")
             }
@@ -410,6 +445,26 @@ mod tests {
             verdict(&flat, Path::new("/vv/a.mp4")),
             Verdict::Ignored(Rule::Outside)
         );
+    }
+
+    #[test]
+    fn what_was_put_aside_and_the_notes_are_left_alone() {
+        let mut watch = watch(Path::new("/v"));
+        watch.include = globs(&["*"]);
+        watch.afterwards.move_to = Some("/v/up/done".into());
+        watch.afterwards.failed_dir = Some("/elsewhere".into());
+        let aside = Rule::Aside {
+            folder: "/v/up/done".to_owned(),
+            key: "move-to",
+        };
+        let rule_of = |path: &str| rule(&watch, &at(path));
+        assert_eq!(rule_of("up/done/x/a.mp4"), Some(aside.clone()));
+        assert_eq!(descend(&watch, &at("up/done")), Verdict::Ignored(aside));
+        assert_eq!(descend(&watch, &at("up")), Verdict::Taken);
+        assert_eq!(rule_of("up/done.mp4"), None);
+        assert_eq!(rule_of("a.mp4.failed.txt"), Some(Rule::Note));
+        assert_eq!(rule_of("a.mp4.jw.json"), Some(Rule::Note));
+        assert_eq!(rule_of("a.json"), None);
     }
 
     #[test]

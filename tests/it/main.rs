@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod afterwards;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod companions;

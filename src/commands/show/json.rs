@@ -3,7 +3,7 @@
 //! Names and meaning are those of the table's columns. The ticket (the upload link) is no part of
 //! it, and no type here could hold one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 
+use super::text;
 use crate::clock;
 use crate::queue::Job;
+use crate::queue::afterwards::Row;
 use crate::queue::query::{Attempt, Progress};
 
 /// A job as one JSON object.
@@ -87,8 +89,40 @@ pub struct JobInFull<'a> {
     pub job: JobObject<'a>,
     /// What the platform was not told of it beside its bytes, and why.
     pub metadata_error: Option<&'a str>,
+    /// What becomes of its file, or became; none where it stays as a matter of course.
+    pub afterwards: Option<AfterwardsObject>,
     /// Its tries, oldest first; `attempts` is the number of those that count.
     pub attempt_list: Vec<AttemptObject<'a>>,
+}
+
+/// What becomes of a job's file.
+#[derive(Debug, Serialize)]
+pub struct AfterwardsObject {
+    action: &'static str,
+    due_at: Option<String>,
+    attempts: i64,
+    last_error: Option<String>,
+    outcome: Option<String>,
+    done_at: Option<String>,
+    moved_to: Option<String>,
+    note: Option<String>,
+}
+
+impl AfterwardsObject {
+    /// The form of a row.
+    pub fn of(row: &Row) -> Self {
+        let path = |path: &Option<PathBuf>| path.as_deref().map(text::path);
+        Self {
+            action: row.action.word(),
+            due_at: time(row.due_at),
+            attempts: row.attempts,
+            last_error: row.last_error.clone(),
+            outcome: row.outcome.clone(),
+            done_at: time(row.done_at),
+            moved_to: path(&row.moved_to),
+            note: path(&row.note),
+        }
+    }
 }
 
 /// One try of one step.

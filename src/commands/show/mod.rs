@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads the world: what is shown is passed in, so that a test can say it.
 
+pub mod afterwards;
 pub mod json;
 pub mod standing;
 pub mod table;

@@ -56,6 +56,10 @@ pub(super) fn judge(
         status: video.status.word().to_owned(),
         duration: video.duration,
         size: video.size.and_then(|size| i64::try_from(size).ok()),
+        is_same: match (&job.md5, &video.md5) {
+            (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
+            (None, _) | (_, None) => false,
+        },
     };
     match video.status {
         Status::Failed => {

@@ -56,6 +56,14 @@ pub(super) async fn gather(
     put_together(watch.as_ref(), (path, changed), beside, missing)
 }
 
+/// What a file that is up is called; for the note beside it. Blocks on the disk.
+pub(super) fn title(watch: &Watch, path: &Path, mtime_ns: i64) -> String {
+    let changed = Timestamp::from_nanosecond(i128::from(mtime_ns));
+    let changed = changed.unwrap_or_else(|_| clock::now());
+    let gathered = put_together(Some(watch), (path, changed), sidecar::beside(path), None);
+    gathered.described.title
+}
+
 fn silent() -> Beside {
     Beside {
         fault: Some("its folder did not answer, so that no sidecar was looked for".to_owned()),

@@ -13,7 +13,7 @@ use crate::ingest::source::{Freshness, Problem, Source};
 use crate::ingest::trouble;
 use crate::ingest::worker::{Next, Task};
 use crate::queue::outcome::{self, Report};
-use crate::queue::{Error, Lease, ticket};
+use crate::queue::{Error, Lease, afterwards, ticket};
 use crate::upload::{self, Receipt};
 use crate::way::Way;
 use crate::{chain, clock, config, text};
@@ -40,6 +40,10 @@ pub(super) async fn accept(
         // Whether it is whole is looked at again when the job goes on: the last byte is noted.
         None => return park(task, lease).await,
         Some(Err(problem)) => return settle_trouble(task, lease, problem, sent).await,
+    }
+    if receipt.verified {
+        let held = lease.clone();
+        persist(&task.context, move |db| afterwards::verified(db, &held)).await?;
     }
     let report = Report {
         bytes_sent: sent,

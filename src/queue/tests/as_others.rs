@@ -166,6 +166,7 @@ impl Story {
             status: status.to_owned(),
             duration: Some(1.5),
             size: Some(7),
+            is_same: false,
         };
         match says {
             Look::Ready => assert_eq!(confirm::ready(&self.db, &look, &facts, now).unwrap(), still),

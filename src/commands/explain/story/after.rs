@@ -47,15 +47,17 @@ fn metadata(row: &Told, present: &Present) -> Vec<Fact> {
 
 fn afterwards(row: &Afterwards, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
+    if let Some(error) = &row.last_error {
+        let text = format!(
+            "{} (tried {} so far)",
+            text::line(error),
+            times(row.attempts)
+        );
+        told.push(Fact::new(present.now, "afterwards", text));
+    }
     if let Some(outcome) = &row.outcome {
         let at = row.done_at.unwrap_or(present.now);
-        let again = if row.due_at.is_some() {
-            format!(" (tried {} so far)", times(row.attempts))
-        } else {
-            String::new()
-        };
-        let text = format!("{}{again}", text::line(outcome));
-        told.push(Fact::new(at, "afterwards", text));
+        told.push(Fact::new(at, "afterwards", text::line(outcome)));
     }
     if let Some(place) = &row.moved_to {
         let at = row.done_at.unwrap_or(present.now);

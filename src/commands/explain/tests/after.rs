@@ -57,6 +57,7 @@ fn what_becomes_of_the_file() {
         action: action.to_owned(),
         due_at: Some(ago(-3600)),
         attempts: 0,
+        last_error: None,
         outcome: None,
         done_at: None,
         moved_to: None,

@@ -23,7 +23,12 @@ fn next(rule: Option<&Rule>) -> Option<Rule> {
         Some(Rule::Rsync) => Rule::Partial(".part"),
         Some(Rule::Partial(_)) => Rule::Marker,
         Some(Rule::Marker) => Rule::Companion,
-        Some(Rule::Companion) => Rule::Editor,
+        Some(Rule::Companion) => Rule::Note,
+        Some(Rule::Note) => Rule::Aside {
+            folder: "up".into(),
+            key: "move-to",
+        },
+        Some(Rule::Aside { .. }) => Rule::Editor,
         Some(Rule::Editor) => Rule::Excluded("*-draft.mp4".to_owned()),
         Some(Rule::Excluded(_)) => Rule::NotIncluded,
         Some(Rule::NotIncluded) => Rule::SymbolicLink(Refusal::Disabled),

@@ -1,0 +1,147 @@
+//! What lies beside a video and belongs to it: sidecar, done-marker, notes. It goes where the video
+//! goes, unless another video of that name is left there.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::files::{self, Trouble};
+use crate::config::Watch;
+use crate::queue::Job;
+use crate::text;
+use crate::watch::select::{self, NOTES, Verdict};
+
+/// A file beside a video, and where it goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Companion {
+    /// Where it is.
+    pub(super) from: PathBuf,
+    /// Where it goes.
+    pub(super) to: PathBuf,
+    /// Names what is hidden meanwhile.
+    pub(super) mark: String,
+}
+
+/// What stayed behind, and why.
+#[derive(Debug, Default)]
+pub(super) struct Left(Vec<String>);
+
+impl Left {
+    /// As the end of a sentence.
+    pub(super) fn words(&self) -> String {
+        let words = self.0.iter().map(|left| format!("; {left}"));
+        words.collect()
+    }
+}
+
+/// Endings of sidecars.
+const SIDECARS: [&str; 2] = ["json", "toml"];
+
+/// Moves the companions of a job's file to where that lies now; answers where the note of its
+/// failure lies then.
+pub(super) fn carry(
+    watch: &Watch,
+    (job, to): (&Job, &Path),
+    go: impl Fn(&Companion) -> Option<Result<PathBuf, Trouble>>,
+) -> (Left, Option<PathBuf>) {
+    let (mut left, mut note) = (Left::default(), None);
+    for mut companion in all(watch, &job.path, to, &job.ingest_id) {
+        companion.from = files::place(&companion.from, &companion.mark);
+        match go(&companion) {
+            None | Some(Err(Trouble::Stopped)) => {}
+            Some(Ok(there)) => {
+                if companion.to == beside(to, NOTES[0]) {
+                    note = Some(there);
+                }
+            }
+            Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => {
+                let name = text::path(&companion.from);
+                left.0.push(format!("{name} stayed: {why}"));
+            }
+        }
+    }
+    (left, note)
+}
+
+/// Deletes the companions of a file that was deleted; the note with the video's key is all that
+/// stays.
+pub(super) fn delete(watch: &Watch, video: &Path) -> Left {
+    let mut left = Left::default();
+    // That of a failure has gone by now.
+    let notes = NOTES.map(|suffix| beside(video, suffix));
+    for companion in all(watch, video, video, "") {
+        let is_file = fs::symlink_metadata(&companion.from).is_ok_and(|meta| meta.is_file());
+        if !is_file || notes.contains(&companion.from) {
+            continue;
+        }
+        if let Err(error) = fs::remove_file(&companion.from) {
+            let name = text::path(&companion.from);
+            left.0.push(format!("{name} stayed: {error}"));
+        }
+    }
+    left
+}
+
+/// All that may lie beside a video.
+fn all(watch: &Watch, video: &Path, to: &Path, mark: &str) -> Vec<Companion> {
+    let mut pairs = Vec::new();
+    for suffix in NOTES {
+        pairs.push((beside(video, suffix), beside(to, suffix)));
+    }
+    let is_alone = !has_namesake(watch, video);
+    if is_alone {
+        for extension in SIDECARS {
+            pairs.push((
+                video.with_extension(extension),
+                to.with_extension(extension),
+            ));
+        }
+    }
+    if let Some(marker) = &watch.watching.done_marker
+        && let (Some(from), Some(to)) = (marker.of(video), marker.of(to))
+    {
+        // One that repeats the whole name is shared with nobody.
+        let of_namesake = marker.of(&video.with_extension("jw-other"));
+        if is_alone || of_namesake.as_ref() != Some(&from) {
+            pairs.push((from, to));
+        }
+    }
+    let numbered = pairs.into_iter().enumerate();
+    let mut all: Vec<_> = numbered
+        .map(|(number, (from, to))| Companion {
+            from,
+            to,
+            mark: format!("{mark}-{number}"),
+        })
+        .collect();
+    all.retain(|companion| companion.from != video);
+    all
+}
+
+/// Whether another video in the folder has the same name but for its ending.
+fn has_namesake(watch: &Watch, video: &Path) -> bool {
+    let (Some(folder), Some(stem)) = (video.parent(), video.file_stem()) else {
+        return false;
+    };
+    let Ok(entries) = fs::read_dir(folder) else {
+        // Nobody can tell: what is shared must stay.
+        return true;
+    };
+    let mut names = entries.flatten().map(|entry| entry.file_name());
+    names.any(|name| {
+        Some(name.as_os_str()) != video.file_name()
+            && Path::new(&name).file_stem() == Some(stem)
+            && is_video(watch, &name)
+    })
+}
+
+fn is_video(watch: &Watch, name: &OsStr) -> bool {
+    select::verdict(watch, &watch.path.join(name)) == Verdict::Taken
+}
+
+/// A name beside a video: all of its own, and more.
+pub(super) fn beside(video: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(video.file_name().unwrap_or_default());
+    name.push(suffix);
+    video.with_file_name(name)
+}

@@ -1,0 +1,238 @@
+//! What becomes of files whose jobs have ended: moved, put into the trash, deleted, or left; and
+//! the notes beside them.
+//!
+//! `plan` decides, `act` looks at the file once more and does it, `files` moves without losing
+//! anything, `companions` are what goes along. One file at a time: a copy to another disk takes what
+//! it takes, and nothing waits for it but other files of this loop.
+
+mod act;
+mod carry_out;
+mod companions;
+mod files;
+mod names;
+mod noted;
+mod notes;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_blocking;
+
+use self::carry_out::act;
+use self::plan::Plan;
+use super::context::Context;
+use super::fate::later;
+use super::metadata;
+use super::persist::persist;
+use crate::config::Watch;
+use crate::queue::afterwards::{self, Action, Case};
+use crate::queue::{Error, JobId, State};
+use crate::{clock, text};
+
+/// How often the table is looked at: a job that ends rings no bell here.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How often the notes are looked at that somebody may have deleted.
+const NOTES: Duration = Duration::from_secs(5);
+
+/// Rows that are seen to at a time.
+const AT_ONCE: u32 = 200;
+
+/// Where a job waits for the one that it is a copy of.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Folders that notes cannot be written to, and that were complained of.
+type Mute = HashSet<PathBuf>;
+
+/// Runs until the daemon stops.
+pub(super) async fn run(context: Context) -> Result<(), Error> {
+    let mut mute = Mute::new();
+    let mut looked: Option<Instant> = None;
+    while !context.stop.is_cancelled() {
+        let outcome = round(&context, &mut mute, &mut looked).await;
+        match outcome {
+            Err(_) if context.stop.is_cancelled() => return Ok(()),
+            Err(error) if error.is_passing() => {
+                tracing::debug!(error = %crate::chain(&error), "files are seen to a little later");
+            }
+            outcome => outcome?,
+        }
+        tokio::select! {
+            () = context.stop.cancelled() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn round(
+    context: &Context,
+    mute: &mut Mute,
+    looked: &mut Option<Instant>,
+) -> Result<(), Error> {
+    if looked.is_none_or(|at| at.elapsed() >= NOTES) {
+        *looked = Some(Instant::now());
+        noted::look(context, mute).await?;
+    }
+    loop {
+        let now = clock::now();
+        let cases = context
+            .queue
+            .jot(move |db| afterwards::due(db, now, AT_ONCE))
+            .await?;
+        let full = u32::try_from(cases.len()).is_ok_and(|count| count == AT_ONCE);
+        let rest = forget(context, cases).await?;
+        for case in rest {
+            if context.stop.is_cancelled() {
+                return Ok(());
+            }
+            one(context, case, mute).await?;
+        }
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+/// Lets go of those for which nothing is to be done: all in one transaction, as there may be
+/// thousands. Answers the others.
+async fn forget(context: &Context, cases: Vec<Case>) -> Result<Vec<Case>, Error> {
+    let settings = context.now_settings();
+    let is_idle = |case: &Case| {
+        let watch = settings.watch(&case.job.watch);
+        let row = &case.row;
+        let notes = watch.is_some_and(|watch| watch.afterwards.notes) && has_note(case);
+        row.action == Action::Undecided
+            && (&row.note, &row.going_to, &row.moved_to, &row.came_from)
+                == (&None, &None, &None, &None)
+            && !notes
+            && plan::plan(case, watch) == Plan::Do(Action::None)
+    };
+    let (idle, rest): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(is_idle);
+    if !idle.is_empty() {
+        let ids: Vec<JobId> = idle.iter().map(|case| case.job.id).collect();
+        context
+            .queue
+            .jot(move |db| afterwards::forget(db, &ids))
+            .await?;
+    }
+    Ok(rest)
+}
+
+/// Whether a job of this kind has a note, where notes are wanted.
+fn has_note(case: &Case) -> bool {
+    match case.job.state {
+        State::Failed => plan::is_tried_again(&case.job),
+        State::Done | State::Duplicate => plan::is_ready(&case.original),
+        State::Queued | State::Running | State::Cancelled => false,
+    }
+}
+
+async fn one(context: &Context, case: Case, mute: &mut Mute) -> Result<(), Error> {
+    let settings = context.now_settings();
+    let watch = settings.watch(&case.job.watch);
+    let plan = plan::plan(&case, watch);
+    let under_way = case.row.going_to.is_some() && case.row.action != Action::Undecided;
+    match (plan, watch) {
+        // What may be half done comes to its end first.
+        (_, Some(watch)) if under_way => act(context, (&case, watch), case.row.action).await,
+        (Plan::Do(action), Some(watch)) if action == case.row.action && action != Action::None => {
+            act(context, (&case, watch), action).await
+        }
+        _ => decide(context, (&case, watch), plan, mute).await,
+    }
+}
+
+/// Writes the notes, and down what is to be done.
+async fn decide(
+    context: &Context,
+    (case, watch): (&Case, Option<&Watch>),
+    plan: Plan,
+    mute: &mut Mute,
+) -> Result<(), Error> {
+    let now = clock::now();
+    let id = case.job.id;
+    let case = case.clone();
+    let Some(watch) = watch else {
+        let why = "kept: its watch is not configured any more";
+        return persist(context, move |db| {
+            afterwards::done(db, id, (why, None), now)
+        })
+        .await;
+    };
+    if plan == Plan::Wait {
+        let run_at = later(now, PATIENCE);
+        let why = "the job that it is a copy of is not done";
+        return persist(context, move |db| afterwards::later(db, id, why, run_at)).await;
+    }
+    let note = write_notes(&case, watch, mute).await;
+    let ended = case.job.finished_at.unwrap_or(now);
+    let due = later(ended, watch.afterwards.grace).max(now);
+    let (action, due_at, kept) = match plan {
+        Plan::Do(Action::None) | Plan::Wait => (Action::None, None, None),
+        Plan::Do(action) => (action, Some(due), None),
+        Plan::Keep(why) => (Action::Keep, None, Some(format!("kept: {why}"))),
+    };
+    persist(context, move |db| {
+        if afterwards::plan(db, &case, (action, due_at), note.as_deref())?
+            && let Some(kept) = &kept
+        {
+            afterwards::done(db, id, (kept, None), now)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Brings the notes beside a file in line with its job; answers the note of its failure.
+async fn write_notes(case: &Case, watch: &Watch, mute: &mut Mute) -> Option<PathBuf> {
+    let wanted = watch.afterwards.notes && has_note(case);
+    let (owned, rules) = (case.clone(), watch.clone());
+    let writing = spawn_blocking(move || {
+        let case = owned;
+        if case.job.state == State::Failed {
+            return if wanted {
+                notes::write_failure(&case.job).map(Some)
+            } else {
+                Ok(case.row.note)
+            };
+        }
+        let beside = notes::of_failure(&case.job.path);
+        for note in case.row.note.iter().chain([&beside]) {
+            notes::remove(note);
+        }
+        if wanted {
+            notes::write_key(
+                &case,
+                &metadata::title(&rules, &case.job.path, case.job.identity.mtime_ns),
+            )?;
+        }
+        Ok(None)
+    });
+    match writing.await {
+        Ok(Ok(note)) => note,
+        Ok(Err(error)) => {
+            complain(&case.job.path, &error, mute);
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "a note could not be written");
+            None
+        }
+    }
+}
+
+/// One line a folder, not one a note.
+fn complain(video: &Path, error: &std::io::Error, mute: &mut Mute) {
+    let folder = video.parent().unwrap_or(video).to_path_buf();
+    let shown = text::path(&folder);
+    if mute.insert(folder) {
+        tracing::warn!(
+            "no note can be written in {shown}: {error}; until the next start this is not said again"
+        );
+    }
+}

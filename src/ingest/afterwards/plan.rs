@@ -1,0 +1,71 @@
+//! What is to be done with the file of a job that has ended: pure.
+
+use std::path::Path;
+
+use crate::config::{AfterUpload, Watch};
+use crate::queue::afterwards::{Action, Case};
+use crate::queue::{Job, State};
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// This.
+    Do(Action),
+    /// Nothing, for this reason.
+    Keep(&'static str),
+    /// The job that this one is a copy of is not done.
+    Wait,
+}
+
+/// Decides by the job and by what its watch says now.
+pub(super) fn plan(case: &Case, watch: Option<&Watch>) -> Plan {
+    let (job, Some(watch)) = (&case.job, watch) else {
+        return Plan::Do(Action::None);
+    };
+    let is_inside = job.path.starts_with(&watch.path);
+    let was_moved = case.row.came_from.is_some();
+    match job.state {
+        State::Failed if !is_tried_again(job) => Plan::Do(Action::None),
+        State::Failed => match &watch.afterwards.failed_dir {
+            Some(_) if is_inside && !was_moved => Plan::Do(Action::FailedDir),
+            Some(_) | None => Plan::Do(Action::None),
+        },
+        State::Done | State::Duplicate if case.original.state != State::Done => Plan::Wait,
+        State::Done | State::Duplicate => {
+            let action = match watch.afterwards.after_upload {
+                AfterUpload::Keep if was_moved => Action::Back,
+                AfterUpload::Keep => return Plan::Do(Action::None),
+                AfterUpload::Move => Action::Move,
+                AfterUpload::Trash => Action::Trash,
+                AfterUpload::Delete => Action::Delete,
+            };
+            if !is_inside && !was_moved {
+                Plan::Keep("it lies outside of the watch folder")
+            } else if !is_ready(&case.original) {
+                Plan::Keep(
+                    "its video was not found on the platform, so nobody knows that it is ready",
+                )
+            } else {
+                Plan::Do(action)
+            }
+        }
+        State::Queued | State::Running | State::Cancelled => Plan::Do(Action::None),
+    }
+}
+
+/// Whether a failed job speaks for its file, and waits for nobody's decision.
+pub(super) fn is_tried_again(job: &Job) -> bool {
+    !job.superseded && !job.held
+}
+
+/// Whether the platform said that its video is ready.
+pub(super) fn is_ready(job: &Job) -> bool {
+    job.video_key.is_some() && job.status.as_deref() == Some("ready")
+}
+
+/// The path of the file below its watch folder, or that which it had before it failed.
+pub(super) fn below<'a>(case: &'a Case, watch: &Watch) -> &'a Path {
+    let path = case.row.came_from.as_ref().unwrap_or(&case.job.path);
+    path.strip_prefix(&watch.path)
+        .unwrap_or_else(|_| Path::new(path.file_name().unwrap_or_default()))
+}

@@ -1,0 +1,190 @@
+//! Tests of moving files: nothing is taken over, nothing is lost, and a kill leaves what can be
+//! gone on from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::files::{Errand, Trouble, hidden, place};
+use crate::identity::Identity;
+
+struct Place {
+    dir: TempDir,
+    shm: Option<TempDir>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            dir: tempfile::tempdir().unwrap(),
+            shm: tempfile::tempdir_in("/dev/shm").ok(),
+        };
+        fs::create_dir(place.at("drop")).unwrap();
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.at(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A folder on another filesystem, where there is one.
+    fn elsewhere(&self) -> Option<PathBuf> {
+        use std::os::unix::fs::MetadataExt;
+        let shm = self.shm.as_ref()?.path();
+        let dev = |path: &Path| fs::metadata(path).unwrap().dev();
+        if dev(shm) == dev(self.dir.path()) {
+            eprintln!("LEFT OUT: there is no second filesystem");
+            return None;
+        }
+        Some(shm.to_path_buf())
+    }
+}
+
+fn go(from: &Path, to: &Path, before: &dyn Fn(&Path)) -> Result<PathBuf, Trouble> {
+    errand(from, before, |errand| errand.go(to))
+}
+
+fn errand<T>(from: &Path, before: &dyn Fn(&Path), act: impl FnOnce(&Errand<'_>) -> T) -> T {
+    let at = place(from, "7");
+    let identity = Identity::of(&fs::symlink_metadata(&at).unwrap());
+    act(&Errand {
+        from: &at,
+        identity,
+        mark: "7",
+        md5: None,
+        stopped: &|| false,
+        before: &|path| {
+            before(path);
+            Ok(())
+        },
+    })
+}
+
+fn content(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_taken_name_is_never_taken_over() {
+    let place = Place::new();
+    let mut targets = vec![place.at("up")];
+    targets.extend(place.elsewhere());
+    for base in targets {
+        let to = base.join("deep/a.mp4");
+        for (number, (text, expected)) in [
+            ("one", "a.mp4"),
+            ("two", "a (2).mp4"),
+            ("three", "a (3).mp4"),
+            ("one", "a.mp4"),
+            ("two", "a (2).mp4"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let from = place.file("drop/a.mp4", text);
+            let there = go(&from, &to, &|_| {}).unwrap();
+            assert_eq!(there, to.with_file_name(expected), "{number}");
+            assert_eq!(content(&there), text);
+            assert!(!from.exists());
+        }
+        let left = names(&base.join("deep"));
+        assert_eq!(left, ["a (2).mp4", "a (3).mp4", "a.mp4"]);
+        assert!(names(&place.at("drop")).is_empty());
+    }
+}
+
+#[test]
+fn a_copy_keeps_its_times_and_rights() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let Some(base) = place.elsewhere() else {
+        return;
+    };
+    let from = place.file("drop/a.mp4", "one");
+    fs::set_permissions(&from, fs::Permissions::from_mode(0o640)).unwrap();
+    let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    fs::File::open(&from).unwrap().set_modified(then).unwrap();
+    let to = go(&from, &base.join("a.mp4"), &|_| {}).unwrap();
+    let meta = fs::metadata(&to).unwrap();
+    assert_eq!(meta.modified().unwrap(), then);
+    assert_eq!(meta.permissions().mode() & 0o777, 0o640);
+    assert_eq!(names(&base), ["a.mp4"]);
+}
+
+#[test]
+fn another_file_that_takes_the_name_in_the_last_moment_stays() {
+    let place = Place::new();
+    let mut targets = vec![place.at("up")];
+    targets.extend(place.elsewhere());
+    for base in targets {
+        let from = place.file("drop/a.mp4", "one");
+        let swap = |_: &Path| {
+            fs::write(place.at("new"), "another").unwrap();
+            fs::rename(place.at("new"), place.at("drop/a.mp4")).unwrap();
+        };
+        let outcome = go(&from, &base.join("a.mp4"), &swap);
+        assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+        assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+        assert_eq!(content(&from), "another");
+        assert!(names(&base).is_empty(), "{:?}", names(&base));
+    }
+    let from = place.file("drop/a.mp4", "one");
+    let outcome = errand(&from, &|_| {}, |errand| {
+        fs::write(place.at("new"), "another").unwrap();
+        fs::rename(place.at("new"), &from).unwrap();
+        errand.take_away()
+    });
+    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+    assert_eq!(content(&from), "another");
+}
+
+#[test]
+fn what_a_kill_left_is_gone_on_from() {
+    let place = Place::new();
+    let mut targets = vec![place.at("up")];
+    targets.extend(place.elsewhere());
+    for base in targets {
+        fs::create_dir_all(&base).unwrap();
+        let (from, to) = (place.at("drop/a.mp4"), base.join("a.mp4"));
+        // Half a copy.
+        place.file("drop/a.mp4", "one");
+        fs::write(hidden(&to, "7", "part"), "o").unwrap();
+        go(&from, &to, &|_| {}).unwrap();
+        assert_eq!(content(&to), "one");
+        // A whole copy, and the original under either name.
+        for name in [from.clone(), hidden(&from, "7", "going")] {
+            fs::write(&name, "one").unwrap();
+            assert_eq!(go(&from, &to, &|_| {}).unwrap(), to);
+            assert!(!name.exists() && !from.exists());
+        }
+        drop(fs::remove_file(hidden(&to, "7", "part")));
+        assert_eq!(names(&base), ["a.mp4"]);
+        assert_eq!(content(&to), "one");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_leaves_the_file() {
+    let place = Place::new();
+    let from = place.file("drop/a.mp4", "one");
+    place.file("up", "a file");
+    let outcome = go(&from, &place.at("up/a.mp4"), &|_| {});
+    assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
+    assert_eq!(content(&from), "one");
+}

@@ -1,0 +1,227 @@
+//! What becomes of a job's file once the job has ended: planned, under way, done.
+//!
+//! The row is made by a trigger in the transaction that ends the job, so that no end can be missed.
+//! Before a file gets another name, that name is written down ([`going`]): killed on any line, the
+//! next start knows where to look for it.
+
+mod verbs;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+
+use super::error::Error;
+use super::job::{Job, JobId, State};
+use super::operator;
+use super::sql::{At, StoredPath, optional_time};
+
+pub use verbs::{did_not_go, done, forget, going, later, note, placed, plan, put_back, verified};
+
+/// What is to be done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The job has ended; nobody has looked yet what is to be done.
+    Undecided,
+    /// Nothing.
+    None,
+    /// It stays where it is.
+    Keep,
+    /// To `move-to`.
+    Move,
+    /// To the watch folder's `.trash`.
+    Trash,
+    /// It is deleted.
+    Delete,
+    /// To `failed-dir`.
+    FailedDir,
+    /// From `failed-dir` to where it lay before.
+    Back,
+}
+
+impl Action {
+    const ALL: [Self; 8] = [
+        Self::Undecided,
+        Self::None,
+        Self::Keep,
+        Self::Move,
+        Self::Trash,
+        Self::Delete,
+        Self::FailedDir,
+        Self::Back,
+    ];
+
+    /// The word in the column.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::None => "none",
+            Self::Keep => "keep",
+            Self::Move => "move",
+            Self::Trash => "trash",
+            Self::Delete => "delete",
+            Self::FailedDir => "failed-dir",
+            Self::Back => "back",
+        }
+    }
+}
+
+/// How well it is known that the platform has the bytes of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// Nothing could be compared.
+    None,
+    /// The platform tells the same size.
+    Size,
+    /// The MD5 was compared, by the upload server or with what the platform tells.
+    Checksum,
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What is to be done.
+    pub action: Action,
+    /// When; not any more, where it is done.
+    pub due_at: Option<Timestamp>,
+    /// How often it was tried in vain.
+    pub attempts: i64,
+    /// Why it could not be done yet.
+    pub last_error: Option<String>,
+    /// What became of the file.
+    pub outcome: Option<String>,
+    /// When that was.
+    pub done_at: Option<Timestamp>,
+    /// The name that it was about to get.
+    pub going_to: Option<PathBuf>,
+    /// Where it lies now, if it was moved.
+    pub moved_to: Option<PathBuf>,
+    /// Where it lay before it was moved for its failure.
+    pub came_from: Option<PathBuf>,
+    /// The note of its failure, while it is there.
+    pub note: Option<PathBuf>,
+}
+
+/// A job that has ended, and its row.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The job.
+    pub job: Job,
+    /// Its row.
+    pub row: Row,
+    /// The job whose video has the content: itself, or the one that it is a copy of.
+    pub original: Job,
+    /// What is known of that video's bytes.
+    pub proof: Proof,
+}
+
+const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, moved_to, \
+                       came_from, note";
+
+/// The row of a job; none where nothing is to be done, or was done.
+pub fn of(db: &Connection, id: JobId) -> Result<Option<Row>, Error> {
+    db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM afterwards WHERE job_id = ?1"
+    ))?
+    .query_row([id.0], |row| Ok(read(row)))
+    .optional()?
+    .transpose()
+    .map(|found| found.map(|(_, row)| row))
+}
+
+/// What is due, longest first.
+pub fn due(db: &Connection, now: Timestamp, most: u32) -> Result<Vec<Case>, Error> {
+    cases(
+        db,
+        &format!(
+            "SELECT {COLUMNS} FROM afterwards WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2"
+        ),
+        params![At(now), most],
+    )
+}
+
+/// When the next is due.
+pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
+    let at: Option<At> = db
+        .prepare_cached("SELECT min(due_at) FROM afterwards WHERE due_at IS NOT NULL")?
+        .query_row([], |row| row.get(0))?;
+    Ok(at.map(|at| at.0))
+}
+
+/// Failed jobs with a note, or whose file was moved for its failure: a person may act on either.
+pub fn noted(db: &Connection) -> Result<Vec<Case>, Error> {
+    let mut cases = cases(
+        db,
+        &format!(
+            "SELECT {COLUMNS} FROM afterwards WHERE note IS NOT NULL OR came_from IS NOT NULL ORDER BY job_id"
+        ),
+        [],
+    )?;
+    cases.retain(|case| case.job.state == State::Failed && case.row.going_to.is_none());
+    Ok(cases)
+}
+
+fn cases(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Case>, Error> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(values, |row| Ok(read(row)))?;
+    let rows = rows
+        .map(|row| row?)
+        .collect::<Result<Vec<(JobId, Row)>, Error>>()?;
+    let mut cases = Vec::new();
+    for (id, row) in rows {
+        let Some(job) = operator::by_id(db, id)? else {
+            continue;
+        };
+        let original = match job.duplicate_of {
+            Some(first) => operator::by_id(db, JobId(first))?.unwrap_or_else(|| job.clone()),
+            None => job.clone(),
+        };
+        let proof = proof(db, &original)?;
+        cases.push(Case {
+            job,
+            row,
+            original,
+            proof,
+        });
+    }
+    Ok(cases)
+}
+
+fn read(row: &SqlRow<'_>) -> Result<(JobId, Row), Error> {
+    let id: i64 = row.get("job_id")?;
+    let word: String = row.get("action")?;
+    let path = |column: &str| -> rusqlite::Result<Option<PathBuf>> {
+        Ok(row.get::<_, Option<StoredPath>>(column)?.map(|path| path.0))
+    };
+    let action = Action::ALL.into_iter().find(|known| known.word() == word);
+    let read = Row {
+        action: action.ok_or(Error::Row {
+            job: id,
+            column: "action",
+            value: word,
+        })?,
+        due_at: optional_time(row, "due_at")?,
+        attempts: row.get("attempts")?,
+        last_error: row.get("last_error")?,
+        outcome: row.get("outcome")?,
+        done_at: optional_time(row, "done_at")?,
+        going_to: path("going_to")?,
+        moved_to: path("moved_to")?,
+        came_from: path("came_from")?,
+        note: path("note")?,
+    };
+    Ok((JobId(id), read))
+}
+
+fn proof(db: &Connection, job: &Job) -> Result<Proof, Error> {
+    let verified: Option<String> = db
+        .prepare_cached("SELECT verified FROM jobs WHERE id = ?1")?
+        .query_row([job.id.0], |row| row.get(0))?;
+    Ok(if verified.as_ref() == Some(&job.ingest_id) {
+        Proof::Checksum
+    } else if job.platform_size == Some(job.identity.size) {
+        Proof::Size
+    } else {
+        Proof::None
+    })
+}
