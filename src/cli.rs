@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::context::{Context, remark};
 use crate::commands::error::CommandError;
-use crate::commands::{add, call, cancel, check, explain, job, jobs, retry, run};
+use crate::commands::{add, bump, call, cancel, check, explain, job, jobs, retry, run};
 #[cfg(feature = "sandbox")]
 use crate::commands::{demo, sandbox};
 use crate::config::DEFAULT_FILE;
@@ -61,6 +61,8 @@ enum Command {
     Retry(retry::Args),
     /// Takes jobs out of the queue
     Cancel(cancel::Args),
+    /// Takes waiting jobs to the front of the queue
+    Bump(bump::Args),
     /// Shows the whole line on this machine, without an account
     #[cfg(feature = "sandbox")]
     Demo(demo::Args),
@@ -127,6 +129,7 @@ impl Cli {
             Command::Job(args) => job::run(args, &mut context),
             Command::Retry(args) => retry::run(args, &mut context),
             Command::Cancel(args) => cancel::run(args, &mut context),
+            Command::Bump(args) => bump::run(args, &mut context),
             Command::Run(args) => run::run(args, &context),
             #[cfg(feature = "sandbox")]
             Command::Demo(args) => demo::run(args, &mut context),

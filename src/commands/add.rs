@@ -147,6 +147,7 @@ fn candidate(
         account: watch.account.clone(),
         path,
         identity,
+        priority: watch.priority,
     };
     Ok(Candidate { job, remarks })
 }

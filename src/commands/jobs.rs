@@ -18,8 +18,8 @@ use crate::config::{self, Outline};
 use crate::exit::Exit;
 use crate::queue::accounts::{self, Paused};
 use crate::queue::query::{self, Filter, Progress};
-use crate::queue::settling;
 use crate::queue::{self, Job, JobId, State};
+use crate::queue::{claim, settling};
 
 /// How many jobs a person sees without asking for more.
 const DEFAULT_LIMIT: u32 = 50;
@@ -29,6 +29,7 @@ const HELP: &str = "\
 STEP is what comes next, or what failed: create (the video on the platform), upload (its bytes),
 waiting for ready (the platform works on it). In JSON they are the database's own words: create,
 transfer, confirm.
+WHEN says of a waiting job that is due how many go first: due, 12 ahead.
 
 Examples:
   jw-ingest jobs
@@ -133,6 +134,7 @@ fn list_as_table(
         jobs.remove(0);
     }
     let view = View {
+        ahead: ahead(db, &jobs, &context.present)?,
         originals: query::originals(db, &jobs)?,
         progress: query::progress(db)?,
         paused: accounts::paused(db)?,
@@ -169,6 +171,20 @@ fn list_as_table(
         ));
     }
     Ok(Exit::Done)
+}
+
+/// How many jobs go before each of those that are due, where one of them is shown.
+fn ahead(
+    db: &Connection,
+    shown: &[Job],
+    present: &Present,
+) -> Result<HashMap<JobId, usize>, CommandError> {
+    let waits = |job: &Job| job.state == State::Queued && job.run_at <= present.now;
+    if !shown.iter().any(waits) {
+        return Ok(HashMap::new());
+    }
+    let line = claim::line(db, present.now)?.into_iter();
+    Ok(line.enumerate().map(|(ahead, id)| (id, ahead)).collect())
 }
 
 /// What stands above the table: paused accounts, a daemon that does not run, files that settle.
@@ -269,6 +285,7 @@ type Row = [String; COLUMNS.len()];
 
 /// What the rows need beside the jobs.
 struct View<'a> {
+    ahead: HashMap<JobId, usize>,
     originals: HashMap<i64, Job>,
     progress: HashMap<JobId, Progress>,
     paused: Vec<Paused>,
@@ -296,9 +313,18 @@ impl View<'_> {
             standing::step(job, around),
             key.unwrap_or_default(),
             job.attempts.to_string(),
-            standing::when(job, around),
+            self.when(job, around),
             text::line(job.last_error.as_deref().unwrap_or_default()),
         ]
+    }
+
+    /// When something happens next, and what goes before that.
+    fn when(&self, job: &Job, around: Around<'_>) -> String {
+        let when = standing::when(job, around);
+        match self.ahead.get(&job.id) {
+            Some(ahead) if *ahead > 0 => format!("{when}, {ahead} ahead"),
+            _ => when,
+        }
     }
 
     /// The path below the watch folder, which the column WATCH names; else the whole path.

@@ -5,6 +5,7 @@
 
 pub mod add;
 mod bars;
+pub mod bump;
 pub mod call;
 pub mod cancel;
 mod change;

@@ -71,8 +71,10 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
 
 /// The job table, open for orders.
 pub(super) struct Table {
-    db: Connection,
-    path: PathBuf,
+    /// The connection.
+    pub(super) db: Connection,
+    /// Its file.
+    pub(super) path: PathBuf,
 }
 
 /// Opens the database for an order about jobs that exist: where there is none, none is made.

@@ -73,6 +73,24 @@ pub(super) fn count(value: &DeValue<'_>, most: u32) -> Result<NonZeroU32, String
         .ok_or_else(|| format!("{expected}, not {number}"))
 }
 
+/// A whole number within bounds.
+pub(super) fn whole(value: &DeValue<'_>, bounds: RangeInclusive<i64>) -> Result<i64, String> {
+    let expected = format!(
+        "expected a whole number from {} to {}",
+        bounds.start(),
+        bounds.end()
+    );
+    let number = match value {
+        DeValue::Integer(number) => number,
+        DeValue::Float(_) => return Err(format!("{expected}, not a number with a fraction")),
+        other => return Err(format!("{expected} without quotes, not {}", kind(other))),
+    };
+    i64::from_str_radix(number.as_str(), number.radix())
+        .ok()
+        .filter(|number| bounds.contains(number))
+        .ok_or_else(|| format!("{expected}, not {number}"))
+}
+
 /// A length of time with its unit, within bounds; a day has 24 hours.
 pub(super) fn duration(
     value: &DeValue<'_>,
@@ -211,6 +229,23 @@ mod tests {
             ("[]", "expected a size, not a list"),
         ] {
             let refusal = size(&toml(text)).unwrap_err();
+            assert!(refusal.contains(says), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_read_or_refused() {
+        for (text, number) in [("-100", -100), ("0", 0), ("+7", 7), ("0x10", 16)] {
+            assert_eq!(whole(&toml(text), -100..=100), Ok(number), "{text}");
+        }
+        for (text, says) in [
+            ("101", "expected a whole number from -100 to 100, not 101"),
+            ("-101", "not -101"),
+            ("99999999999999999999", "not 99999999999999999999"),
+            ("1.5", "not a number with a fraction"),
+            ("\"7\"", "-100 to 100 without quotes, not a text"),
+        ] {
+            let refusal = whole(&toml(text), -100..=100).unwrap_err();
             assert!(refusal.contains(says), "{text}: {refusal}");
         }
     }

@@ -1,6 +1,7 @@
 //! `[[watch]]`: one folder, which files in it count, and where they go.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -128,6 +129,9 @@ const INCLUDE: [&str; 28] = [
 /// The settle time where none is written.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// The priorities that a watch may have; those above are for bumps.
+const PRIORITIES: RangeInclusive<i64> = -100..=100;
+
 /// A watch while it is read: what is missing or wrong has been noted, and is none.
 pub(super) struct Draft<'a> {
     /// Its section, for faults that concern several watches.
@@ -148,6 +152,7 @@ pub(super) struct Draft<'a> {
     on_replace: OnReplace,
     /// What becomes of its files, for faults that concern several watches.
     pub(super) afterwards: Afterwards,
+    priority: i64,
 }
 
 impl<'a> Draft<'a> {
@@ -191,6 +196,7 @@ impl<'a> Draft<'a> {
         let metadata = Metadata::read(&mut section);
         let on_replace = OnReplace::read(&mut section);
         let afterwards = Afterwards::read(&mut section);
+        let priority = section.get("priority", |value| value::whole(value, PRIORITIES));
         Self {
             section,
             name,
@@ -206,6 +212,7 @@ impl<'a> Draft<'a> {
             metadata,
             on_replace,
             afterwards,
+            priority: priority.unwrap_or_default(),
         }
     }
 
@@ -231,7 +238,7 @@ impl<'a> Draft<'a> {
             metadata: self.metadata,
             on_replace: self.on_replace,
             afterwards: self.afterwards,
-            priority: 0,
+            priority: self.priority,
         })
     }
 
@@ -329,7 +336,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, path, poll-interval, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, path, poll-interval, priority, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
             ),
             (
                 "settle = 10",
@@ -357,6 +364,10 @@ mod tests {
                 "there is no [account.mian]; expected one of: main",
             ),
             ("account = 1", "account: expected a text in quotes"),
+            (
+                "priority = 101",
+                "[[watch]] \"news\": priority: expected a whole number from -100 to 100, not 101",
+            ),
             (
                 "method = \"http\"",
                 "\"http\" is not a method; expected one of: auto, s3, form, resumable, direct, multipart, fetch, ftp",
@@ -407,12 +418,16 @@ mod tests {
     #[test]
     fn what_is_written_is_taken() {
         let written = "name = \"news\"\nrecursive = false\ninclude = [\"*.Mp4\"]\n\
-                       exclude = [\"drafts/**\"]\nsettle = \"2m\"\nmethod = \"form\"\naccount = \"main\"";
+                       exclude = [\"drafts/**\"]\nsettle = \"2m\"\nmethod = \"form\"\naccount = \"main\"\n\
+                       priority = -100";
         let text = LEAST.replace("name = \"news\"", written);
         let config = Fixture::new().parse(&text).unwrap();
         let watch = &config.watches[0];
         assert_eq!((watch.recursive, watch.method), (false, Method::Form));
-        assert_eq!(watch.settle, Duration::from_mins(2));
+        assert_eq!(
+            (watch.settle, watch.priority),
+            (Duration::from_mins(2), -100)
+        );
         assert_eq!(
             (&*watch.include.patterns, &*watch.exclude.patterns),
             (&["*.Mp4".to_owned()][..], &["drafts/**".to_owned()][..])

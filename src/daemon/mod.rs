@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ingest::{self, Context, Live, Settings, SettingsError};
-use crate::queue::{self, Queue, claim};
+use crate::queue::{self, Queue, claim, priority};
 use crate::shutdown::Requests;
 use crate::upload::Throttle;
 use crate::{chain, clock};
@@ -107,10 +107,12 @@ pub async fn run(
     let _lock = queue::lock(&config.database.path)?;
     let queue = Queue::start(&config.database.path)?;
     let longest = config.retry.max_delay;
+    let priorities = reload::priorities(&config);
     let back = queue
         .write(move |db| {
             claim::forgive_the_past(db, started)?;
             claim::clock_was_mended(db, started, longest)?;
+            priority::follow(db, &priorities)?;
             claim::reclaim(db, None, &[], started)
         })
         .await?;
@@ -286,6 +288,7 @@ impl Supervisor {
         };
         let folders_changed = reload::folders_differ(&present.config, &next.config);
         let watches = next.config.watches.clone();
+        let priorities = reload::priorities(&next.config);
         self.parts.settings.send_replace(Arc::new(next));
         if folders_changed {
             // The old watches end before the new ones begin: two would report each file twice,
@@ -298,10 +301,13 @@ impl Supervisor {
             .parts
             .context
             .queue
-            .write(move |db| queue::accounts::probe_now(db, now))
+            .write(move |db| {
+                priority::follow(db, &priorities)?;
+                queue::accounts::probe_now(db, now)
+            })
             .await;
         if let Err(error) = mended {
-            tracing::warn!(error = %chain(&error), "the paused accounts are probed a little later");
+            tracing::warn!(error = %chain(&error), "the paused accounts are probed a little later, and queued files keep their priority until the next reload");
         }
         self.parts.context.ring_all();
         tracing::info!("the configuration was read anew");

@@ -37,6 +37,14 @@ pub(super) async fn read(present: &Config) -> Option<Settings> {
     }
 }
 
+/// The priority of each watch, by its name.
+pub(super) fn priorities(config: &Config) -> Vec<(String, i64)> {
+    let watches = config.watches.iter();
+    watches
+        .map(|watch| (watch.name.clone(), watch.priority))
+        .collect()
+}
+
 /// Whether the folders must be watched anew.
 pub(super) fn folders_differ(a: &Config, b: &Config) -> bool {
     let look = |config: &Config| -> Vec<_> {

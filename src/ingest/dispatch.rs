@@ -1,7 +1,8 @@
 //! Claims due jobs, as many at once as the configuration allows, and watches over their workers.
 //!
 //! There is an express lane: while all places are taken by large files, one small file more may go
-//! beside them, so that a clip does not wait for hours behind feature films.
+//! beside them, so that a clip does not wait for hours behind feature films. The same holds for the
+//! places of an account; the claim sees to that.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -13,7 +14,7 @@ use super::context::Context;
 use super::worker;
 use crate::clock;
 use crate::config::Config;
-use crate::queue::claim::Terms;
+use crate::queue::claim::{LARGE, Terms};
 use crate::queue::{Error, claim};
 
 /// Looks at the table at least so often, whatever rings or does not: the clock may have jumped.
@@ -89,7 +90,7 @@ fn terms(config: &Config, room: Room) -> Terms {
     let bounds = bounds.filter_map(|account| Some((account.name.clone(), account.files_at_once?)));
     Terms {
         at_once: bounds.collect(),
-        below: (room == Room::ForSmall).then_some(LARGE),
+        only_small: room == Room::ForSmall,
     }
 }
 
@@ -147,10 +148,6 @@ impl Room {
         }
     }
 }
-
-/// Files from this size on, bytes, are not for the express lane: a tenth of a second on a fast line,
-/// and a minute and a half on one with 10 Mbit/s.
-const LARGE: u64 = 100_000_000;
 
 /// How long from `now` to `then`; a moment at least, so that no loop spins on a due job that
 /// nobody may claim.

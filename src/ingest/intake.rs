@@ -141,6 +141,7 @@ fn entry(settings: &Settings, report: Report) -> Option<Entry> {
                 watch: file.watch,
                 path: file.path,
                 identity: file.identity,
+                priority: watch.priority,
             };
             Some(match file.flaw {
                 None => Entry::Job(new),

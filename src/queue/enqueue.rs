@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::doubt::{self, Doubt};
 use super::error::Error;
 use super::job::{JobId, State};
+use super::priority;
 use super::sql::{At, PathColumn, StoredPath};
 use super::ticket;
 use crate::identity::Identity;
@@ -24,6 +25,8 @@ pub struct NewJob {
     pub path: PathBuf,
     /// Which file it is.
     pub identity: Identity,
+    /// That of its watch.
+    pub priority: i64,
 }
 
 /// What became of it.
@@ -90,8 +93,9 @@ fn adopt(db: &Connection, found: &Found, identity: &Identity) -> Result<Enqueued
 fn insert(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Error> {
     let id = db
         .prepare_cached(
-            "INSERT INTO jobs (watch, account, path, size, dev, ino, mtime_ns, ctime_ns, ingest_id, run_at, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+            "INSERT INTO jobs (watch, account, path, size, dev, ino, mtime_ns, ctime_ns, ingest_id, run_at, created_at,
+                               priority)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
         )?
         .insert(params![
             new.watch,
@@ -104,6 +108,7 @@ fn insert(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Err
             new.identity.ctime_ns,
             new_ingest_id(),
             At(now),
+            new.priority,
         ])?;
     Ok(Enqueued::New(JobId(id)))
 }
@@ -217,7 +222,8 @@ pub fn moved(
     let changed = db
         .prepare_cached(
             "UPDATE jobs SET path = ?3, watch = ?4, dev = ?5, ctime_ns = iif(state = 'running', ctime_ns, ?6),
-                    run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at)
+                    run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at),
+                    priority = iif(priority < ?9, ?8, priority)
              WHERE id = ?1 AND path = ?2 AND superseded = 0",
         )?
         .execute(params![
@@ -227,7 +233,9 @@ pub fn moved(
             new.watch,
             new.identity.dev,
             new.identity.ctime_ns,
-            At(now)
+            At(now),
+            new.priority,
+            priority::BUMPED
         ])?;
     if changed == 0 {
         return enqueue(db, new, now);

@@ -4,7 +4,8 @@
 //! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
 //! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
 //! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`accounts`],
-//! [`copies`], [`metadata`], [`operator`]. Reading for people is in [`query`] and [`story`].
+//! [`copies`], [`metadata`], [`operator`], [`priority`]. Reading for people is in [`query`] and
+//! [`story`].
 //!
 //! It knows nothing of HTTP or of watching.
 
@@ -22,7 +23,9 @@ pub mod ftp;
 pub mod job;
 pub mod metadata;
 pub mod operator;
+mod order;
 pub mod outcome;
+pub mod priority;
 pub mod query;
 pub mod retry;
 pub mod settling;

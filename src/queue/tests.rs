@@ -11,6 +11,7 @@ mod fetches;
 mod metadata;
 mod model;
 mod operators;
+mod order;
 mod parts;
 mod random;
 mod scale;
@@ -48,6 +49,7 @@ fn file(path: impl Into<PathBuf>, number: i64) -> NewJob {
         watch: "news".to_owned(),
         account: "main".to_owned(),
         path: path.into(),
+        priority: 0,
         identity: Identity {
             dev: 1,
             ino: number,
@@ -69,7 +71,7 @@ fn new_job(db: &Connection, job: &NewJob, now: Timestamp) -> JobId {
 /// Terms that leave every job open.
 static ANY: claim::Terms = claim::Terms {
     at_once: BTreeMap::new(),
-    below: None,
+    only_small: false,
 };
 
 /// Claims the job that must be next.
@@ -118,6 +120,7 @@ fn dump(db: &Connection) -> String {
         "paused_accounts",
         "withdrawals",
         "settling",
+        "turns",
     ];
     let mut all = String::new();
     for table in tables {

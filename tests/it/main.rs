@@ -28,6 +28,8 @@ mod offline;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod platform_v2;

@@ -45,6 +45,7 @@ pub struct JobObject<'a> {
     duration: Option<f64>,
     platform_size: Option<i64>,
     duplicate_of: Option<i64>,
+    priority: i64,
     progress: Option<ProgressObject>,
 }
 
@@ -76,6 +77,7 @@ impl<'a> JobObject<'a> {
             duration: job.duration,
             platform_size: job.platform_size,
             duplicate_of: job.duplicate_of,
+            priority: job.priority,
             progress: progress.map(ProgressObject::of),
         }
     }

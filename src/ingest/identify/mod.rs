@@ -111,6 +111,7 @@ mod tests {
             account: "main".to_owned(),
             identity: Identity::of(&fs::metadata(&path).unwrap()),
             path,
+            priority: 0,
         };
         enqueue::enqueue(&db, &new, crate::clock::now()).unwrap();
         let job = queue::operator::by_id(&db, queue::JobId(1)).unwrap();

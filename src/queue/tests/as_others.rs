@@ -1,12 +1,12 @@
 //! Everybody else's part in the random stories: watch, people, the platform.
 
-use super::model::{ACCOUNTS, Model, Pause, Story, WAIT};
+use super::model::{ACCOUNTS, Model, Pause, Story, WAIT, WATCHES};
 use super::*;
 use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts};
 use crate::queue::operator::Answer;
 use crate::queue::outcome::Count;
-use crate::queue::{State, accounts, withdraw};
+use crate::queue::{State, accounts, priority, withdraw};
 
 /// What the platform is found to say of a video.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,9 @@ impl Story {
     pub(super) fn enqueue(&mut self, path: u8, version: u8, chmod: bool) {
         let mut new = file(format!("/w/{path}.mp4"), i64::from(version));
         new.account = ACCOUNTS[usize::from(path % 2)].to_owned();
+        let watch = usize::from(path % 3);
+        new.watch = WATCHES[watch].to_owned();
+        new.priority = self.priorities[watch];
         new.identity.ctime_ns += i64::from(chmod) + 10 * i64::from(version);
         let same = |job: &Model| {
             !job.superseded && job.new.path == new.path && job.new.identity.ino == new.identity.ino
@@ -40,6 +43,7 @@ impl Story {
                     last_byte: false,
                     attempts: 0,
                     run_at: self.now,
+                    created_at: self.now,
                     superseded: false,
                     status: None,
                     lease: None,
@@ -93,6 +97,38 @@ impl Story {
         }
         let job = &mut self.jobs[place];
         (job.state, job.run_at, job.attempts) = (State::Queued, self.now, 0);
+    }
+
+    pub(super) fn bump(&mut self, place: usize, has_worker: bool) {
+        let waiting = self.jobs.iter().filter(|job| match job.state {
+            State::Queued => job.step != Step::Confirm,
+            State::Running => true,
+            State::Done | State::Failed | State::Cancelled | State::Duplicate => false,
+        });
+        let greatest = waiting.map(|job| job.new.priority).max();
+        let front = greatest.map_or(1000, |greatest| (greatest + 1).max(1000));
+        assert_eq!(priority::front(&self.db).unwrap(), front);
+        let (id, now) = (self.jobs[place].id, self.now);
+        let answer = priority::bump(&self.db, id, (front, has_worker), now).unwrap();
+        let job = &mut self.jobs[place];
+        let waits = job.state == State::Queued && job.step != Step::Confirm;
+        let may = waits || job.state == State::Running && !has_worker;
+        assert_eq!(matches!(answer, Answer::Done(_)), may, "{answer:?} {job:?}");
+        if may {
+            (job.new.priority, job.run_at) = (front, job.run_at.min(now));
+        }
+    }
+
+    pub(super) fn reload(&mut self, priorities: [i64; 3]) {
+        self.priorities = priorities;
+        let watches = WATCHES.map(str::to_owned).into_iter().zip(priorities);
+        priority::follow(&self.db, &watches.collect::<Vec<_>>()).unwrap();
+        for job in &mut self.jobs {
+            let watch = WATCHES.iter().position(|name| *name == job.new.watch);
+            if job.state != State::Done && job.new.priority < 1000 {
+                job.new.priority = priorities[watch.unwrap()];
+            }
+        }
     }
 
     pub(super) fn pause(&mut self, account: usize) {

@@ -24,14 +24,29 @@ pub(super) enum Word {
 
 impl Story {
     pub(super) fn claim(&mut self) {
-        let due = self.claimable().filter(|job| job.run_at <= self.now);
-        let expected = due.min_by_key(|job| (job.run_at, job.id)).map(|job| job.id);
         let soonest = self.claimable().map(|job| job.run_at).min();
         assert_eq!(claim::next_due(&self.db, &ANY).unwrap(), soonest);
+        // What was put off and is due goes by its age again.
+        for job in &mut self.jobs {
+            let waits = job.state == State::Queued && job.step != Step::Confirm;
+            if waits && job.run_at <= self.now {
+                job.run_at = job.run_at.min(job.created_at);
+            }
+        }
+        let due: Vec<_> = self
+            .claimable()
+            .filter(|job| job.run_at <= self.now)
+            .collect();
+        let greatest = due.iter().map(|job| job.new.priority).max();
+        let first = due.iter().filter(|job| Some(job.new.priority) == greatest);
+        let expected = first
+            .min_by_key(|job| (self.share(&job.new.watch), job.run_at, job.id))
+            .map(|job| job.id);
         let lease = claim::claim(&self.db, self.now, &ANY).unwrap();
         assert_eq!(lease.as_ref().map(|lease| lease.job.id), expected);
         let Some(lease) = lease else { return };
         let place = self.place(lease.job.id);
+        self.turns.push(lease.job.watch.clone());
         let job = &mut self.jobs[place];
         job.state = State::Running;
         job.attempts += 1;

@@ -26,6 +26,7 @@ pub(super) struct Model {
     pub(super) last_byte: bool,
     pub(super) attempts: i64,
     pub(super) run_at: Timestamp,
+    pub(super) created_at: Timestamp,
     pub(super) superseded: bool,
     pub(super) status: Option<String>,
     /// The lease that is held, by its place in `Story::leases`.
@@ -65,6 +66,10 @@ pub(super) struct Story {
     pub(super) looks: Vec<Waiting>,
     pub(super) let_go: Vec<LetGo>,
     pub(super) pauses: [Pause; 2],
+    /// As the configuration has them, for [`WATCHES`].
+    pub(super) priorities: [i64; 3],
+    /// The watch of each claim, oldest first.
+    pub(super) turns: Vec<String>,
     /// Every key that the platform gave, in order.
     pub(super) keys: usize,
     /// The ingest ids that went with a create call.
@@ -76,6 +81,8 @@ pub(super) const WAIT: Duration = Duration::from_secs(5);
 
 pub(super) const ACCOUNTS: [&str; 2] = ["main", "other"];
 
+pub(super) const WATCHES: [&str; 3] = ["news", "sport", "film"];
+
 impl Story {
     pub(super) fn new() -> Self {
         Self {
@@ -86,6 +93,8 @@ impl Story {
             looks: Vec::new(),
             let_go: Vec::new(),
             pauses: [Pause::Works; 2],
+            priorities: [0; 3],
+            turns: Vec::new(),
             keys: 0,
             begun: HashSet::new(),
         }
@@ -122,6 +131,16 @@ impl Story {
             };
             job.state == State::Queued && job.step != Step::Confirm && may
         })
+    }
+
+    /// How much a watch has had: jobs under way, then its last turn.
+    pub(super) fn share(&self, watch: &str) -> (usize, Option<usize>) {
+        let running = self.jobs.iter().filter(|job| {
+            let is_of_it = job.new.watch == watch;
+            is_of_it && job.state == State::Running
+        });
+        let last = self.turns.iter().rposition(|turn| turn == watch);
+        (running.count(), last)
     }
 
     /// The job lets go of what it has, or may have, on the platform.
@@ -207,8 +226,8 @@ impl Story {
         );
         assert_eq!(row.create_sent_at.is_some(), model.create_sent, "{model:?}");
         assert_eq!(
-            (row.attempts, row.run_at),
-            (model.attempts, model.run_at),
+            (row.attempts, row.run_at, row.priority),
+            (model.attempts, model.run_at, model.new.priority),
             "{model:?}"
         );
         assert_eq!(

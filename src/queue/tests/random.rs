@@ -28,6 +28,9 @@ enum Event {
     },
     Cancel(Index),
     Retry(Index),
+    Bump(Index, bool),
+    /// The configuration is read anew, with these priorities.
+    Reload([i64; 3]),
     Pause(bool),
     Probation(bool),
     Resume(bool),
@@ -67,7 +70,7 @@ fn look() -> impl Strategy<Value = Look> {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        4 => (0..3_u8, 0..2_u8, any::<bool>())
+        6 => (0..6_u8, 0..2_u8, any::<bool>())
             .prop_map(|(path, version, chmod)| Event::Enqueue { path, version, chmod }),
         5 => Just(Event::Claim),
         8 => (any::<Index>(), word()).prop_map(|(lease, word)| Event::Worker(lease, word)),
@@ -77,6 +80,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (-100..200_i64, any::<bool>()).prop_map(|(seconds, alive)| Event::Jump { seconds, alive }),
         2 => any::<Index>().prop_map(Event::Cancel),
         2 => any::<Index>().prop_map(Event::Retry),
+        2 => (any::<Index>(), any::<bool>()).prop_map(|(job, has_worker)| Event::Bump(job, has_worker)),
+        1 => [-1..2_i64, -1..2_i64, -1..2_i64].prop_map(Event::Reload),
         1 => any::<bool>().prop_map(Event::Pause),
         1 => any::<bool>().prop_map(Event::Probation),
         1 => any::<bool>().prop_map(Event::Resume),
@@ -130,7 +135,11 @@ impl Story {
             Event::Retry(place) if !self.jobs.is_empty() => {
                 self.retry(place.index(self.jobs.len()));
             }
-            Event::Cancel(_) | Event::Retry(_) => {}
+            Event::Bump(place, has_worker) if !self.jobs.is_empty() => {
+                self.bump(place.index(self.jobs.len()), has_worker);
+            }
+            Event::Cancel(_) | Event::Retry(_) | Event::Bump(..) => {}
+            Event::Reload(priorities) => self.reload(priorities),
             Event::Pause(other) => self.pause(usize::from(other)),
             Event::Probation(other) => self.probation(usize::from(other)),
             Event::Resume(other) => self.resume(usize::from(other)),

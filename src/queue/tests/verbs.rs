@@ -169,7 +169,7 @@ fn an_account_has_as_many_under_way_as_it_may() {
     let bound = |(name, most): (&str, u32)| (name.to_owned(), most.try_into().unwrap());
     let terms = claim::Terms {
         at_once: bounds.map(bound).into(),
-        below: None,
+        only_small: false,
     };
     let claim = || claim::claim(&db, at(10), &terms).unwrap();
     let taken: Vec<_> = std::iter::from_fn(claim).collect();
@@ -186,13 +186,14 @@ fn an_account_has_as_many_under_way_as_it_may() {
 #[test]
 fn small_files_can_be_claimed_alone() {
     let db = table();
-    for (number, size) in [(0, 1000), (1, 999), (2, 5)] {
+    let large = i64::try_from(claim::LARGE).unwrap();
+    for (number, size) in [(0, large), (1, large - 1), (2, 5)] {
         let mut job = file(format!("/w/{number}.mp4"), number);
         job.identity.size = size;
         new_job(&db, &job, at(number));
     }
     let terms = claim::Terms {
-        below: Some(1000),
+        only_small: true,
         ..claim::Terms::default()
     };
     assert_eq!(claim::next_due(&db, &terms).unwrap(), Some(at(1)));

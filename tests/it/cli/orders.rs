@@ -1,4 +1,4 @@
-//! `retry`, `cancel` and `add`: what is done, what is refused, and with which code.
+//! `retry`, `cancel`, `bump` and `add`: what is done, what is refused, and with which code.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -115,7 +115,13 @@ fn a_mere_reader_is_told_as_whom_to_give_orders() {
     let db = fixture.database();
     job(&db, &fixture.news(b"1.mp4"), &[]);
     fixture.open_to_readers();
-    for order in [&["retry", "1"][..], &["cancel", "1"], &["add", "a b.mp4"]] {
+    let orders = [
+        &["retry", "1"][..],
+        &["cancel", "1"],
+        &["bump", "1"],
+        &["add", "a b.mp4"],
+    ];
+    for order in orders {
         let ran = fixture.run_as_reader(order);
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
         let told = "jw-ingest: you may read the job table, not change it; run this as the daemon's user: \
@@ -153,9 +159,66 @@ fn cancel_takes_what_is_queued_and_refuses_what_is_up() {
 }
 
 #[test]
+fn bump_takes_what_waits_to_the_front_and_refuses_the_rest_one_by_one() {
+    let fixture = Fixture::new();
+    let db = fixture.database();
+    let key = ("video_key", text("AbCd1234"));
+    let ended = ("finished_at", text(&before(9)));
+    let lease = [("lease_id", text("x")), ("lease_until", text(&before(-60)))];
+    let [id, until] = lease;
+    let jobs: [&[(&str, rusqlite::types::Value)]; 6] = [
+        &[("run_at", text(&before(-900)))],
+        &[("priority", 100.into())],
+        &[
+            ("state", text("done")),
+            ("step", text("confirm")),
+            key.clone(),
+            ended.clone(),
+        ],
+        &[("state", text("running")), id, until],
+        &[("state", text("failed")), ended],
+        &[("step", text("confirm")), key],
+    ];
+    for (number, columns) in jobs.iter().enumerate() {
+        job(
+            &db,
+            &fixture.news(format!("{number}.mp4").as_bytes()),
+            columns,
+        );
+    }
+    let ran = fixture.run(&["bump", "1", "99", "2", "1", "3", "5", "6"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(
+        ran.out,
+        "job 1 is at the front now\nnot done: there is no job 99\njob 2 is at the front now\n\
+         not done: job 3 is done\nnot done: job 5 failed; `jw-ingest retry 5` queues it again\n\
+         not done: job 6 is uploaded already, and waits for `ready`\n"
+    );
+    assert!(ran.err.contains("the daemon does not run"), "{ran:?}");
+    let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let higher = "SELECT (SELECT priority FROM jobs WHERE id = 1) - (SELECT priority FROM jobs WHERE id = 2)";
+    assert!(number(higher) > 0, "the one named first goes first");
+    let out = fixture.run(&["jobs", "--state", "queued"]).done();
+    let line = |name: &str| out.lines().find(|line| line.contains(name)).unwrap();
+    assert!(line("0.mp4").trim_end().ends_with("due"), "{out}");
+    assert!(line("1.mp4").trim_end().ends_with("due, 1 ahead"), "{out}");
+    // A job that was under way when the daemon died waits, too.
+    let out = fixture.run(&["bump", "4"]).done();
+    assert!(out.ends_with("goes first at the next start\n"), "{out}");
+    assert!(number("SELECT priority FROM jobs WHERE id = 4") > 1000);
+    let _daemon = queue::lock(&fixture.path("jobs.db")).unwrap();
+    let ran = fixture.run(&["bump", "4"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (1, "not done: job 4 is running already\n", "")
+    );
+    assert_eq!(fixture.run(&["bump"]).code, 2, "which job?");
+}
+
+#[test]
 fn orders_make_no_database() {
     let fixture = Fixture::new();
-    for order in ["retry", "cancel"] {
+    for order in ["retry", "cancel", "bump"] {
         let ran = fixture.run(&[order, "1"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(ran.err.contains("there is no database"), "{ran:?}");
