@@ -10,6 +10,8 @@ ALTER TABLE jobs ADD COLUMN waits_for INTEGER REFERENCES jobs (id);
 ALTER TABLE jobs ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0 CONSTRAINT by_hand_valid CHECK (by_hand IN (0, 1));
 -- 1: it has not failed, a person is to decide (on-replace = "hold").
 ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+-- When the platform changed that job's video last before it got the new bytes, UNIX seconds.
+ALTER TABLE jobs ADD COLUMN updated_before INTEGER;
 -- The job whose video gets this one's content (on-replace = "replace"): that video is never withdrawn.
 ALTER TABLE jobs ADD COLUMN replaces INTEGER REFERENCES jobs (id);
 

@@ -123,9 +123,10 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
     let optional = |text: &Option<String>| text.as_deref().map(text::line);
     let moment = |at| present.both(at);
     let state = match job.state {
+        State::Failed if job.held => standing::state_word(job).to_owned(),
         State::Queued | State::Running | State::Failed => {
             let step = standing::step_word(job.step.word());
-            format!("{}, step {step}", job.state.word())
+            format!("{}, step {step}", standing::state_word(job))
         }
         State::Done | State::Cancelled | State::Duplicate => job.state.word().to_owned(),
     };
@@ -158,6 +159,10 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
         (
             "duplicate of",
             job.duplicate_of.map(|id| format!("job {id}")),
+        ),
+        (
+            "replaces",
+            job.replaces.map(|id| format!("the content of job {id}")),
         ),
         ("ingest id", Some(text::line(&job.ingest_id))),
     ];

@@ -309,7 +309,7 @@ impl View<'_> {
             text::line(&job.watch),
             text::path(self.below_its_folder(job)),
             text::size(job.identity.size),
-            job.state.word().to_owned(),
+            standing::state_word(job).to_owned(),
             standing::step(job, around),
             key.unwrap_or_default(),
             job.attempts.to_string(),

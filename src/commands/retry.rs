@@ -56,6 +56,9 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     if ids.is_empty() {
         remark("no job has failed");
     }
+    if args.failed {
+        remark_on_held(&table.db)?;
+    }
     let now = context.present.now;
     let no_daemon = queue::daemon_runs(&table.path) == Some(false);
     order(&mut table, &ids, context, |db, id| {
@@ -67,6 +70,19 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         }
         operator::retry(db, id, now)
     })
+}
+
+/// What only a person can decide is not decided by the way.
+fn remark_on_held(db: &Connection) -> Result<(), CommandError> {
+    let held = queue::replace::held_jobs(db)?;
+    if !held.is_empty() {
+        let ids: Vec<_> = held.iter().map(ToString::to_string).collect();
+        remark(format_args!(
+            "held jobs are left alone: {}; `jw-ingest retry ID` uploads one as another video",
+            ids.join(" ")
+        ));
+    }
+    Ok(())
 }
 
 /// The job table, open for orders.

@@ -222,6 +222,7 @@ impl<'a> Draft<'a> {
         if let Some(Some(account)) = account.as_ref().and_then(|name| accounts.get(name)) {
             self.check_method(account);
         }
+        self.on_replace.check(self.method, &self.section);
         self.section.finish();
         Some(Watch {
             name: self.name?,
@@ -336,7 +337,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, path, poll-interval, priority, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, on-replace, path, poll-interval, priority, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
             ),
             (
                 "settle = 10",

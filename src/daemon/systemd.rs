@@ -78,10 +78,15 @@ fn sentence(overview: &Overview) -> String {
         queued,
         confirming,
         failed,
+        held,
         paused,
     } = overview;
+    let held = match held {
+        0 => String::new(),
+        _ => format!(", {held} held"),
+    };
     let mut text = format!(
-        "{running} uploading, {queued} queued, {confirming} waiting for ready, {failed} failed"
+        "{running} uploading, {queued} queued, {confirming} waiting for ready, {failed} failed{held}"
     );
     for (account, reason) in paused {
         text.push_str("; account ");

@@ -159,9 +159,14 @@ pub(super) async fn start_over(
             retry::delay(lease.job.attempts, retry.first_delay, retry.max_delay, None),
         )
     };
+    let then = if lease.job.replaces.is_some() {
+        "its content is sent once more, and the video stays as it is until then"
+    } else {
+        "the video begun for it is withdrawn, and a new one made"
+    };
     tracing::warn!(
         job.id = lease.job.id.0,
-        "{}: {}; the video begun for it is withdrawn, and a new one made",
+        "{}: {}; {then}",
         text::path(&lease.job.path),
         said(&report)
     );

@@ -1,10 +1,11 @@
 //! The steps of a job: create the video, transfer the bytes, wait until the platform is ready.
 //!
 //! `dispatch` claims due jobs and runs `worker`s. A worker takes its job through `create` (which asks
-//! `identify` whether the content is up already, and `fetch` whether the platform can get the file by
-//! itself) and `transfer`. `confirm` looks after all that wait for `ready`, `withdraw` deletes what was
-//! begun in vain, `metadata` tells the platform what changed sidecars say, and `probe` finds out when a
-//! paused account works again. `pulse` keeps the leases alive and notices what other processes
+//! `identify` whether the content is up already, `replace` whether it takes another's place, and
+//! `fetch` whether the platform can get the file by itself) and `transfer`. `confirm` looks after all
+//! that wait for `ready`, `withdraw` deletes what was begun in vain, `metadata` tells the platform what
+//! changed sidecars say, `afterwards` sees to the files of jobs that have ended, and `probe` finds out
+//! when a paused account works again. `pulse` keeps the leases alive and notices what other processes
 //! changed; `intake` turns settled files into jobs.
 //!
 //! Whatever happens on the way is written to the job table before the next thing depends on it;
@@ -29,6 +30,7 @@ mod pause;
 mod persist;
 mod probe;
 mod pulse;
+mod replace;
 mod source;
 mod transfer;
 mod trouble;

@@ -84,6 +84,19 @@ impl Client {
         }
     }
 
+    /// Lets another file into a video that is `ready`; nothing else of the video changes, and its mark
+    /// and title stay. Twice is as good as once: no video can arise by it.
+    ///
+    /// # Errors
+    /// For a video that does not exist, one whose [`Error::is_not_found`] is true. How a video is
+    /// refused that is not ready yet, no document says for certain: look with [`Client::show`].
+    pub async fn reupload(&self, key: &VideoKey, video: NewVideo<'_>) -> Result<Created, Error> {
+        match self {
+            Self::V1(client) => client.reupload(key, video).await,
+            Self::V2(client) => client.reupload(key, video).await,
+        }
+    }
+
     /// Asks how a video is.
     ///
     /// # Errors

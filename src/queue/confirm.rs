@@ -13,7 +13,7 @@ use super::job::JobId;
 use super::outcome::{Count, forget_video};
 use super::sql::{At, StoredPath, optional_time};
 use super::ticket::forget_transfer;
-use super::{fetch, withdraw};
+use super::{fetch, replace, withdraw};
 use crate::identity::Identity;
 use crate::way::Way;
 
@@ -46,6 +46,10 @@ pub struct Waiting {
     pub md5: Option<String>,
     /// The platform's last word for its state.
     pub status: Option<String>,
+    /// The job whose video gets this one's content.
+    pub replaces: Option<i64>,
+    /// When the platform changed that video last before it got the new bytes, UNIX seconds.
+    pub updated_before: Option<i64>,
 }
 
 /// How the platform sees a video.
@@ -65,7 +69,8 @@ pub struct Facts {
 pub fn waiting(db: &Connection, account: &str) -> Result<Vec<Waiting>, Error> {
     let mut statement = db.prepare_cached(
         "SELECT id, watch, account, path, dev, ino, size, mtime_ns, ctime_ns, method, attempts, failing_since,
-                video_key, run_at, coalesce(sent_at, created_at) AS sent_at, md5, status FROM jobs
+                video_key, run_at, coalesce(sent_at, created_at) AS sent_at, md5, status,
+                replaces, updated_before FROM jobs
          WHERE account = ?1 AND state = 'queued' AND step = 'confirm' AND video_key IS NOT NULL
          ORDER BY run_at, id",
     )?;
@@ -92,6 +97,8 @@ pub fn waiting(db: &Connection, account: &str) -> Result<Vec<Waiting>, Error> {
             sent_at: row.get::<_, At>("sent_at")?.0,
             md5: row.get("md5")?,
             status: row.get("status")?,
+            replaces: row.get("replaces")?,
+            updated_before: row.get("updated_before")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -223,5 +230,6 @@ fn finish(
              WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
         )?
         .execute(params![job.id.0, job.video_key, state, message, At(now)])?;
+    replace::wake(db, job.id, now)?;
     Ok(changed == 1)
 }

@@ -3,9 +3,9 @@
 //! [`Queue`] owns the writing connection through a thread of its own. Work is handed to it as a
 //! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
 //! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
-//! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`accounts`],
-//! [`copies`], [`metadata`], [`operator`], [`priority`]. Reading for people is in [`query`] and
-//! [`story`].
+//! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`replace`],
+//! [`accounts`], [`copies`], [`metadata`], [`afterwards`], [`operator`], [`priority`]. Reading for people
+//! is in [`query`] and [`story`].
 //!
 //! It knows nothing of HTTP or of watching.
 
@@ -27,6 +27,7 @@ mod order;
 pub mod outcome;
 pub mod priority;
 pub mod query;
+pub mod replace;
 pub mod retry;
 pub mod settling;
 mod sql;

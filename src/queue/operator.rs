@@ -59,10 +59,16 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
          WHERE id = ?1",
     )?
     .execute(params![id.0, At(now), fresh_wait, is_copy])?;
+    // Decided: it becomes a video of its own, whatever it was to replace.
+    let decided = db
+        .prepare_cached("UPDATE jobs SET held = 0, by_hand = 1 WHERE id = ?1 AND held = 1")?
+        .execute([id.0])?;
     Ok(Answer::Done(if is_copy {
         format!(
             "job {id} is queued again, and becomes a video of its own, though its content is another's too"
         )
+    } else if decided == 1 {
+        format!("job {id} is queued again, and becomes another video")
     } else {
         format!("job {id} is queued again")
     }))
@@ -77,10 +83,10 @@ fn is_unfinished(job: &Job) -> bool {
     )
 }
 
-/// All failed jobs whose file is still there to be tried, oldest first.
+/// All failed jobs whose file is still there to be tried, oldest first; none that is held.
 pub fn failed(db: &Connection) -> Result<Vec<JobId>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT id FROM jobs WHERE state = 'failed' AND superseded = 0 ORDER BY id",
+        "SELECT id FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 0 ORDER BY id",
     )?;
     let ids = statement.query_map([], |row| row.get(0).map(JobId))?;
     Ok(ids.collect::<Result<_, _>>()?)
@@ -93,6 +99,13 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     };
     let is_fetched = job.method.as_deref() == Some(Way::Fetch.word());
     match (job.state, job.step) {
+        (State::Queued, Step::Confirm) if job.replaces.is_some() => {
+            let key = job.video_key.unwrap_or_default();
+            return Ok(Answer::Refused(format!(
+                "job {id} has put its content into video {key} already: to have the old one back, put the old file \
+                 into the folder under that name again"
+            )));
+        }
         // Nobody knows how much of it is there: the platform may still be at it.
         (State::Queued, Step::Confirm) if is_fetched => {
             withdraw::video(db, id, "the job was cancelled", now)?;

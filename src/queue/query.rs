@@ -187,7 +187,7 @@ pub fn left(db: &Connection, now: Timestamp, started: Timestamp) -> Result<Left,
                 AND account NOT IN (SELECT account FROM paused_accounts))
           + (SELECT count(*) FROM afterwards WHERE due_at <= ?1),
             (SELECT count(*) FROM jobs WHERE state = 'queued'),
-            (SELECT count(*) FROM jobs WHERE state = 'failed' AND finished_at >= ?2)",
+            (SELECT count(*) FROM jobs WHERE state = 'failed' AND held = 0 AND finished_at >= ?2)",
     )?;
     let sidecars = metadata::count_due(db, now)?;
     Ok(statement.query_row([At(now), At(started)], |row| {
@@ -210,6 +210,8 @@ pub struct Overview {
     pub confirming: i64,
     /// Jobs that failed for good.
     pub failed: i64,
+    /// Jobs that wait for a person to decide.
+    pub held: i64,
     /// Paused accounts and why.
     pub paused: Vec<(String, String)>,
 }
@@ -221,7 +223,8 @@ pub fn overview(db: &Connection) -> Result<Overview, Error> {
             "SELECT (SELECT count(*) FROM jobs WHERE state = 'running'),
                     (SELECT count(*) FROM jobs WHERE state = 'queued' AND step <> 'confirm'),
                     (SELECT count(*) FROM jobs WHERE state = 'queued' AND step = 'confirm'),
-                    (SELECT count(*) FROM jobs WHERE state = 'failed' AND superseded = 0)",
+                    (SELECT count(*) FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 0),
+                    (SELECT count(*) FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 1)",
         )?
         .query_row([], |row| {
             Ok(Overview {
@@ -229,6 +232,7 @@ pub fn overview(db: &Connection) -> Result<Overview, Error> {
                 queued: row.get(1)?,
                 confirming: row.get(2)?,
                 failed: row.get(3)?,
+                held: row.get(4)?,
                 paused: Vec::new(),
             })
         })?;

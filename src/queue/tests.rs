@@ -14,6 +14,7 @@ mod operators;
 mod order;
 mod parts;
 mod random;
+mod replaces;
 mod scale;
 mod schema;
 mod verbs;

@@ -31,7 +31,8 @@ pub struct Withdrawal {
 }
 
 /// Lets the job's unfinished video go, if there is or may be one: onto the list, and the job back
-/// to its first step with a new mark. A video that has all its bytes is left alone.
+/// to its first step with a new mark. A video that has all its bytes is left alone, and so is one
+/// that was there before the job, which only was to get its content.
 pub(super) fn begun_video(
     db: &Connection,
     job: JobId,
@@ -50,7 +51,8 @@ pub(super) fn begun_video(
     Ok(())
 }
 
-/// Puts the job's video onto the list.
+/// Puts the job's video onto the list, unless it is another job's, whose content this one was to
+/// replace: whatever comes in between, that video stays.
 pub(super) fn video(
     db: &Connection,
     job: JobId,
@@ -59,7 +61,7 @@ pub(super) fn video(
 ) -> Result<(), Error> {
     db.prepare_cached(
         "INSERT INTO withdrawals (job_id, account, ingest_id, video_key, reason, created_at, run_at)
-         SELECT id, account, ingest_id, video_key, ?2, ?3, ?3 FROM jobs WHERE id = ?1",
+         SELECT id, account, ingest_id, video_key, ?2, ?3, ?3 FROM jobs WHERE id = ?1 AND replaces IS NULL",
     )?
     .execute(params![job.0, reason, At(now)])?;
     Ok(())

@@ -40,6 +40,8 @@ mod real_input;
 #[cfg(test)]
 mod renames;
 #[cfg(test)]
+mod replace;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod s3_server;

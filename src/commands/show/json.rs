@@ -46,6 +46,8 @@ pub struct JobObject<'a> {
     platform_size: Option<i64>,
     duplicate_of: Option<i64>,
     priority: i64,
+    held: bool,
+    replaces: Option<i64>,
     progress: Option<ProgressObject>,
 }
 
@@ -78,6 +80,8 @@ impl<'a> JobObject<'a> {
             platform_size: job.platform_size,
             duplicate_of: job.duplicate_of,
             priority: job.priority,
+            held: job.held,
+            replaces: job.replaces,
             progress: progress.map(ProgressObject::of),
         }
     }

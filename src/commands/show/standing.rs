@@ -34,6 +34,7 @@ pub struct Around<'a> {
 /// The step as the table has it: short, with the live progress of an upload.
 pub fn step(job: &Job, around: Around<'_>) -> String {
     match (job.state, job.step) {
+        (State::Failed, _) if job.held => "waits for you".to_owned(),
         (State::Queued | State::Failed, step) => step_word(step.word()).to_owned(),
         (State::Running, Step::Transfer) if around.daemon == Some(false) => {
             around.progress.map_or_else(
@@ -62,6 +63,15 @@ pub fn step_word(column: &str) -> &str {
         "transfer" => "upload",
         "confirm" => "waiting for ready",
         other => other,
+    }
+}
+
+/// The state as people read it: the table's word, but for a job that only waits for a person.
+pub fn state_word(job: &Job) -> &'static str {
+    if job.state == State::Failed && job.held {
+        "held"
+    } else {
+        job.state.word()
     }
 }
 
@@ -96,31 +106,8 @@ pub fn sentence(job: &Job, around: Around<'_>) -> String {
             },
         ),
         (State::Running, Step::Confirm) => "is looked at now".to_owned(),
-        (State::Done, _) if job.video_key.is_none() => format!(
-            "is done{}, without a key: {}",
-            ended("since", job, present),
-            text::line(
-                job.last_error
-                    .as_deref()
-                    .unwrap_or("no reason was recorded")
-            )
-        ),
-        (State::Done, _) => format!(
-            "is done: its video is {key}, ready{}",
-            ended("since", job, present)
-        ),
-        (State::Failed, _) => {
-            let reason = job
-                .last_error
-                .as_deref()
-                .unwrap_or("no reason was recorded");
-            format!(
-                "failed{}: {}{}",
-                ended("at", job, present),
-                text::line(reason),
-                advice(job, reason)
-            )
-        }
+        (State::Done, _) => done(job, key, present),
+        (State::Failed, _) => failed(job, present),
         (State::Cancelled, _) if job.superseded => format!(
             "ended{}, because its file changed: the new content is a job of its own once it has settled",
             ended("at", job, present)
@@ -150,6 +137,40 @@ fn duplicate(job: &Job, original: Option<&Job>) -> String {
     format!(
         "is a duplicate: the same content is {video}; `jw-ingest retry {}` uploads it all the same",
         job.id
+    )
+}
+
+/// Its video is ready.
+fn done(job: &Job, key: &str, present: &Present) -> String {
+    let since = ended("since", job, present);
+    if job.video_key.is_none() {
+        let reason = job.last_error.as_deref();
+        return format!(
+            "is done{since}, without a key: {}",
+            text::line(reason.unwrap_or("no reason was recorded"))
+        );
+    }
+    match job.replaces {
+        Some(before) => {
+            format!("is done: it replaced the content of video {key} (job {before}), ready{since}")
+        }
+        None => format!("is done: its video is {key}, ready{since}"),
+    }
+}
+
+/// It has failed, or waits for a person to decide.
+fn failed(job: &Job, present: &Present) -> String {
+    let reason = job.last_error.as_deref();
+    let reason = reason.unwrap_or("no reason was recorded");
+    if job.held {
+        let since = ended("since", job, present);
+        return format!("waits for you{since}: {}", text::line(reason));
+    }
+    format!(
+        "failed{}: {}{}",
+        ended("at", job, present),
+        text::line(reason),
+        advice(job, reason)
     )
 }
 
@@ -300,6 +321,8 @@ fn waiting_for_ready(job: &Job, key: &str, around: Around<'_>) -> String {
     // The bytes of a fetch are not ours to send, and `sent` is when the platform was asked for it.
     let what = if job.method.as_deref() == Some(Way::Fetch.word()) {
         format!("was given to the platform to fetch as video {key}")
+    } else if let Some(before) = job.replaces {
+        format!("was uploaded in place of the content of video {key} (job {before})")
     } else {
         format!("was uploaded as video {key}")
     };

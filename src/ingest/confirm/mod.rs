@@ -2,6 +2,7 @@
 
 mod fetched;
 mod keyless;
+mod replaced;
 mod seen;
 mod verdict;
 
@@ -131,6 +132,8 @@ async fn done(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error
         let path = text::path(&path);
         tracing::info!(job.id = id.0, video.key = %key, "{path}: ready as video {key}");
     }
+    // A file that took the place of this one may have waited for it.
+    context.work.notify_one();
     if way == Some(Way::Fetch) {
         // Only now is it certain that the account has room; its create call did not show it.
         pause::proven(context, &account).await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::replaced;
 use crate::address;
 use crate::clock;
 use crate::config::Confirm;
@@ -75,6 +76,9 @@ pub(super) fn judge(
                 let message = format!("the platform could not fetch or process the file: {said}");
                 Verdict::NotFetched(facts, message)
             }
+        }
+        Status::Ready if job.replaces.is_some() && !replaced::shows_it(job, video, now) => {
+            replaced::not_yet(job, facts, limits, now)
         }
         Status::Ready => match mismatch(job, video) {
             Some(message) => Verdict::Differs(facts, message),
@@ -171,6 +175,8 @@ mod tests {
             sent_at: at(0),
             md5: Some("aa".to_owned()),
             status: None,
+            replaces: None,
+            updated_before: None,
         }
     }
 

@@ -13,13 +13,14 @@ use crate::ingest::worker::{Next, Task};
 use crate::ingest::{fate, pause};
 use crate::platform::{self, Client, Created, Grant, Metadata, NewVideo};
 use crate::queue::outcome::{self, Report};
+use crate::queue::replace::Replaced;
 use crate::queue::ticket::NewTicket;
 use crate::queue::{self, Error, Job, Lease, Step, Ticket};
 use crate::upload::multipart::part_size;
 use crate::way::Way;
 use crate::{address, chain, clock, text};
 
-pub(super) async fn create(
+pub(in crate::ingest) async fn create(
     task: &Task,
     lease: &Lease,
     client: &Client,
@@ -59,7 +60,7 @@ pub(super) async fn create(
     };
     match ask(task, lease, client, video).await? {
         None => park(task, lease).await,
-        Some(Ok(created)) => record(task, lease, (way, created)).await,
+        Some(Ok(created)) => record(task, lease, (way, created), None).await,
         Some(Err(error)) => {
             if error.disposition() != Disposition::Ambiguous {
                 let none = lease.clone();
@@ -118,11 +119,12 @@ async fn ask(
     Ok(until_stopped(task, client.create(plain)).await)
 }
 
-/// Stores key and link, before a byte is sent.
-pub(super) async fn record(
+/// Stores key and link, before a byte is sent; and whose video it is, if it was there before.
+pub(in crate::ingest) async fn record(
     task: &Task,
     lease: &Lease,
     (way, created): (Way, Created),
+    replaced: Option<Replaced>,
 ) -> Result<Next, Error> {
     let context = &task.context;
     if created.grant == Grant::Fetch {
@@ -130,7 +132,7 @@ pub(super) async fn record(
         tracing::info!(job.id = lease.job.id.0, video.key = %key, "{path}: the platform fetches it as video {key}");
         let poll = context.now_settings().config.confirm.poll_interval;
         let first_look = fate::later(clock::now(), poll);
-        return fetch::asked(task, lease, key.to_string(), first_look).await;
+        return fetch::asked(task, lease, (key.to_string(), replaced), first_look).await;
     }
     let ticket = Ticket {
         link: created.grant.store(),
@@ -148,15 +150,24 @@ pub(super) async fn record(
             expires_at: stored.expires_at,
             part_size: stored.part_size,
         };
+        if let Some(replaced) = replaced {
+            queue::replace::takes(db, &made, replaced, ticket.video_key)?;
+        }
         outcome::created(db, &made, &ticket, &Report::default(), now)
     })
     .await?;
-    tracing::info!(job.id = lease.job.id.0, video.key = %key, "{}: video {key} created", text::path(&lease.job.path));
+    let done = if replaced.is_some() {
+        "takes its content"
+    } else {
+        "created"
+    };
+    tracing::info!(job.id = lease.job.id.0, video.key = %key, "{}: video {key} {done}", text::path(&lease.job.path));
     pause::works(context, &lease.job.account).await?;
     let mut on = lease.clone();
     on.job.step = Step::Transfer;
     on.job.method = Some(way.word().to_owned());
     on.job.video_key = Some(key);
+    on.job.replaces = replaced.map(|replaced| replaced.job.0);
     on.ticket = Some(ticket);
     Ok(Next::GoOn(Box::new(on)))
 }

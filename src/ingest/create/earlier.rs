@@ -71,7 +71,7 @@ pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<
     }
     let key = video.key.to_string();
     let adopted = if comes_by_itself {
-        fetch::asked(task, lease, key, clock::now()).await?
+        fetch::asked(task, lease, (key, None), clock::now()).await?
     } else {
         adopt(task, lease, &key).await?
     };
@@ -97,7 +97,7 @@ async fn reopen(
                 key: key.clone(),
                 grant: Grant::Link(link),
             };
-            record(task, lease, (Way::Resumable, created))
+            record(task, lease, (Way::Resumable, created), None)
                 .await
                 .map(Some)
         }

@@ -6,7 +6,7 @@
 //! withdrawn and made anew under another ingest id, unless it has its bytes. What it does not find may
 //! still come: the next create call bears another ingest id, and the old one is watched for a while.
 
-mod call;
+pub(super) mod call;
 mod earlier;
 
 use std::sync::Arc;
@@ -20,11 +20,12 @@ use super::fetch::{self, Plan};
 use super::persist::persist;
 use super::source::Source;
 use super::worker::{Next, Task};
-use super::{disk, ftp, identify, trouble};
+use super::{disk, ftp, identify, replace, trouble};
 use crate::clock;
 use crate::disposition::Disposition;
 use crate::platform::Client;
 use crate::queue::outcome;
+use crate::queue::replace::Predecessor;
 use crate::queue::{Error, Lease, Step};
 use crate::way::Way;
 
@@ -57,7 +58,23 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
     if let Some(next) = identify::run(task, lease, client, &source).await? {
         return Ok(next);
     }
-    let (fetch, order) = match fetch::plan(task, &settings, lease, &source).await? {
+    let before = match replace::look(task, &settings, lease).await? {
+        replace::Place::Settled => return Ok(Next::Finished),
+        replace::Place::Free => None,
+        replace::Place::Of(before) => Some(before),
+    };
+    proceed(task, (&settings, client), lease, (&source, before)).await
+}
+
+/// The file is there and is to go up: in place of what another job's video has, if `before` says so.
+async fn proceed(
+    task: &Task,
+    (settings, client): (&Settings, &Client),
+    lease: &Lease,
+    (source, before): (&Arc<Source>, Option<Predecessor>),
+) -> Result<Next, Error> {
+    let context = &task.context;
+    let (fetch, order) = match fetch::plan(task, settings, lease, source).await? {
         None => return park(task, lease).await,
         Some(Plan::Trouble(problem)) => {
             trouble::settle(context, lease, problem, 0).await?;
@@ -78,9 +95,12 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
             (fetch, Some(order))
         }
     };
-    match choose(task, (&settings, client), lease, fetch).await? {
+    match choose(task, (settings, client), lease, fetch).await? {
         Ok(choice) if choice.way == Way::Ftp => ftp::begin(task, lease, choice.why.into()).await,
-        Ok(choice) => call::create(task, lease, client, (choice, order)).await,
+        Ok(choice) => match before {
+            None => call::create(task, lease, client, (choice, order)).await,
+            Some(before) => replace::run(task, lease, client, (choice, order, before)).await,
+        },
         Err(refusal) => {
             let failure = Failure::new(&refusal, Disposition::Permanent);
             fate::settle(context, lease, failure).await?;

@@ -26,6 +26,7 @@ use super::worker::{Next, Task};
 use crate::config::{Method, Watch};
 use crate::disposition::Disposition;
 use crate::queue::outcome::Report;
+use crate::queue::replace::{self, Replaced};
 use crate::queue::{Error, Lease, fetch};
 use crate::{address, clock};
 
@@ -113,14 +114,18 @@ pub(super) fn is_address(path: &Path) -> bool {
 }
 
 /// The video exists, and its bytes come by themselves: only the platform's word is left to wait for.
+/// `replaced` where it is another job's video.
 pub(super) async fn asked(
     task: &Task,
     lease: &Lease,
-    key: String,
+    (key, replaced): (String, Option<Replaced>),
     first_look: Timestamp,
 ) -> Result<Next, Error> {
     let (held, now) = (lease.clone(), clock::now());
     persist(&task.context, move |db| {
+        if let Some(replaced) = replaced {
+            replace::takes(db, &held, replaced, &key)?;
+        }
         fetch::asked(db, &held, &key, (first_look, now))
     })
     .await?;

@@ -14,9 +14,9 @@ use crate::ingest::fate::{self, Failure};
 use crate::ingest::persist::persist;
 use crate::ingest::source::Problem;
 use crate::ingest::worker::{Next, Task};
-use crate::platform::{Status, VideoKey};
+use crate::platform::{Status, Video, VideoKey};
 use crate::queue::outcome::Report;
-use crate::queue::{Error, Lease, ticket};
+use crate::queue::{Error, Lease, replace, ticket};
 use crate::way::Way;
 
 /// The platform notices an S3 object some time after the PUT; it is believed not to have arrived
@@ -56,8 +56,10 @@ pub(super) async fn ask_first(
             return Ok(Some(Next::Finished));
         }
     };
-    if video.status != Status::Created {
-        return arrived(task, lease).await.map(Some);
+    match has_arrived(task, lease, &video).await? {
+        Arrival::Known(true) => return arrived(task, lease).await.map(Some),
+        Arrival::Known(false) => {}
+        Arrival::Settled(next) => return Ok(Some(next)),
     }
     let poll = settings.config.confirm.poll_interval;
     let now = clock::now();
@@ -84,6 +86,45 @@ pub(super) async fn ask_first(
         persist(context, move |db| ticket::last_byte_was_lost(db, &lost)).await?;
     }
     Ok(None)
+}
+
+/// Whether the bytes are there.
+enum Arrival {
+    /// Whether they are, as far as the platform tells.
+    Known(bool),
+    /// The file itself decided about this try.
+    Settled(Next),
+}
+
+/// A video that was there before the job is `ready` with its old content until the platform notices
+/// the new one: only its checksum tells them apart. Without it the bytes count as not arrived, as it
+/// does no harm to send them again.
+async fn has_arrived(task: &Task, lease: &Lease, video: &Video) -> Result<Arrival, Error> {
+    if lease.job.replaces.is_none() || video.status != Status::Ready {
+        if lease.job.replaces.is_some() {
+            // Perhaps it is ready before anybody looks again, and that it was at work is the proof.
+            let (seen, status) = (lease.clone(), video.status.word().to_owned());
+            persist(&task.context, move |db| replace::seen(db, &seen, &status)).await?;
+        }
+        return Ok(Arrival::Known(video.status != Status::Created));
+    }
+    let Some(theirs) = &video.md5 else {
+        return Ok(Arrival::Known(false));
+    };
+    let summed = match disk::open(task, lease).await {
+        Some(Ok(source)) => disk::md5(task, &Arc::new(source)).await,
+        Some(Err(problem)) => Some(Err(problem)),
+        None => None,
+    };
+    match summed {
+        None => park(task, lease).await.map(Arrival::Settled),
+        // Nothing is left to send or to compare: what the platform shows from now on decides.
+        Some(Err(Problem::Gone)) => Ok(Arrival::Known(true)),
+        Some(Ok(ours)) => Ok(Arrival::Known(ours.eq_ignore_ascii_case(theirs))),
+        Some(Err(problem)) => settle_trouble(task, lease, problem, 0)
+            .await
+            .map(Arrival::Settled),
+    }
 }
 
 fn is_in_parts(lease: &Lease) -> bool {

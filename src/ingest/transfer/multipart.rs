@@ -98,6 +98,11 @@ async fn refuse(
     let (context, job) = (&task.context, lease.job.id);
     let completed_at = lease.ticket.as_ref().and_then(|ticket| ticket.last_byte_at);
     let tries = persist(context, move |db| outcome::left_open(db, job)).await?;
+    if lease.job.replaces.is_some() && completed_at.is_some() && unsettled::is_closed(error) {
+        // Its status tells nothing, as it was `ready` before; but what is closed was completed.
+        end::finish(task, lease, None, &Report::default()).await?;
+        return Ok(());
+    }
     let judged = unsettled::disposition(error, completed_at, tries, clock::now());
     let Some(disposition) = judged.filter(|_| !task.stop.is_cancelled()) else {
         return end::refuse(task, lease, source, (error, sent)).await;

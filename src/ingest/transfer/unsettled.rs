@@ -43,6 +43,12 @@ pub(super) fn disposition(
     }
 }
 
+/// Whether the upload takes nothing any more, as the list of its parts says.
+pub(super) fn is_closed(error: &upload::Error) -> bool {
+    matches!(error, upload::Error::Listing(platform::Error::Refused(refusal))
+        if matches!(refusal.status, 404 | 409 | 410))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::platform::key::VideoKey;
 use crate::platform::lenient;
 use crate::platform::link::{Link, is_loopback};
 use crate::platform::new::{Created, Grant};
@@ -38,6 +39,30 @@ pub(super) fn created(
         .find_map(|name| answer.get(*name)?.get("key")?.as_str())
         .and_then(|key| key.parse().ok())
         .ok_or("no video key")?;
+    granted_for(answer, (key, way), asked_at)
+}
+
+/// Reads the answer of `/videos/update` to a re-upload of this video, asked at `asked_at`: "the same
+/// link block" (JW docs, v1 videos/update). It need not repeat the key, but must not name another.
+pub(super) fn granted(
+    answer: &Map<String, Value>,
+    (key, way): (&VideoKey, Way),
+    asked_at: Timestamp,
+) -> Result<Created, Missing> {
+    let told = ["media", "video"]
+        .iter()
+        .find_map(|name| answer.get(*name)?.get("key")?.as_str());
+    if told.is_some_and(|told| told != key.as_str()) {
+        return Err("the key of another video".to_owned());
+    }
+    granted_for(answer, (key.clone(), way), asked_at)
+}
+
+fn granted_for(
+    answer: &Map<String, Value>,
+    (key, way): (VideoKey, Way),
+    asked_at: Timestamp,
+) -> Result<Created, Missing> {
     if way == Way::Fetch {
         return Ok(Created {
             key,

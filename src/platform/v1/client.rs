@@ -96,6 +96,25 @@ impl Client {
         read(CREATE, answer::created(&answer, video.way, asked_at))
     }
 
+    /// Lets another file into a video that is ready (JW docs, v1 videos/update: `update_file`).
+    ///
+    /// # Errors
+    /// For a video that does not exist, one whose [`Error::is_not_found`] is true.
+    pub async fn reupload(&self, key: &VideoKey, video: NewVideo<'_>) -> Result<Created, Error> {
+        let size = video.size.map(|size| size.to_string());
+        let mut params = vec![
+            ("video_key", key.as_str()),
+            ("update_file", "True"),
+            how(&video)?,
+        ];
+        if let Some(size) = &size {
+            params.push(("size", size));
+        }
+        let asked_at = clock::now();
+        let answer = self.transport.call(UPDATE, &params).await?;
+        read(UPDATE, answer::granted(&answer, (key, video.way), asked_at))
+    }
+
     /// Asks how a video is.
     ///
     /// # Errors
@@ -130,10 +149,7 @@ impl Client {
         check(params)?;
         let mut all = vec![("video_key", key.as_str())];
         all.extend_from_slice(params);
-        self.transport
-            .call("/videos/update", &all)
-            .await
-            .map(|_| ())
+        self.transport.call(UPDATE, &all).await.map(|_| ())
     }
 
     /// Deletes a video; one that does not exist is as good as deleted.
@@ -248,5 +264,6 @@ pub(super) fn garbled(call: &str, missing: Missing) -> Error {
 }
 
 const CREATE: &str = "/videos/create";
+const UPDATE: &str = "/videos/update";
 const SHOW: &str = "/videos/show";
 pub(super) const LIST: &str = "/videos/list";

@@ -391,3 +391,58 @@ async fn what_is_told_of_a_video_goes_with_its_create_and_alone_with_an_update()
         "nothing empty is sent"
     );
 }
+
+#[tokio::test]
+async fn a_reupload_asks_for_a_link_and_leaves_the_rest_of_the_video_alone() {
+    let other = ok(
+        &json!({"status": "ok", "media": {"key": "oTher123"}, "link": {"protocol": "https",
+        "address": "s3.example", "path": "/x", "query": {"Signature": "a"}}}),
+    );
+    let fetched = ok(&json!({"status": "ok"}));
+    let early = refused("412 Precondition Failed", "PreconditionFailed");
+    let gone = refused("404 Not Found", "NotFound");
+    let stub = Stub::answering([created(), other, fetched, early, gone]);
+    let (client, key) = (client(&stub), "tL17msiU".parse().unwrap());
+    let granted = client.reupload(&key, NEW).await.unwrap();
+    assert_eq!(granted.key, key);
+    let request = stub.request();
+    assert!(
+        request
+            .head
+            .starts_with("POST /v1/videos/update HTTP/1.1\r\n")
+    );
+    let body = String::from_utf8(request.body).unwrap();
+    let names: Vec<&str> = body.split(['&', '=']).step_by(2).collect();
+    let expected = "api_format api_key api_nonce api_timestamp size update_file upload_method \
+                    video_key api_signature";
+    assert_eq!(names.join(" "), expected);
+    assert!(
+        body.contains("&update_file=True&upload_method=s3&video_key=tL17msiU"),
+        "{body}"
+    );
+
+    let error = client.reupload(&key, NEW).await.unwrap_err();
+    assert!(
+        error.to_string().contains("the key of another video"),
+        "{error}"
+    );
+    let source = "https://m.example/a.mp4".parse().unwrap();
+    let fetch = NewVideo {
+        way: Way::Fetch,
+        source: Some(&source),
+        ..NEW
+    };
+    let granted = client.reupload(&key, fetch).await.unwrap();
+    assert!(matches!(granted.grant, crate::platform::Grant::Fetch));
+    let error = client.reupload(&key, NEW).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::TRANSIENT);
+    assert!(client.reupload(&key, NEW).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn a_reupload_without_an_answer_may_be_repeated() {
+    let stub = Stub::answering([]);
+    let key = "tL17msiU".parse().unwrap();
+    let error = client(&stub).reupload(&key, NEW).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::TRANSIENT);
+}

@@ -75,6 +75,31 @@ impl Client {
             .map_err(|missing| call.lacks(missing))
     }
 
+    /// Lets another file into a media that is ready (JW docs, v2 "Reupload media"). Its body has no
+    /// room for metadata.
+    ///
+    /// # Errors
+    /// For a media that does not exist, one whose [`Error::is_not_found`] is true.
+    pub async fn reupload(&self, key: &VideoKey, video: NewVideo<'_>) -> Result<Created, Error> {
+        let request = Request {
+            verb: Verb::Put,
+            path: &[MEDIA, key.as_str(), "reupload"],
+            query: &[],
+            body: Some(json!({"upload": how(&video)?})),
+            bare: false,
+        };
+        let call = request.call();
+        let mut answer = self.transport.send(request).await?;
+        // Which media it is need not be repeated to whoever named it.
+        answer.entry("id").or_insert_with(|| key.as_str().into());
+        let granted = answer::created(&answer, video.way, self.transport.base());
+        match granted {
+            Ok(granted) if granted.key == *key => Ok(granted),
+            Ok(_) => Err(call.lacks("the id of another media")),
+            Err(missing) => Err(call.lacks(missing)),
+        }
+    }
+
     /// Asks how a media is.
     ///
     /// # Errors

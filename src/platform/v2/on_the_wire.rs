@@ -442,3 +442,50 @@ async fn what_is_told_of_a_media_goes_with_its_create_and_an_update_leaves_the_r
     client.describe(&key(), update).await.unwrap();
     assert_eq!(sent(&stub.request()), json!({"metadata": {"title": "new"}}));
 }
+
+#[tokio::test]
+async fn a_reupload_is_one_put_that_says_only_how_the_bytes_come() {
+    let link = json!({"upload_link": "https://s3.example/k?X-Amz-Signature=0a"});
+    let nameless = answer("200 OK", "", &link.to_string());
+    let other = ok(&json!({"id": "oTher123", "upload_link": "https://s3.example/k?a=b"}));
+    let parts = created(&json!({"upload_id": "Up1", "upload_token": "a.e30.b"}));
+    let early = refused("400 Bad Request", "invalid_state", "not ready");
+    let gone = refused("404 Not Found", "not_found", "");
+    let stub = Stub::answering([created(&link), nameless, other, parts, early, gone]);
+    let client = client(&stub);
+    let granted = client.reupload(&key(), NEW).await.unwrap();
+    assert!(matches!(&granted.grant, Grant::Link(_)));
+    let request = stub.request();
+    let wanted = "PUT /v2/sites/aBcD1234/media/aB3dE6gH/reupload/ HTTP/1.1\r\n";
+    assert!(request.head.starts_with(wanted), "{}", request.head);
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(body, json!({"upload": {"method": "direct"}}));
+    assert_eq!(client.reupload(&key(), NEW).await.unwrap().key, key());
+    let error = client.reupload(&key(), NEW).await.unwrap_err();
+    assert!(
+        error.to_string().contains("the id of another media"),
+        "{error}"
+    );
+    let several = NewVideo {
+        way: Way::Multipart,
+        ..NEW
+    };
+    let granted = client.reupload(&key(), several).await.unwrap();
+    assert!(matches!(granted.grant, Grant::Parts(_)));
+    let error = client.reupload(&key(), NEW).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Permanent);
+    assert!(
+        client
+            .reupload(&key(), NEW)
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
+}
+
+#[tokio::test]
+async fn a_reupload_without_an_answer_may_be_repeated() {
+    let stub = Stub::answering([]);
+    let error = client(&stub).reupload(&key(), NEW).await.unwrap_err();
+    assert_eq!(error.disposition(), TRANSIENT);
+}

@@ -105,6 +105,12 @@ impl Site {
         fs::write(self.config(), text).unwrap();
     }
 
+    /// Changes the text of the configuration.
+    pub(crate) fn change(&self, how: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), how(text)).unwrap();
+    }
+
     pub(crate) fn root(&self) -> &Path {
         self.dir.path()
     }

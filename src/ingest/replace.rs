@@ -1,0 +1,268 @@
+//! A file that takes the place of one that is up: another video, its content in the same video, or
+//! nothing until a person decides (`on-replace`).
+//!
+//! A re-upload makes no video, so that it may be asked for twice, and nothing need be looked for
+//! after a crash. The video was there before the job, and whatever becomes of the job, it stays:
+//! from the moment its key is stored the row says whose it is, and nothing withdraws it.
+
+use std::time::Duration;
+
+use super::calls::{park, settle_call, until_stopped};
+use super::choice::Choice;
+use super::context::Settings;
+use super::create::call;
+use super::fate::{self, Failure, later, said};
+use super::fetch::Order;
+use super::persist::persist;
+use super::worker::{Next, Task};
+use crate::config::OnReplace;
+use crate::disposition::Disposition;
+use crate::platform::{self, Client, Metadata, NewVideo, Status, VideoKey};
+use crate::queue::outcome::Report;
+use crate::queue::replace::{self, Before, Predecessor, Replaced};
+use crate::queue::{self, Error, Lease};
+use crate::{address, chain, clock, text};
+
+/// However long a job has waited for another of its path, it looks again after so long.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+
+/// What the job's place is.
+pub(super) enum Place {
+    /// Nothing is there, or it does not matter: another video.
+    Free,
+    /// That of this video, whose content it replaces.
+    Of(Predecessor),
+    /// The job waits; its outcome is written.
+    Settled,
+}
+
+/// Looks whether the job's file took the place of one that is up, and what that means.
+pub(super) async fn look(task: &Task, settings: &Settings, lease: &Lease) -> Result<Place, Error> {
+    let watch = settings.watch(&lease.job.watch);
+    let policy = watch.map_or(OnReplace::New, |watch| watch.on_replace);
+    if policy == OnReplace::New || lease.job.by_hand {
+        return Ok(Place::Free);
+    }
+    let job = lease.job.clone();
+    let before = persist(&task.context, move |db| replace::before(db, &job)).await?;
+    match (before, policy) {
+        (Before::Nothing, _) | (_, OnReplace::New) => Ok(Place::Free),
+        (Before::UnderWay(other), OnReplace::Replace | OnReplace::Hold) => {
+            wait(task, settings, lease, other).await?;
+            Ok(Place::Settled)
+        }
+        (Before::Up(before), OnReplace::Replace) => Ok(Place::Of(before)),
+        (Before::Up(before), OnReplace::Hold) => {
+            hold(task, lease, &before).await?;
+            Ok(Place::Settled)
+        }
+    }
+}
+
+/// The job before it is at it still: what that comes to decides what this one is to do.
+async fn wait(
+    task: &Task,
+    settings: &Settings,
+    lease: &Lease,
+    other: queue::JobId,
+) -> Result<(), Error> {
+    let now = clock::now();
+    let waited = Duration::try_from(now.duration_since(lease.job.created_at)).unwrap_or_default();
+    let poll = settings.config.confirm.poll_interval;
+    let pause = (waited / 2).min(LONGEST_PAUSE).max(poll);
+    let report = Report {
+        message: Some(format!(
+            "it took the place of the file of job {other}, and goes on once that is ready on the platform or has failed"
+        )),
+        ..Report::default()
+    };
+    fate::give_back(&task.context, lease, later(now, pause), ("waits", report)).await
+}
+
+async fn hold(task: &Task, lease: &Lease, before: &Predecessor) -> Result<(), Error> {
+    let (id, now) = (lease.job.id, clock::now());
+    let message = format!(
+        "held: it took the place of a file that is up as video {} (job {}), and on-replace = \"hold\"; \
+         jw-ingest retry {id} uploads it as another video, jw-ingest cancel {id} leaves it",
+        before.video_key, before.job
+    );
+    let path = text::path(&lease.job.path);
+    tracing::warn!(job.id = id.0, "{path}: {message}");
+    let held = lease.clone();
+    persist(&task.context, move |db| {
+        let report = Report {
+            message: Some(message.clone()),
+            ..Report::default()
+        };
+        replace::hold(db, &held, &report, now)
+    })
+    .await
+}
+
+/// Asks the platform to take the job's content in place of what the video has, and stores the right
+/// to send it. A video that is not there any more is made anew.
+pub(super) async fn run(
+    task: &Task,
+    lease: &Lease,
+    client: &Client,
+    (choice, order, before): (Choice, Option<Order>, Predecessor),
+) -> Result<Next, Error> {
+    let key: VideoKey = match before.video_key.parse() {
+        Ok(key) => key,
+        Err(error) => return refused(task, lease, (&before, &chain(&error))).await,
+    };
+    begins(task, lease, (&choice, order.as_ref())).await?;
+    let video = NewVideo {
+        // Both stay as they are: the video is the one that they were given to.
+        title: "",
+        ingest_id: "",
+        metadata: &Metadata::NONE,
+        way: choice.way,
+        size: match &order {
+            Some(order) => order.file.as_ref().map(|content| content.size),
+            None => Some(lease.job.identity.bytes()),
+        },
+        source: order.as_ref().map(|order| &order.source),
+    };
+    let granted = match until_stopped(task, client.reupload(&key, video)).await {
+        None => return park(task, lease).await,
+        Some(Ok(granted)) => granted,
+        Some(Err(error)) if is_about_the_video(&error) => {
+            return denied(task, lease, client, (choice, order, before), (&key, &error)).await;
+        }
+        Some(Err(error)) => {
+            settle_call(task, lease, &error).await?;
+            return Ok(Next::Finished);
+        }
+    };
+    // By its own clock, and after the call, which changes the video too: what comes later is the
+    // new content's doing. Not to know it costs a longer wait at the end.
+    let updated_before = match until_stopped(task, client.show(&key)).await {
+        None => return park(task, lease).await,
+        Some(Ok(video)) => video.updated,
+        Some(Err(_)) => None,
+    };
+    let replaced = Replaced {
+        job: before.job,
+        updated_before,
+    };
+    call::record(task, lease, (choice.way, granted), Some(replaced)).await
+}
+
+/// The platform does not take it: how the video is says why, and what to do.
+async fn denied(
+    task: &Task,
+    lease: &Lease,
+    client: &Client,
+    (choice, order, before): (Choice, Option<Order>, Predecessor),
+    (key, error): (&VideoKey, &platform::Error),
+) -> Result<Next, Error> {
+    match until_stopped(task, client.show(key)).await {
+        None => park(task, lease).await,
+        Some(Ok(video)) => not_now(task, lease, (&before, &video.status), error).await,
+        Some(Err(gone)) if gone.is_not_found() => {
+            let path = text::path(&lease.job.path);
+            tracing::warn!(
+                job.id = lease.job.id.0,
+                "{path}: video {key} (job {}), whose content it was to replace, was deleted on the platform; another \
+                 video is made",
+                before.job
+            );
+            call::create(task, lease, client, (choice, order)).await
+        }
+        Some(Err(other)) => {
+            settle_call(task, lease, &other).await?;
+            Ok(Next::Finished)
+        }
+    }
+}
+
+/// What is stored before the call; as before a create call, but for the note of the call itself.
+async fn begins(
+    task: &Task,
+    lease: &Lease,
+    (choice, order): (&Choice, Option<&Order>),
+) -> Result<(), Error> {
+    let ours = order.and_then(|order| order.file.as_ref());
+    let md5 = ours.map(|ours| ours.md5.clone());
+    let (begun, way, why) = (lease.clone(), choice.way, choice.why.clone());
+    persist(&task.context, move |db| {
+        if let Some(md5) = &md5 {
+            queue::fetch::summed(db, &begun, md5)?;
+        }
+        replace::begins(db, &begun, (way.word(), &why))
+    })
+    .await
+}
+
+/// Whether the platform refused what was asked of this video, rather than any call at all now.
+fn is_about_the_video(error: &platform::Error) -> bool {
+    let platform::Error::Refused(refusal) = error else {
+        return false;
+    };
+    error.disposition() != Disposition::Blocked
+        && (400..500).contains(&refusal.status)
+        && !matches!(refusal.status, 408 | 425 | 429)
+}
+
+/// The video is there and does not take other content: how it is tells whether it will.
+async fn not_now(
+    task: &Task,
+    lease: &Lease,
+    (before, status): (&Predecessor, &Status),
+    error: &platform::Error,
+) -> Result<Next, Error> {
+    let Predecessor { job, video_key } = before;
+    match status {
+        Status::Ready if error.disposition() == Disposition::Permanent => {
+            refused(task, lease, (before, &address::hosts_only(&chain(error)))).await
+        }
+        Status::Failed => refused(task, lease, (before, "it is `failed` there")).await,
+        Status::Ready
+        | Status::Created
+        | Status::Processing
+        | Status::Updating
+        | Status::Other(_) => {
+            let report = Report {
+                message: Some(format!(
+                    "video {video_key} (job {job}), whose content it replaces, takes none now: it is `{}` on the \
+                     platform",
+                    status.word()
+                )),
+                request_id: error.request_id().map(str::to_owned),
+                ..Report::default()
+            };
+            let failure = Failure {
+                disposition: Disposition::TRANSIENT,
+                report,
+            };
+            fate::settle(&task.context, lease, failure).await?;
+            Ok(Next::Finished)
+        }
+    }
+}
+
+/// For good: a person may want another video instead.
+async fn refused(
+    task: &Task,
+    lease: &Lease,
+    (before, why): (&Predecessor, &str),
+) -> Result<Next, Error> {
+    let (id, now) = (lease.job.id, clock::now());
+    let report = Report {
+        message: Some(format!(
+            "the platform does not let the content of video {} (job {}) be replaced: {why}; jw-ingest retry {id} \
+             uploads the file as another video",
+            before.video_key, before.job
+        )),
+        ..Report::default()
+    };
+    let path = text::path(&lease.job.path);
+    tracing::error!(job.id = id.0, "{path}: failed: {}", said(&report));
+    let failed = lease.clone();
+    persist(&task.context, move |db| {
+        replace::refused(db, &failed, &report, now)
+    })
+    .await?;
+    Ok(Next::Finished)
+}

@@ -1,0 +1,229 @@
+//! Files that take the place of one that is up: who comes before whom, and that no way out of a job
+//! withdraws the video whose content it was to replace.
+
+use super::*;
+use crate::queue::outcome::Count;
+use crate::queue::replace::{self, Before, Predecessor, Replaced};
+use crate::queue::{State, confirm, fetch, query};
+
+/// One content after another under the same name.
+fn content(number: i64) -> NewJob {
+    let mut new = file("/w/a.mp4", number);
+    new.identity.ctime_ns = number;
+    new
+}
+
+/// A job of `/w/a.mp4` that is done, with video `Key1`.
+fn done(db: &Connection) -> JobId {
+    let id = new_job(db, &content(1), at(0));
+    upload(db, &take(db, at(0)), "Key1", at(1));
+    let waiting = confirm::waiting(db, "main").unwrap();
+    let facts = confirm::Facts::default();
+    assert!(confirm::ready(db, &waiting[0], &facts, at(2)).unwrap());
+    id
+}
+
+/// The next job of the path, claimed, in the step `transfer` of a replacement.
+fn replacing(db: &Connection, number: i64) -> Lease {
+    let first = done(db);
+    new_job(db, &content(number), at(3));
+    let lease = take(db, at(3));
+    outcome::begin(db, &lease, Step::Create, at(3)).unwrap();
+    let before = replace::before(db, &lease.job).unwrap();
+    let up = Predecessor {
+        job: first,
+        video_key: "Key1".to_owned(),
+    };
+    assert_eq!(before, Before::Up(up));
+    replace::begins(db, &lease, ("s3", "it fits")).unwrap();
+    let replaced = Replaced {
+        job: first,
+        updated_before: Some(77),
+    };
+    replace::takes(db, &lease, replaced, "Key1").unwrap();
+    let ticket = NewTicket {
+        video_key: "Key1",
+        link: "https://upload.example/secret",
+        expires_at: None,
+        part_size: None,
+    };
+    outcome::created(db, &lease, &ticket, &Report::default(), at(4)).unwrap();
+    outcome::begin(db, &lease, Step::Transfer, at(4)).unwrap();
+    let row = job(db, lease.job.id);
+    assert_eq!((row.step, row.replaces), (Step::Transfer, Some(first.0)));
+    lease
+}
+
+/// Nothing is withdrawn, and the first job has its video still.
+fn assert_stays(db: &Connection, what: &str) {
+    assert_eq!(number(db, "SELECT count(*) FROM withdrawals"), 0, "{what}");
+    let first = job(db, JobId(1));
+    assert_eq!(
+        (first.state, first.video_key.as_deref()),
+        (State::Done, Some("Key1")),
+        "{what}"
+    );
+}
+
+/// A way out of a job, and its name.
+type Exit = (&'static str, fn(&Connection, &Lease));
+
+#[test]
+fn no_way_out_of_a_transfer_withdraws_the_video_that_was_there() {
+    let exits: [Exit; 8] = [
+        ("failed", |db, lease| {
+            outcome::failed(db, lease, &Report::default(), at(5)).unwrap();
+        }),
+        ("refused", |db, lease| {
+            replace::refused(db, lease, &Report::default(), at(5)).unwrap();
+            assert!(job(db, lease.job.id).by_hand);
+        }),
+        ("held", |db, lease| {
+            replace::hold(db, lease, &Report::default(), at(5)).unwrap();
+        }),
+        ("start over", |db, lease| {
+            let why = ("link-expired", &Report::default());
+            outcome::start_over(db, lease, at(5), why, at(5)).unwrap();
+        }),
+        ("superseded", |db, lease| {
+            outcome::superseded(db, lease, &Report::default(), at(5)).unwrap();
+        }),
+        ("vanished", |db, lease| {
+            outcome::vanished(db, lease, &Report::default(), at(5)).unwrap();
+        }),
+        ("cancel", |db, lease| {
+            operator::cancel(db, lease.job.id, at(5)).unwrap();
+        }),
+        ("another was made", |db, lease| {
+            let ticket = NewTicket {
+                video_key: "Key2",
+                link: "https://upload.example/secret",
+                expires_at: None,
+                part_size: None,
+            };
+            outcome::created(db, lease, &ticket, &Report::default(), at(5)).unwrap();
+        }),
+    ];
+    for (what, exit) in exits {
+        let db = table();
+        let lease = replacing(&db, 2);
+        exit(&db, &lease);
+        assert_stays(&db, what);
+        let after = job(&db, lease.job.id);
+        if what != "another was made" {
+            let forgotten = (after.step, after.video_key, after.replaces);
+            assert_eq!(forgotten, (Step::Create, None, None), "{what}");
+        }
+    }
+}
+
+#[test]
+fn no_way_out_of_the_wait_for_ready_does_either() {
+    for what in [
+        "start over",
+        "failed, then retried",
+        "cancelled",
+        "fetched, then cancelled",
+    ] {
+        let db = table();
+        let lease = replacing(&db, 2);
+        let id = lease.job.id;
+        if what.starts_with("fetched") {
+            fetch::asked(&db, &lease, "Key1", (at(5), at(5))).unwrap();
+        } else {
+            outcome::transferred(&db, &lease, None, at(5), (&Report::default(), at(5))).unwrap();
+        }
+        let waiting = confirm::waiting(&db, "main").unwrap().remove(0);
+        assert_eq!(
+            (waiting.replaces, waiting.updated_before),
+            (Some(1), Some(77))
+        );
+        match what {
+            "start over" => {
+                let why = (fetch::MISMATCH, "other content");
+                confirm::start_over(&db, &waiting, (at(6), Count::Yes), why, at(6)).unwrap();
+                assert_eq!(job(&db, id).video_key, None);
+            }
+            "failed, then retried" => {
+                let facts = confirm::Facts {
+                    status: "failed".to_owned(),
+                    ..confirm::Facts::default()
+                };
+                confirm::failed(&db, &waiting, &facts, ("broken", at(6))).unwrap();
+                operator::retry(&db, id, at(7)).unwrap();
+                assert_eq!(job(&db, id).step, Step::Create);
+            }
+            _ => {
+                let answer = operator::cancel(&db, id, at(6)).unwrap();
+                let said =
+                    matches!(&answer, operator::Answer::Refused(why) if why.contains("Key1"));
+                assert!(said, "{answer:?}");
+            }
+        }
+        assert_stays(&db, what);
+    }
+}
+
+#[test]
+fn the_newest_that_is_up_comes_before_and_one_under_way_first_of_all() {
+    let db = table();
+    let before = |id| replace::before(&db, &job(&db, id)).unwrap();
+    let first = new_job(&db, &content(1), at(0));
+    let lease = take(&db, at(0));
+    let second = new_job(&db, &content(2), at(1));
+    let stranger = new_job(
+        &db,
+        &NewJob {
+            account: "other".to_owned(),
+            ..content(3)
+        },
+        at(50),
+    );
+    assert_eq!(before(second), Before::UnderWay(first));
+    assert_eq!(before(first), Before::Nothing, "the older waits for nobody");
+    assert_eq!(before(stranger), Before::Nothing);
+    upload(&db, &lease, "Key1", at(2));
+    assert_eq!(before(second), Before::UnderWay(first));
+    let later = (at(100), Count::No);
+    let lease = take(&db, at(2));
+    assert_eq!(lease.job.id, second);
+    outcome::again(&db, &lease, later, ("waits", &Report::default()), at(2)).unwrap();
+    let waiting = confirm::waiting(&db, "main").unwrap();
+    confirm::ready(&db, &waiting[0], &confirm::Facts::default(), at(3)).unwrap();
+    assert_eq!(job(&db, second).run_at, at(3), "it looks again at once");
+    assert!(matches!(before(second), Before::Up(up) if up.job == first));
+}
+
+#[test]
+fn a_held_job_is_no_failure_and_goes_on_by_hand() {
+    let db = table();
+    done(&db);
+    let second = new_job(&db, &content(2), at(3));
+    let lease = take(&db, at(3));
+    replace::hold(&db, &lease, &Report::default(), at(4)).unwrap();
+    assert_eq!(replace::held_jobs(&db).unwrap(), [second]);
+    assert_eq!(operator::failed(&db).unwrap(), []);
+    assert_eq!(query::left(&db, at(5), at(0)).unwrap().failed, 0);
+    let overview = query::overview(&db).unwrap();
+    assert_eq!((overview.failed, overview.held), (0, 1));
+    assert_eq!(job(&db, second).attempts, 0);
+    operator::cancel(&db, second, at(5)).unwrap();
+    operator::retry(&db, second, at(6)).unwrap();
+    let row = job(&db, second);
+    assert_eq!(
+        (row.by_hand, row.held, row.state),
+        (true, false, State::Queued)
+    );
+}
+
+#[test]
+fn the_look_at_a_path_needs_no_scan_of_the_table() {
+    let db = table();
+    for sql in [replace::UNDER_WAY, replace::UP] {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan: String = db
+            .query_row(&sql, ("a", "m", 1), |row| row.get("detail"))
+            .unwrap();
+        assert!(plan.contains("jobs_once (path=?)"), "{plan}");
+    }
+}
