@@ -24,6 +24,8 @@ mod identity;
 #[cfg(test)]
 mod line;
 #[cfg(test)]
+mod mounts;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod operator;
@@ -53,3 +55,5 @@ mod signals;
 mod support;
 #[cfg(test)]
 mod ways_v2;
+#[cfg(test)]
+mod writers;

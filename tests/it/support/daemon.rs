@@ -49,6 +49,11 @@ impl Daemon {
         assert!(status.success());
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for the end.
     pub(crate) fn wait(mut self) -> ExitStatus {
         wait_for("the daemon to end", || self.child.try_wait().unwrap())

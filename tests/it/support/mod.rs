@@ -73,6 +73,16 @@ impl Dice {
         Self(seed)
     }
 
+    /// With a given seed, which is not printed.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// What this one was seeded with, until the first number is drawn.
+    pub(crate) fn seed(&self) -> u64 {
+        self.0
+    }
+
     /// The next number below `limit` (splitmix64).
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
