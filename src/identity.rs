@@ -47,6 +47,12 @@ impl Identity {
             && (self.ino == then.ino || self.ctime_ns == then.ctime_ns)
     }
 
+    /// Whether the file seen later has as many bytes and is no other file: what was learnt of the
+    /// end of its writing still holds.
+    pub fn goes_on_as(&self, later: &Self) -> bool {
+        self.size == later.size && self.ino == later.ino
+    }
+
     /// The size as an unsigned number of bytes; a size is never negative.
     pub fn bytes(&self) -> u64 {
         self.size.cast_unsigned()

@@ -4,6 +4,7 @@
 //! again); a job that fails never does. Files are watched by threads of their own ([`crate::watch`]),
 //! jobs are worked on by [`crate::ingest`].
 
+mod folders;
 mod idle;
 mod rates;
 mod reload;
@@ -186,7 +187,7 @@ impl Supervisor {
     fn start(parts: Parts, reloads: mpsc::Receiver<()>) -> Result<Self, Error> {
         let (reports, inbox) = mpsc::channel(REPORTS);
         let settings = parts.context.now_settings();
-        let folders = crate::watch::start(&settings.config.watches, reports.clone())?;
+        let folders = folders::watch(&settings.config, reports.clone())?;
         let (barriers, flushes) = ingest::barriers();
         let mut loops = JoinSet::new();
         let rates = rates::Keeper::start(parts.context.clone());
@@ -287,14 +288,14 @@ impl Supervisor {
             return Ok(());
         };
         let folders_changed = reload::folders_differ(&present.config, &next.config);
-        let watches = next.config.watches.clone();
         let priorities = reload::priorities(&next.config);
         self.parts.settings.send_replace(Arc::new(next));
         if folders_changed {
             // The old watches end before the new ones begin: two would report each file twice,
             // which is harmless, but they would also log each fault twice.
             self.stop_folders().await;
-            self.folders = Some(crate::watch::start(&watches, self.reports.clone())?);
+            let next = self.parts.context.now_settings();
+            self.folders = Some(folders::watch(&next.config, self.reports.clone())?);
         }
         let now = clock::now();
         let mended = self

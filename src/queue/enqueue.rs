@@ -1,5 +1,7 @@
 //! Enqueueing: a file becomes a job once, however often it is seen.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -28,6 +30,9 @@ pub struct NewJob {
     /// That of its watch.
     pub priority: i64,
 }
+
+/// Of more files [`finished`] does not tell, so that the memory for them stays small.
+const MOST_FINISHED: u32 = 1_000_000;
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +192,34 @@ fn find(db: &Connection, path: &Path, identity: &Identity) -> Result<Option<Foun
         state,
         ctime_ns,
     }))
+}
+
+/// Tells of each file of a watch whose job is over and still speaks for it, the newest first; of
+/// the files of jobs that go on, nothing, as they have to take over each change.
+pub fn finished(
+    db: &Connection,
+    watch: &str,
+    tell: &mut dyn FnMut(&Path, &Identity),
+) -> Result<(), Error> {
+    let mut statement = db.prepare(
+        "SELECT path, dev, ino, size, mtime_ns, ctime_ns FROM jobs NOT INDEXED
+         WHERE watch = ?1 AND superseded = 0 AND finished_at IS NOT NULL ORDER BY id DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![watch, MOST_FINISHED])?;
+    while let Some(row) = rows.next()? {
+        let identity = Identity {
+            dev: row.get(1)?,
+            ino: row.get(2)?,
+            size: row.get(3)?,
+            mtime_ns: row.get(4)?,
+            ctime_ns: row.get(5)?,
+        };
+        let path = row.get_ref(0)?;
+        if let Ok(path) = path.as_bytes() {
+            tell(Path::new(OsStr::from_bytes(path)), &identity);
+        }
+    }
+    Ok(())
 }
 
 /// The account's jobs of this very file (inode, size, mtime) under other names, where the path has

@@ -63,7 +63,7 @@ impl Candidate {
     pub(super) fn take_in(&mut self, found: &Evidence, changed: bool, now: Duration) -> Duration {
         let was_open = self.open;
         self.open = found.writer == Writer::Present;
-        if self.open || self.identity.size != found.identity.size {
+        if self.open || !self.identity.goes_on_as(&found.identity) {
             self.ending = Ending::Unseen;
         }
         self.identity = found.identity;
@@ -76,6 +76,9 @@ impl Candidate {
         since
     }
 }
+
+/// Room for so many files is kept when they have gone.
+const ROOM: usize = 4096;
 
 /// All files that wait.
 #[derive(Debug, Default)]
@@ -91,6 +94,10 @@ impl Candidates {
     /// Takes a file out, to [`put`](Self::put) it back changed, or not at all.
     pub(super) fn take(&mut self, path: &Path) -> Option<(Arc<Path>, Candidate)> {
         let (path, candidate) = self.files.remove_entry(path)?;
+        if self.files.capacity() > ROOM && self.files.len() < self.files.capacity() / 8 {
+            // A great many waited, such as at the first start.
+            self.files.shrink_to(self.files.len() * 2);
+        }
         self.waiting -= usize::from(!candidate.rests);
         let Some(due) = candidate.due else {
             return Some((path, candidate));

@@ -21,6 +21,7 @@ use super::events::Events;
 use super::evidence::Times;
 use super::filesystem::Filesystem;
 use super::inbox::{Inbox, Sender};
+use super::known::{KnownFiles, Seeds};
 use super::look::{self, Thing};
 use super::means::{Choice, Means};
 use super::outbox::{Closed, Outbox};
@@ -85,7 +86,8 @@ impl Folder {
     }
 
     /// Works until the program stops, or nobody wants reports any more.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, known: KnownFiles) {
+        self.settler.seed(Seeds::of(known, &self.watch.path));
         while !self.outbox.is_stopped() {
             if let Err(Closed) = self.turn() {
                 break;
@@ -232,6 +234,7 @@ impl Folder {
         if scan.whole && self.root.is_unchanged() {
             self.forget_absent()?;
             self.companions.end_pass();
+            self.settler.end_seeding();
         } else {
             self.root.suspect();
         }

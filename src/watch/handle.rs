@@ -13,6 +13,7 @@ use tracing::warn;
 use super::Error;
 use super::folder::Folder;
 use super::inbox::{self, Message};
+use super::known::KnownFiles;
 use super::outbox::Outbox;
 use super::report::Report;
 use super::status::{State, Status};
@@ -43,10 +44,17 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Starts one thread for each watch. A folder that is missing is no error: it is waited for.
 ///
+/// The files that `known` tells of need not settle again. It is asked after this was called, so that
+/// each later [`recheck`](Handle::recheck) overrules it.
+///
 /// # Errors
 ///
 /// The system refuses a thread; those already started are stopped.
-pub fn start(watches: &[config::Watch], reports: Sender<Report>) -> Result<Handle, Error> {
+pub fn start(
+    watches: &[config::Watch],
+    known: impl Fn(&config::Watch) -> KnownFiles,
+    reports: Sender<Report>,
+) -> Result<Handle, Error> {
     writer::ignore_sigio();
     let mut handle = Handle {
         watches: Vec::with_capacity(watches.len()),
@@ -54,12 +62,12 @@ pub fn start(watches: &[config::Watch], reports: Sender<Report>) -> Result<Handl
         stop: CancellationToken::new(),
     };
     for watch in watches {
-        let running =
-            spawn(watch, reports.clone(), handle.stop.clone()).map_err(|source| Error::Thread {
-                watch: watch.name.clone(),
-                source,
-            })?;
-        handle.watches.push(running);
+        let running = spawn(watch, known(watch), reports.clone(), handle.stop.clone());
+        let refused = |source| Error::Thread {
+            watch: watch.name.clone(),
+            source,
+        };
+        handle.watches.push(running.map_err(refused)?);
     }
     drop(reports);
     Ok(handle)
@@ -67,6 +75,7 @@ pub fn start(watches: &[config::Watch], reports: Sender<Report>) -> Result<Handl
 
 fn spawn(
     watch: &config::Watch,
+    known: KnownFiles,
     reports: Sender<Report>,
     stop: CancellationToken,
 ) -> std::io::Result<Running> {
@@ -84,7 +93,7 @@ fn spawn(
         .name(format!("watch {}", watch.name))
         .spawn(move || {
             let _end: mpsc::Sender<()> = end;
-            folder.run();
+            folder.run(known);
         })?;
     Ok(Running {
         name: watch.name.clone(),

@@ -52,7 +52,12 @@ impl FolderId {
 
 /// What is at a path.
 pub(super) fn thing(path: &Path) -> io::Result<Thing> {
-    match path.symlink_metadata() {
+    sorted(path.symlink_metadata())
+}
+
+/// What `lstat` answered, sorted.
+pub(super) fn sorted(answer: io::Result<Metadata>) -> io::Result<Thing> {
+    match answer {
         Ok(meta) if meta.is_file() => Ok(Thing::File(Identity::of(&meta))),
         Ok(meta) if meta.is_dir() => Ok(Thing::Folder(FolderId::of(&meta))),
         Ok(_) => Ok(Thing::Other),

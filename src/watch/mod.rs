@@ -27,6 +27,7 @@ mod folder;
 mod handle;
 mod inbox;
 pub mod inspection;
+mod known;
 pub mod links;
 mod look;
 pub mod means;
@@ -45,6 +46,7 @@ mod walks;
 pub mod writer;
 
 pub use handle::{Handle, start};
+pub use known::KnownFiles;
 pub use look::verdict_on_disk;
 pub use report::{Missing, Report, SeenBy, Waiting};
 pub use settle::SettledFile;

@@ -80,12 +80,14 @@ impl Walk {
         if !kind.is_file() {
             return None;
         }
-        let is_sidecar = match select::verdict(&self.watch, &path) {
+        // Its folder counts, or else that would not be listed.
+        let is_sidecar = match select::file_in_folder(&self.watch, &path) {
             Verdict::Taken => false,
             Verdict::Ignored(Rule::Companion) if select::is_sidecar(&self.watch, &path) => true,
             Verdict::Ignored(_) => return None,
         };
-        match look::thing(&path) {
+        // Asked for by its name in the open folder, which is cheaper than by its path.
+        match look::sorted(entry.metadata()) {
             Ok(Thing::File(identity)) if is_sidecar => Some(Found::Sidecar(path, identity)),
             Ok(Thing::File(identity)) => Some(Found::File(Sighting {
                 path,

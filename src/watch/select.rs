@@ -114,27 +114,43 @@ pub fn descend(watch: &Watch, path: &Path) -> Verdict {
     }
 }
 
+/// Says whether a file counts that lies in a folder that is looked into.
+pub(super) fn file_in_folder(watch: &Watch, path: &Path) -> Verdict {
+    let relative = path.strip_prefix(&watch.path);
+    let rule = relative.map_or(Some(Rule::Outside), |relative| file_rule(watch, relative));
+    rule.map_or(Verdict::Taken, Verdict::Ignored)
+}
+
 fn rule(watch: &Watch, path: &Path) -> Option<Rule> {
     let Ok(relative) = path.strip_prefix(&watch.path) else {
         return Some(Rule::Outside);
     };
-    let (Some(name), Some(parent)) = (relative.file_name(), relative.parent()) else {
+    let Some(parent) = relative.parent() else {
         return Some(Rule::NotAFile);
     };
-    folder_rule(watch, parent)
-        .or_else(|| name_rule(name))
-        .or_else(|| is_marker(watch, name).then_some(Rule::Marker))
-        .or_else(|| {
-            if is_companion(watch, name) {
-                return Some(Rule::Companion);
-            }
-            if let Some(pattern) = matching(&watch.exclude, name, relative) {
-                return Some(Rule::Excluded(pattern));
-            }
-            matching(&watch.include, name, relative)
-                .is_none()
-                .then_some(Rule::NotIncluded)
-        })
+    folder_rule(watch, parent).or_else(|| file_rule(watch, relative))
+}
+
+/// The rule for a file, given relative to the watch folder, whatever folder it is in.
+fn file_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
+    let Some(name) = relative.file_name() else {
+        return Some(Rule::NotAFile);
+    };
+    if let Some(rule) = name_rule(name) {
+        return Some(rule);
+    }
+    if is_marker(watch, name) {
+        return Some(Rule::Marker);
+    }
+    if is_companion(watch, name) {
+        return Some(Rule::Companion);
+    }
+    if let Some(pattern) = matching(&watch.exclude, name, relative) {
+        return Some(Rule::Excluded(pattern));
+    }
+    let include = &watch.include.set;
+    let included = include.is_match(name) || include.is_match(relative);
+    (!included).then_some(Rule::NotIncluded)
 }
 
 /// The include pattern that takes the file at this path, if one does.

@@ -10,6 +10,7 @@
 mod answer;
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use super::candidates::{Candidate, Candidates};
 use super::container::Flaw;
 use super::evidence::{Ending, Evidence, Times};
+use super::known::Seeds;
 use super::report::{SeenBy, Waiting};
 use super::sighting::Sighting;
 use crate::config::Marker;
@@ -78,7 +80,10 @@ pub(super) enum Finding {
 pub(super) struct Settler {
     watch: String,
     times: Times,
-    known: HashMap<Box<Path>, Known>,
+    /// By their paths, as bytes: that is cheaper to hash and to compare.
+    known: HashMap<Box<OsStr>, Known>,
+    /// What is known since an earlier run, until a scan has seen it.
+    seeds: Seeds,
     candidates: Candidates,
     /// The number of the present scan.
     pass: u32,
@@ -100,10 +105,21 @@ impl Settler {
             watch,
             times,
             known: HashMap::new(),
+            seeds: Seeds::default(),
             candidates: Candidates::default(),
             pass: 0,
             root_pass: 0,
         }
+    }
+
+    /// These files need not settle again.
+    pub(super) fn seed(&mut self, seeds: Seeds) {
+        self.seeds = seeds;
+    }
+
+    /// All is seen by now that is there of the files that were known at the start.
+    pub(super) fn end_seeding(&mut self) {
+        self.seeds = Seeds::default();
     }
 
     /// Somebody saw a file.
@@ -114,12 +130,18 @@ impl Settler {
             by,
             ending,
         } = sighting;
-        if let Some(known) = self.known.get_mut(path.as_path()) {
+        if let Some(known) = self.known.get_mut(path.as_os_str()) {
             if known.identity == identity {
                 known.pass = self.pass;
                 return;
             }
-            self.known.remove(path.as_path());
+            self.known.remove(path.as_os_str());
+        } else if self.seeds.has(&path, &identity) && !self.candidates.has(&path) {
+            let pass = self.pass;
+            let known = Known { identity, pass };
+            self.known
+                .insert(path.into_os_string().into_boxed_os_str(), known);
+            return;
         }
         let (path, mut candidate) = self.candidates.take(&path).unwrap_or_else(|| {
             (
@@ -128,7 +150,7 @@ impl Settler {
             )
         });
         candidate.pass = self.pass;
-        if candidate.identity.size != identity.size {
+        if !candidate.identity.goes_on_as(&identity) {
             candidate.ending = Ending::Unseen;
         }
         if candidate.identity != identity {
@@ -149,9 +171,12 @@ impl Settler {
         self.candidates.put(path, candidate);
     }
 
-    /// Whether nothing is known of a path.
-    pub(super) fn is_new(&self, path: &Path) -> bool {
-        !self.known.contains_key(path) && !self.candidates.has(path)
+    /// Whether nothing is known of a file.
+    pub(super) fn is_new(&self, sighting: &Sighting) -> bool {
+        let Sighting { path, identity, .. } = sighting;
+        !self.known.contains_key(path.as_os_str())
+            && !self.candidates.has(path)
+            && !self.seeds.has(path, identity)
     }
 
     /// The paths to look at now, at most `limit`, and whether the container is to be examined; each
@@ -164,14 +189,15 @@ impl Settler {
 
     /// A path is known to be empty now.
     pub(super) fn vanished(&mut self, path: &Path) -> Option<Finding> {
-        self.known.remove(path);
+        self.known.remove(path.as_os_str());
         let (path, _) = self.candidates.take(path)?;
         Some(Finding::Gone(path.to_path_buf()))
     }
 
     /// Forgets all about a path, so that the next sighting begins anew.
     pub(super) fn forget(&mut self, path: &Path) {
-        self.known.remove(path);
+        self.known.remove(path.as_os_str());
+        self.seeds.revoke(path);
         self.candidates.take(path);
     }
 
@@ -203,7 +229,7 @@ impl Settler {
         self.known
             .iter()
             .filter(|(_, k)| unseen(k))
-            .map(|(path, _)| path.to_path_buf())
+            .map(|(path, _)| PathBuf::from(path))
             .collect()
     }
 

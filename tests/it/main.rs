@@ -22,6 +22,8 @@ mod ftp;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod line;
 #[cfg(test)]
 mod mounts;

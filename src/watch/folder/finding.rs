@@ -64,7 +64,7 @@ impl Folder {
         let folder = sighting.path.parent();
         if sighting.by == SeenBy::Scan
             && folder.is_some_and(|folder| self.events.had(folder, began))
-            && self.settler.is_new(&sighting.path)
+            && self.settler.is_new(sighting)
         {
             self.audit.suspect(&sighting.path, now);
         }

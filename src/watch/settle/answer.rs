@@ -115,7 +115,7 @@ impl Settler {
             identity: candidate.identity,
             pass: candidate.pass,
         };
-        self.known.insert(Box::from(path), known);
+        self.known.insert(Box::from(path.as_os_str()), known);
         Finding::Settled(SettledFile {
             watch: self.watch.clone(),
             path: path.to_path_buf(),

@@ -4,6 +4,7 @@ mod companions;
 mod evidence;
 mod files;
 mod folders;
+mod known;
 mod limits;
 mod links;
 mod means;

@@ -313,7 +313,7 @@ impl World {
     fn check_order(&self) {
         for (path, _) in self.settler.candidates.checked() {
             assert!(
-                !self.settler.known.contains_key(&**path),
+                !self.settler.known.contains_key(path.as_os_str()),
                 "{path:?} is known and waits"
             );
         }

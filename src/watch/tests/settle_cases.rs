@@ -234,6 +234,34 @@ fn a_closed_whole_file_settles_after_two_seconds_and_another_not() {
     }
 }
 
+/// That the one before was closed says nothing of it, whether a scan sees it first or a look.
+#[test]
+fn another_file_of_the_same_size_under_the_name_must_wait_in_full() {
+    let other = Identity {
+        ino: 2,
+        ctime_ns: 2,
+        ..FILE
+    };
+    let whole = evidence(other, Writer::None, Some(Verdict::Complete));
+    for seen_first in [true, false] {
+        let mut settler = seen(Ending::Closed);
+        if seen_first {
+            let sighting = Sighting {
+                path: path(0),
+                identity: other,
+                by: SeenBy::Scan,
+                ending: Ending::Unseen,
+            };
+            settler.see(sighting, Duration::ZERO);
+        }
+        let told = looks(&mut settler, &whole, 9);
+        let Some((at, Finding::Settled(_))) = told.last() else {
+            panic!("{told:?}")
+        };
+        assert_eq!(*at, SETTLE);
+    }
+}
+
 #[test]
 fn blocks_that_come_later_are_a_change() {
     let mut settler = seen(Ending::Closed);

@@ -1,5 +1,6 @@
 //! What the tests of watching share: a watch on a temporary folder, and waiting with a deadline.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -9,7 +10,7 @@ use globset::{GlobBuilder, GlobSetBuilder};
 use tempfile::TempDir;
 
 use crate::config::{Afterwards, Globs, Metadata, Method, OnReplace, Watch, Watching};
-use crate::watch::{Handle, Report, SettledFile, Waiting, start};
+use crate::watch::{Handle, KnownFiles, Report, SettledFile, Waiting, start};
 
 /// Compiled patterns, which match whatever the case.
 pub(crate) fn globs(patterns: &[&str]) -> Globs {
@@ -94,8 +95,15 @@ impl Bench {
 
     /// Starts a watch on a folder that stands already; `dir` is deleted in the end.
     pub(crate) fn on(dir: TempDir, watch: Watch) -> Self {
+        Self::knowing(dir, watch, KnownFiles::none())
+    }
+
+    /// The same, with files that need not settle again.
+    pub(crate) fn knowing(dir: TempDir, watch: Watch, known: KnownFiles) -> Self {
+        let known = Cell::new(Some(known));
+        let tell = |_: &Watch| known.take().unwrap();
         let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
-        let handle = start(std::slice::from_ref(&watch), sender).unwrap();
+        let handle = start(std::slice::from_ref(&watch), tell, sender).unwrap();
         // The standard library's channel can wait with a deadline outside a runtime.
         let (forward, reports) = mpsc::channel();
         std::thread::spawn(move || {

@@ -1,0 +1,66 @@
+//! A listener in the platform's place, which refuses everything and notes when it was asked.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+
+pub(crate) struct Platform {
+    address: SocketAddr,
+    requests: Receiver<(Instant, String)>,
+}
+
+/// How long a request may take to come.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+impl Platform {
+    pub(crate) fn start() -> Outcome<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let (sender, requests) = mpsc::channel();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let sender = sender.clone();
+                thread::spawn(move || answer(stream, &sender));
+            }
+        });
+        Ok(Self { address, requests })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for the first request in which this name stands; tells when it came.
+    pub(crate) fn request_about(&self, name: &str) -> Outcome<Instant> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.requests.recv_timeout(left) {
+                Ok((at, request)) if request.contains(name) => return Ok(at),
+                Ok(_) => {}
+                Err(_) => return Err(format!("no request about {name}")),
+            }
+        }
+    }
+}
+
+/// One request for each connection; what is asked stands in its first bytes.
+fn answer(mut stream: TcpStream, sender: &Sender<(Instant, String)>) {
+    let at = Instant::now();
+    let mut bytes = vec![0; 64 * 1024];
+    let Ok(read) = stream.read(&mut bytes) else {
+        return;
+    };
+    bytes.truncate(read);
+    let request = String::from_utf8_lossy(&bytes).into_owned();
+    let refusal =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    // Nobody waits any more once the benchmark is over.
+    if sender.send((at, request)).is_ok() {
+        stream.write_all(refusal.as_bytes()).ok();
+    }
+}
