@@ -33,7 +33,7 @@ pub struct Terms {
     pub only_small: bool,
 }
 
-/// Takes the job that is next by the rules of [`order`], if the terms allow one. A paused account's
+/// Takes the job that is next by the rules of `order`, if the terms allow one. A paused account's
 /// jobs are passed over; an account on probation has at most one job under way.
 pub fn claim(db: &Connection, now: Timestamp, terms: &Terms) -> Result<Option<Lease>, Error> {
     order::ripen(db, now)?;

@@ -480,7 +480,7 @@ mod tests {
         assert_eq!(rule_of("up/done.mp4"), None);
         assert_eq!(rule_of("a.mp4.failed.txt"), Some(Rule::Note));
         assert_eq!(rule_of("a.mp4.jw.json"), Some(Rule::Note));
-        assert_eq!(rule_of("a.json"), None);
+        assert_eq!(rule_of("a.json"), Some(Rule::Companion));
     }
 
     #[test]
