@@ -28,7 +28,7 @@ impl Site {
             platform: NOWHERE.to_owned(),
         };
         let secret = root.join("secret");
-        fs::write(&secret, "an invented secret").map_err(text)?;
+        fs::write(&secret, "AnInventedSecretOf24Char").map_err(text)?;
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).map_err(text)?;
         Ok(site)
     }
@@ -59,7 +59,8 @@ impl Site {
         );
         let file = self.root.join("daemon.toml");
         fs::write(&file, config).map_err(text)?;
-        let log = fs::File::create(self.root.join("log")).map_err(text)?;
+        let log = self.root.join("log");
+        let errors = fs::File::create(&log).map_err(text)?;
         let began = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_jw-ingest"))
             .arg("--config")
@@ -67,11 +68,12 @@ impl Site {
             .arg("run")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(errors)
             .spawn();
         Ok(Daemon {
             child: child.map_err(text)?,
             began,
+            log,
         })
     }
 
@@ -112,30 +114,31 @@ impl Site {
 pub(crate) struct Daemon {
     child: Child,
     began: Instant,
+    log: PathBuf,
 }
 
-/// The daemon counts as idle when it has used less than this for so long.
-const QUIET: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(2500));
+/// The daemon counts as idle when it uses less than this in so long a time.
+const QUIET: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(2500));
 const LOOK: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_mins(5);
 
 impl Daemon {
     /// Waits until it is idle; gives the time from its start until then.
     pub(crate) fn idle(&self) -> Outcome<Duration> {
-        let mut busy = Instant::now();
-        let mut cost = self.cost()?;
-        while busy.elapsed() < QUIET.1 {
-            if self.began.elapsed() > LONGEST {
+        let mut seen = vec![(self.began, Duration::ZERO)];
+        loop {
+            let (now, cost) = (Instant::now(), self.cost()?);
+            if now.duration_since(self.began) > LONGEST {
                 return Err("the daemon does not become idle".to_owned());
             }
-            thread::park_timeout(LOOK);
-            let next = self.cost()?;
-            if next.saturating_sub(cost) > QUIET.0 {
-                busy = Instant::now();
+            let little = |then: &Duration| cost.saturating_sub(*then) < QUIET.0;
+            let idle = seen.iter().find(|(_, then)| little(then));
+            if let Some((since, _)) = idle.filter(|(at, _)| now.duration_since(*at) > QUIET.1) {
+                return Ok(since.duration_since(self.began));
             }
-            cost = next;
+            seen.push((now, cost));
+            thread::park_timeout(LOOK);
         }
-        Ok(busy.duration_since(self.began))
     }
 
     /// The processor time that all its threads have used.
@@ -154,7 +157,12 @@ impl Daemon {
         let status = fs::read_to_string(self.proc("status")).map_err(text)?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kib.ok_or("the kernel does not tell its memory")? * 1024)
+        Ok(kib.ok_or_else(|| format!("the daemon has ended: {}", self.said()))? * 1024)
+    }
+
+    /// What it has logged.
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     fn proc(&self, name: &str) -> PathBuf {

@@ -1,4 +1,4 @@
-//! A listener in the platform's place, which refuses everything and notes when it was asked.
+//! A listener in the platform's place, which refuses each video and notes when it was asked.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -57,8 +57,13 @@ fn answer(mut stream: TcpStream, sender: &Sender<(Instant, String)>) {
     };
     bytes.truncate(read);
     let request = String::from_utf8_lossy(&bytes).into_owned();
-    let refusal =
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    // For what it asks: a fault of the platform's own would let the account rest.
+    let why = r#"{"status": "error", "code": "ParameterInvalid", "title": "no", "message": "no"}"#;
+    let length = why.len();
+    let refusal = format!(
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{why}"
+    );
     // Nobody waits any more once the benchmark is over.
     if sender.send((at, request)).is_ok() {
         stream.write_all(refusal.as_bytes()).ok();

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
-use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, Watcher};
 use tracing::{info, warn};
 
+use super::ahead::Watches;
 use super::inbox::{Message, Sender};
 use super::look::FolderId;
 
@@ -25,7 +26,7 @@ pub(super) struct Events {
     inbox: Sender,
     /// Whether events are wanted.
     wanted: bool,
-    watcher: Option<RecommendedWatcher>,
+    watcher: Option<Watches>,
     folders: BTreeMap<PathBuf, Watched>,
     /// Folders that gave an error since the last scan began, and those of the scan before: what is
     /// in either was reported.
@@ -79,19 +80,40 @@ impl Events {
     pub(super) fn retry(&mut self) {
         self.exhausted = false;
         self.troubled_before = std::mem::take(&mut self.troubled);
-        if self.watcher.is_some() || !self.wanted {
+        if let Some(watches) = &mut self.watcher {
+            watches.forget(Path::new("/"));
+            return;
+        }
+        if !self.wanted {
             return;
         }
         let inbox = self.inbox.clone();
         let handler = move |event| announce(&inbox, event);
         match RecommendedWatcher::new(handler, Config::default()) {
-            Ok(watcher) => self.watcher = Some(watcher),
+            Ok(watcher) => self.watcher = Some(Watches::new(watcher)),
             Err(error) => {
                 self.degrade(
                     &error,
                     "raise the sysctl fs.inotify.max_user_instances (or max open files)",
                 );
             }
+        }
+    }
+
+    /// A folder will be watched as soon as a scan comes to it.
+    pub(super) fn ahead(&mut self, folder: &Path, again: bool) {
+        if let Some(watcher) = &mut self.watcher
+            && !self.exhausted
+            && (again || !self.folders.contains_key(folder))
+        {
+            watcher.ask(folder);
+        }
+    }
+
+    /// A folder came, or came again: what was asked for ahead may be about another one.
+    pub(super) fn came(&mut self, folder: &Path) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.forget(folder);
         }
     }
 
@@ -110,7 +132,7 @@ impl Events {
             return;
         }
         self.folders.remove(folder);
-        match watcher.watch(folder, RecursiveMode::NonRecursive) {
+        match watcher.watch(folder) {
             Ok(()) => {
                 self.folders
                     .insert(folder.to_path_buf(), Watched { id, since });
@@ -173,6 +195,7 @@ impl Events {
     /// it does so by path, and if the folder was found under a new name meanwhile, both names share
     /// one watch, and the new one would lose it.
     pub(super) fn forget(&mut self, folder: &Path) {
+        self.came(folder);
         let below = (Bound::Included(folder), Bound::Unbounded);
         let gone: Vec<PathBuf> = self
             .folders

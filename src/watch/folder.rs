@@ -211,6 +211,7 @@ impl Folder {
                 let now = self.now();
                 self.events.watch(&path, id, again, now);
             }
+            Found::Ahead(path) => self.events.ahead(&path, again),
             Found::File(sighting) => {
                 let now = self.now();
                 self.examine(&sighting, now);

@@ -14,6 +14,7 @@
 //! that lies in a folder, and [`inspection`] what one look at a file finds. It knows neither the queue nor the platform;
 //! what settled twice with one identity is for the queue to tell.
 
+mod ahead;
 mod audit;
 mod candidates;
 pub mod census;

@@ -23,6 +23,8 @@ use crate::identity::Identity;
 /// One thing that a walk came across.
 #[derive(Debug)]
 pub(super) enum Found {
+    /// A folder that will be given out, in a scan; its watch can be asked for.
+    Ahead(PathBuf),
     /// A folder, about to be listed.
     Folder(PathBuf, FolderId),
     /// A file that counts.
@@ -44,6 +46,8 @@ pub(super) struct Walk {
     /// Given out, and to be listed when the walk goes on.
     next: Option<PathBuf>,
     open: Option<(PathBuf, ReadDir)>,
+    /// Where among `folders` those of the open one begin.
+    of_open: usize,
 }
 
 impl Walk {
@@ -56,6 +60,7 @@ impl Walk {
             behind: BTreeSet::new(),
             next: None,
             open: None,
+            of_open: 0,
         }
     }
 
@@ -73,7 +78,9 @@ impl Walk {
         };
         if kind.is_dir() || (kind.is_symlink() && self.follows(&path)) {
             if select::descend(&self.watch, &path) == Verdict::Taken {
+                let ahead = (self.by == SeenBy::Scan).then(|| Found::Ahead(path.clone()));
                 self.folders.push(path);
+                return ahead;
             }
             return None;
         }
@@ -120,6 +127,10 @@ impl Walk {
                 }
                 None => {
                     self.open = None;
+                    // The last is walked first: so they are walked as they were given out.
+                    if let Some(found) = self.folders.get_mut(self.of_open..) {
+                        found.reverse();
+                    }
                     None
                 }
             };
@@ -134,6 +145,7 @@ impl Walk {
         match fs::read_dir(&folder) {
             Ok(entries) => {
                 self.open = Some((folder, entries));
+                self.of_open = self.folders.len();
                 None
             }
             Err(error) => trouble(&folder, error),

@@ -1,5 +1,5 @@
-//! When to scan: at start, every five minutes, after lost events, and when asked; and where files
-//! are found by polling, as often as its cost allows.
+//! When to scan: at start, every five minutes (a very large folder less often), after lost events,
+//! and when asked; and where files are found by polling, as often as its cost allows.
 
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ const REST: Duration = Duration::from_secs(1);
 /// A scan may take this part of one core's time, as its inverse; and of the disk's or server's.
 const SHARE_OF_CORE: u32 = 50;
 const SHARE_OF_DISK: u32 = 4;
+/// The same for a scan that is for safety only, so that an idle daemon costs next to nothing.
+const SHARE_FOR_SAFETY: u32 = 500;
 
 impl Schedule {
     /// Scans are all there is (at least so far apart), or only for safety.
@@ -92,7 +94,8 @@ impl Schedule {
             self.timer = began + least.max(cheap);
             return;
         }
-        self.timer = self.timer.max(self.rest_until);
+        let cheap = began + cost * SHARE_FOR_SAFETY;
+        self.timer = self.timer.max(self.rest_until).max(cheap);
     }
 }
 
@@ -148,13 +151,21 @@ mod tests {
     fn polling_begins_soon_and_safety_comes_back() {
         let mut schedule = Schedule::default();
         schedule.begin(Duration::ZERO);
-        schedule.ended(Duration::ZERO, SECOND, SECOND);
+        schedule.ended(Duration::ZERO, SECOND, SECOND / 2);
         assert_eq!(schedule.next(), INTERVAL);
         schedule.poll(Some(SECOND * 10), SECOND * 2);
         assert_eq!(schedule.next(), SECOND * 12);
         schedule.begin(SECOND * 12);
         schedule.poll(None, SECOND * 13);
-        schedule.ended(SECOND * 12, SECOND * 13, SECOND);
+        schedule.ended(SECOND * 12, SECOND * 13, SECOND / 2);
         assert_eq!(schedule.next(), SECOND * 12 + INTERVAL);
+    }
+
+    #[test]
+    fn a_dear_scan_for_safety_comes_less_often() {
+        let mut schedule = Schedule::default();
+        schedule.begin(SECOND);
+        schedule.ended(SECOND, SECOND * 4, SECOND * 2);
+        assert_eq!(schedule.next(), SECOND * 1001);
     }
 }

@@ -138,6 +138,7 @@ impl Folder {
 
     fn folder(&mut self, path: PathBuf) {
         if select::descend(&self.watch, &path) == Verdict::Taken {
+            self.events.came(&path);
             self.walks.begin_folder(path);
         }
     }
