@@ -129,7 +129,7 @@ pub fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>, Er
         "SELECT job_id, account, watch, path, video_key, ingest_id, digest, metadata.attempts,
                 metadata.failing_since, due_at,
                 method IS 'ftp' AND updated_at IS NULL AS untold, mtime_ns
-         FROM metadata JOIN jobs ON jobs.id = job_id
+         FROM metadata CROSS JOIN jobs ON jobs.id = job_id
          WHERE {DUE} AND due_at <= ?1 ORDER BY due_at, job_id LIMIT ?2"
     );
     let mut statement = db.prepare_cached(&sql)?;
@@ -155,7 +155,8 @@ pub fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>, Er
 
 /// When the next one is due: what [`due`] will give.
 pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
-    let sql = format!("SELECT min(due_at) FROM metadata JOIN jobs ON jobs.id = job_id WHERE {DUE}");
+    let sql =
+        format!("SELECT min(due_at) FROM metadata CROSS JOIN jobs ON jobs.id = job_id WHERE {DUE}");
     let at: Option<At> = db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
     Ok(at.map(|at| at.0))
 }
@@ -163,13 +164,15 @@ pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
 /// How many are due at `now`, on accounts that are not paused.
 pub(super) fn count_due(db: &Connection, now: Timestamp) -> Result<i64, Error> {
     let sql = format!(
-        "SELECT count(*) FROM metadata JOIN jobs ON jobs.id = job_id WHERE {DUE} AND due_at <= ?1"
+        "SELECT count(*) FROM metadata CROSS JOIN jobs ON jobs.id = job_id WHERE {DUE} AND due_at <= ?1"
     );
     Ok(db
         .prepare_cached(&sql)?
         .query_row([At(now)], |row| row.get(0))?)
 }
 
+/// To be asked of `metadata CROSS JOIN jobs`: SQLite keeps to that order, and a few that are due are
+/// not looked for among all jobs that are done.
 const DUE: &str = "due_at IS NOT NULL AND video_key IS NOT NULL
            AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm' AND method IS NOT 'ftp')
            AND account NOT IN (SELECT account FROM paused_accounts)";

@@ -42,6 +42,9 @@ pub struct Replaced {
 
 /// Looks for the newest other job of the path that is done. A queued one whose bytes are not all
 /// sent speaks for content that is not there any more, and ends by itself.
+///
+/// A video whose content a copy relies on, which was moved or deleted since it is up, keeps that
+/// content: it counts as nothing.
 pub fn before(db: &Connection, job: &Job) -> Result<Before, Error> {
     let path = PathColumn(&job.path);
     let under_way: Option<i64> = db
@@ -72,6 +75,9 @@ pub(super) const UNDER_WAY: &str = "SELECT id FROM jobs
 pub(super) const UP: &str = "SELECT id, video_key FROM jobs
      WHERE path = ?1 AND superseded = 0 AND account = ?2 AND id <> ?3 AND +state = 'done'
        AND video_key IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM jobs AS copies JOIN afterwards ON job_id = copies.id
+                       WHERE copies.duplicate_of = jobs.id AND action IN ('move', 'trash', 'delete')
+                         AND done_at IS NOT NULL)
      ORDER BY id DESC LIMIT 1";
 
 /// Before the call that lets another file into a video that is there: the way, as for a create call.

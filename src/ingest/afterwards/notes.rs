@@ -2,7 +2,7 @@
 //!
 //! They are written whole or not at all, and never over a file that is somebody else's.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -118,10 +118,15 @@ fn draw_up(draft: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn is_ours(note: &Path) -> bool {
-    let is_file = fs::symlink_metadata(note).is_ok_and(|meta| meta.is_file());
+    // To open a pipe of that name would wait for its writer, for ever, and all files with it.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(note);
+    let Ok(file) = opened else {
+        return false;
+    };
+    let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
     let mut content = Vec::new();
-    let read = File::open(note).and_then(|file| file.take(LONGEST).read_to_end(&mut content));
-    if !is_file || read.is_err() {
+    if !is_file || file.take(LONGEST).read_to_end(&mut content).is_err() {
         return false;
     }
     content.starts_with(MARK.as_bytes())
@@ -130,6 +135,11 @@ fn is_ours(note: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -148,5 +158,25 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         assert!(!is_ours(&path));
+    }
+    #[test]
+    fn what_is_no_file_is_no_note_and_waits_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = folder.path().join("a.mp4.failed.txt");
+        fs::write(&ours, MARK).unwrap();
+        let [pipe, link, directory] =
+            ["pipe", "link", "directory"].map(|name| folder.path().join(name));
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink(&ours, &link).unwrap();
+        fs::create_dir(&directory).unwrap();
+        let (done, answers) = mpsc::channel();
+        let paths = [pipe.clone(), link, directory];
+        // A thread of its own: one that hangs is to fail the test, not to stop it.
+        thread::spawn(move || done.send(paths.map(|path| is_ours(&path))));
+        let answer = answers.recv_timeout(Duration::from_secs(20));
+        assert_eq!(answer, Ok([false; 3]));
+        remove(&pipe);
+        assert!(fs::symlink_metadata(&pipe).is_ok());
     }
 }

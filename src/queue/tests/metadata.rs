@@ -116,3 +116,17 @@ fn whoever_lost_the_lease_tells_nothing() {
     );
     assert_eq!(metadata::of(&db, id).unwrap(), None);
 }
+
+/// An idle daemon asks again and again, with very many jobs done and nothing due.
+#[test]
+fn what_is_due_is_not_looked_for_among_all_jobs() {
+    let plan = schema::plans(&table(), |db| {
+        assert!(due(db, at(0)).is_empty());
+        assert_eq!(metadata::next_due(db).unwrap(), None);
+        assert_eq!(metadata::count_due(db, at(0)).unwrap(), 0);
+    });
+    let of_jobs = plan.lines().filter(|step| step.contains(" jobs"));
+    let found: Vec<_> = of_jobs.collect();
+    let expected = "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)";
+    assert_eq!(found, [expected; 3], "{plan}");
+}

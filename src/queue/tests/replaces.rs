@@ -227,3 +227,26 @@ fn the_look_at_a_path_needs_no_scan_of_the_table() {
         assert!(plan.contains("jobs_once (path=?)"), "{plan}");
     }
 }
+
+#[test]
+fn a_video_that_stands_for_a_deleted_copy_keeps_its_content() {
+    let db = table();
+    let first = done(&db);
+    let copy = new_job(&db, &file("/w/copy.mp4", 1), at(2));
+    db.execute(
+        "UPDATE jobs SET state = 'duplicate', duplicate_of = ?1, finished_at = run_at WHERE id = ?2",
+        [first.0, copy.0],
+    )
+    .unwrap();
+    new_job(&db, &content(2), at(3));
+    let lease = take(&db, at(3));
+    let before = || replace::before(&db, &lease.job).unwrap();
+    assert!(matches!(before(), Before::Up(_)), "its file is there");
+    let went =
+        "UPDATE afterwards SET action = ?1, due_at = NULL, done_at = '2026-01-01T00:00:00.000Z'
+                WHERE job_id = ?2";
+    for (action, expected) in [("keep", true), ("delete", false), ("move", false)] {
+        db.execute(went, rusqlite::params![action, copy.0]).unwrap();
+        assert_eq!(matches!(before(), Before::Up(_)), expected, "{action}");
+    }
+}
