@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Trouble};
-use crate::config::Watch;
+use crate::config::{Marker, Watch};
 use crate::queue::Job;
 use crate::text;
 use crate::watch::select::{self, NOTES, Verdict};
@@ -45,7 +45,8 @@ pub(super) fn carry(
     go: impl Fn(&Companion) -> Option<Result<PathBuf, Trouble>>,
 ) -> (Left, Option<PathBuf>) {
     let (mut left, mut note) = (Left::default(), None);
-    for mut companion in all(watch, &job.path, to, &job.ingest_id) {
+    let patterns: Vec<&Marker> = markers(watch).chain(&watch.metadata.wait_for).collect();
+    for mut companion in all(watch, (&job.path, to), &job.ingest_id, &patterns) {
         companion.from = files::place(&companion.from, &companion.mark);
         match go(&companion) {
             None | Some(Err(Trouble::Stopped)) => {}
@@ -64,12 +65,13 @@ pub(super) fn carry(
 }
 
 /// Deletes the companions of a file that was deleted; the note with the video's key is all that
-/// stays.
+/// stays. What `wait-for` names stays too: it may hold what the platform was never given.
 pub(super) fn delete(watch: &Watch, video: &Path) -> Left {
     let mut left = Left::default();
     // That of a failure has gone by now.
     let notes = NOTES.map(|suffix| beside(video, suffix));
-    for companion in all(watch, video, video, "") {
+    let patterns: Vec<&Marker> = markers(watch).collect();
+    for companion in all(watch, (video, video), "", &patterns) {
         let is_file = fs::symlink_metadata(&companion.from).is_ok_and(|meta| meta.is_file());
         if !is_file || notes.contains(&companion.from) {
             continue;
@@ -82,8 +84,17 @@ pub(super) fn delete(watch: &Watch, video: &Path) -> Left {
     left
 }
 
-/// All that may lie beside a video.
-fn all(watch: &Watch, video: &Path, to: &Path, mark: &str) -> Vec<Companion> {
+fn markers(watch: &Watch) -> impl Iterator<Item = &Marker> {
+    watch.watching.done_marker.iter()
+}
+
+/// All that may lie beside a video, with what the patterns name.
+fn all(
+    watch: &Watch,
+    (video, to): (&Path, &Path),
+    mark: &str,
+    patterns: &[&Marker],
+) -> Vec<Companion> {
     let mut pairs = Vec::new();
     for suffix in NOTES {
         pairs.push((beside(video, suffix), beside(to, suffix)));
@@ -97,12 +108,22 @@ fn all(watch: &Watch, video: &Path, to: &Path, mark: &str) -> Vec<Companion> {
             ));
         }
     }
-    if let Some(marker) = &watch.watching.done_marker
-        && let (Some(from), Some(to)) = (marker.of(video), marker.of(to))
-    {
+    for pattern in patterns {
+        let (Some(from), Some(to)) = (pattern.of(video), pattern.of(to)) else {
+            continue;
+        };
         // One that repeats the whole name is shared with nobody.
-        let of_namesake = marker.of(&video.with_extension("jw-other"));
-        if is_alone || of_namesake.as_ref() != Some(&from) {
+        let of_namesake = pattern.of(&video.with_extension("jw-other"));
+        let is_own = is_alone || of_namesake.as_ref() != Some(&from);
+        if is_own && !pairs.iter().any(|(known, _)| *known == from) {
+            pairs.push((from, to));
+        }
+    }
+    // These repeat the whole name, too.
+    for extension in SIDECARS {
+        let suffix = format!(".{extension}");
+        let (from, to) = (beside(video, &suffix), beside(to, &suffix));
+        if !pairs.iter().any(|(known, _)| *known == from) {
             pairs.push((from, to));
         }
     }

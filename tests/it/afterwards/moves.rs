@@ -21,12 +21,17 @@ fn moved(site: &Site, keys: &str) -> String {
 #[test]
 fn a_file_is_moved_with_its_companions_and_never_comes_again() {
     let (platform, mut dice) = (Platform::start(), dice());
-    let keys = format!("{MOVE}notes = true\ndone-marker = \"{{name}}.ok\"\n");
+    let keys = format!(
+        "{MOVE}notes = true\ndone-marker = \"{{name}}.ok\"\nwait-for = [\"{{stem}}.srt\"]\n\
+         wait-timeout = \"100ms\"\n"
+    );
     let site = site(&platform, &keys);
     fs::create_dir(site.folder().join("deep")).unwrap();
     let (clip, both) = (dice.bytes(9_000), dice.bytes(8_000));
     site.drop_file("deep/clip.mp4", &clip);
     site.drop_file("deep/clip.json", b"{}");
+    site.drop_file("deep/clip.mp4.toml", b"");
+    site.drop_file("deep/clip.srt", b"1");
     site.drop_file("both.mp4", &both);
     site.drop_file("both.toml", b"");
     // It shares the sidecar, and has no marker: it stays, and so must what it shares.
@@ -48,6 +53,8 @@ fn a_file_is_moved_with_its_companions_and_never_comes_again() {
     for name in [
         "deep/clip.json",
         "deep/clip.mp4.ok",
+        "deep/clip.mp4.toml",
+        "deep/clip.srt",
         "deep/clip.mp4.jw.json",
         "both.mp4.ok",
     ] {
@@ -171,14 +178,16 @@ fn trash_and_delete_do_what_they_say() {
 
     let delete = site(
         &platform,
-        "after-upload = \"delete\"\ngrace = \"0s\"\nnotes = true\n",
+        "after-upload = \"delete\"\ngrace = \"0s\"\nnotes = true\nwait-for = [\"{stem}.srt\"]\n",
     );
-    delete.drop_file("b.mp4", &dice.bytes(4_001));
     delete.drop_file("b.json", b"{}");
+    delete.drop_file("b.srt", b"not on the platform");
+    delete.drop_file("b.mp4", &dice.bytes(4_001));
     let daemon = delete.start();
     assert_eq!(wait_outcome(&delete, 1), "deleted");
     let left: Vec<_> = files(&delete.folder());
-    assert_eq!(left, [delete.folder().join("b.mp4.jw.json")]);
+    let expected = ["b.mp4.jw.json", "b.srt"].map(|name| delete.folder().join(name));
+    assert_eq!(left, expected);
     drop(daemon);
     nothing_comes_again(&delete, &platform, 2);
 }
