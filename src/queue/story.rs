@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Error;
 use super::job::{Job, JobId, State, Step};
+use super::order;
 use super::query::{self, Attempt};
 use super::sql::{At, StoredPath, optional_time};
 
@@ -209,24 +210,25 @@ fn afterwards(db: &Connection, job: JobId) -> Result<Option<Afterwards>, Error> 
         .optional()?)
 }
 
-/// The place of a job that is due, by the order in which jobs are claimed; fair shares between the
-/// watches may still change it.
+/// The place of a job that is due, in the order in which jobs are claimed.
 fn place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Error> {
     let waits = job.state == State::Queued && job.step != Step::Confirm && job.run_at <= now;
     if !waits {
         return Ok(None);
     }
-    let (ahead, bytes): (i64, i64) = db
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(size), 0) FROM jobs
-             WHERE state = 'queued' AND step <> 'confirm' AND run_at <= ?1
-               AND account NOT IN (SELECT account FROM paused_accounts WHERE trying = 0)
-               AND (priority > ?2 OR priority = ?2 AND (run_at, id) < (?3, ?4))",
-        )?
-        .query_row(
-            params![At(now), job.priority, At(job.run_at), job.id.0],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+    let line = order::line(db, now)?;
+    let Some(ahead) = line.split(|id| *id == job.id).next() else {
+        return Ok(None);
+    };
+    if ahead.len() == line.len() {
+        // Its account is paused, so that it has no place.
+        return Ok(None);
+    }
+    let mut size = db.prepare_cached("SELECT size FROM jobs WHERE id = ?1")?;
+    let mut bytes: i64 = 0;
+    for id in ahead {
+        bytes = bytes.saturating_add(size.query_row([id.0], |row| row.get(0))?);
+    }
     let (running, left): (i64, i64) = db
         .prepare_cached(
             "SELECT count(*), coalesce(sum(max(size - coalesce(bytes_sent, 0), 0)), 0)
@@ -234,7 +236,7 @@ fn place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Er
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Some(Place {
-        ahead,
+        ahead: i64::try_from(ahead.len()).unwrap_or(i64::MAX),
         bytes_ahead: bytes.saturating_add(left),
         running,
         pace: pace(db)?,
@@ -265,6 +267,8 @@ fn pace(db: &Connection) -> Result<Option<i64>, Error> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use rusqlite::params;
 
     use super::*;
     use crate::queue::operator;
