@@ -51,7 +51,8 @@ BEGIN
     WHERE duplicate_of = NEW.id;
 END;
 
--- The same where its video got other content.
+-- The same where its video got other content. The file before it, put back, is another one then: no
+-- file has an inode below zero.
 CREATE TRIGGER jobs_replaced AFTER UPDATE OF step ON jobs
 WHEN NEW.replaces IS NOT NULL AND NEW.step = 'confirm'
 BEGIN
@@ -59,6 +60,7 @@ BEGIN
            run_at = created_at,
            last_error = 'the video of job ' || NEW.replaces || ', which had the same content, was replaced: this one is uploaded'
     WHERE duplicate_of = NEW.replaces;
+    UPDATE jobs SET ino = -id WHERE id = NEW.replaces;
 END;
 
 -- A duplicate points to the job that has the video, never to another duplicate.

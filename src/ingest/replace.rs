@@ -51,12 +51,31 @@ pub(super) async fn look(task: &Task, settings: &Settings, lease: &Lease) -> Res
             wait(task, settings, lease, other).await?;
             Ok(Place::Settled)
         }
-        (Before::Up(before), OnReplace::Replace) => Ok(Place::Of(before)),
+        (Before::Up(before), OnReplace::Replace) => own(task, lease, before).await,
         (Before::Up(before), OnReplace::Hold) => {
             hold(task, lease, &before).await?;
             Ok(Place::Settled)
         }
     }
+}
+
+/// A video that another file relies on keeps its content, and this one becomes another video.
+async fn own(task: &Task, lease: &Lease, before: Predecessor) -> Result<Place, Error> {
+    let (job, asked) = (lease.job.clone(), before.clone());
+    let is_shared = persist(&task.context, move |db| {
+        replace::is_shared(db, &job, &asked)
+    });
+    if !is_shared.await? {
+        return Ok(Place::Of(before));
+    }
+    tracing::info!(
+        job.id = lease.job.id.0,
+        video.key = %before.video_key,
+        "{}: it becomes another video: that of the file before it ({}) is a copy's too",
+        text::path(&lease.job.path),
+        before.video_key
+    );
+    Ok(Place::Free)
 }
 
 /// The job before it is at it still: what that comes to decides what this one is to do.

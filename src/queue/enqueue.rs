@@ -86,10 +86,13 @@ fn adopt(db: &Connection, found: &Found, identity: &Identity) -> Result<Enqueued
         dev, ino, ctime_ns, ..
     } = *identity;
     ticket::doubt_parts(db, found.id, ctime_ns)?;
-    // Where nothing differs nothing is written: a scan at the start asks for every file.
+    // Where nothing differs nothing is written: a scan at the start asks for every file. While the
+    // file is to be moved or deleted, its ctime stays that of what was sent.
     db.prepare_cached(
         "UPDATE jobs SET dev = ?2, ino = ?3, ctime_ns = ?4
-         WHERE id = ?1 AND state <> 'running' AND (dev <> ?2 OR ino <> ?3 OR ctime_ns <> ?4)",
+         WHERE id = ?1 AND state <> 'running' AND (dev <> ?2 OR ino <> ?3 OR ctime_ns <> ?4)
+           AND NOT EXISTS (SELECT 1 FROM afterwards WHERE job_id = ?1 AND due_at IS NOT NULL
+                           AND action IN ('move', 'trash', 'delete'))",
     )?
     .execute(params![found.id.0, dev, ino, ctime_ns])?;
     Ok(Enqueued::Known(found.id, found.state))

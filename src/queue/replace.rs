@@ -42,9 +42,6 @@ pub struct Replaced {
 
 /// Looks for the newest other job of the path that is done. A queued one whose bytes are not all
 /// sent speaks for content that is not there any more, and ends by itself.
-///
-/// A video whose content a copy relies on, which was moved or deleted since it is up, keeps that
-/// content: it counts as nothing.
 pub fn before(db: &Connection, job: &Job) -> Result<Before, Error> {
     let path = PathColumn(&job.path);
     let under_way: Option<i64> = db
@@ -66,6 +63,18 @@ pub fn before(db: &Connection, job: &Job) -> Result<Before, Error> {
     Ok(up.map_or(Before::Nothing, Before::Up))
 }
 
+/// Whether the video is a file's of another name, too: a copy of it was not uploaded, and may be gone
+/// since. Its content must stay. All jobs that ever put content into one video have one path.
+pub fn is_shared(db: &Connection, job: &Job, before: &Predecessor) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM jobs AS original JOIN jobs AS copy ON copy.duplicate_of = original.id
+             WHERE original.path = ?1 AND original.superseded = 0 AND original.video_key = ?2
+               AND copy.path <> ?1",
+        )?
+        .exists(params![PathColumn(&job.path), before.video_key])?)
+}
+
 /// The `+` keeps the choice of an index from the states: a path has few jobs, and a state has many.
 pub(super) const UNDER_WAY: &str = "SELECT id FROM jobs
      WHERE path = ?1 AND superseded = 0 AND account = ?2 AND id < ?3
@@ -75,9 +84,6 @@ pub(super) const UNDER_WAY: &str = "SELECT id FROM jobs
 pub(super) const UP: &str = "SELECT id, video_key FROM jobs
      WHERE path = ?1 AND superseded = 0 AND account = ?2 AND id <> ?3 AND +state = 'done'
        AND video_key IS NOT NULL
-       AND NOT EXISTS (SELECT 1 FROM jobs AS copies JOIN afterwards ON job_id = copies.id
-                       WHERE copies.duplicate_of = jobs.id AND action IN ('move', 'trash', 'delete')
-                         AND done_at IS NOT NULL)
      ORDER BY id DESC LIMIT 1";
 
 /// Before the call that lets another file into a video that is there: the way, as for a create call.

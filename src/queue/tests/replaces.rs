@@ -229,24 +229,32 @@ fn the_look_at_a_path_needs_no_scan_of_the_table() {
 }
 
 #[test]
-fn a_video_that_stands_for_a_deleted_copy_keeps_its_content() {
+fn a_video_that_a_copy_relies_on_is_shared_also_after_it_was_replaced_before() {
     let db = table();
-    let first = done(&db);
-    let copy = new_job(&db, &file("/w/copy.mp4", 1), at(2));
-    db.execute(
-        "UPDATE jobs SET state = 'duplicate', duplicate_of = ?1, finished_at = run_at WHERE id = ?2",
-        [first.0, copy.0],
-    )
-    .unwrap();
-    new_job(&db, &content(2), at(3));
-    let lease = take(&db, at(3));
-    let before = || replace::before(&db, &lease.job).unwrap();
-    assert!(matches!(before(), Before::Up(_)), "its file is there");
-    let went =
-        "UPDATE afterwards SET action = ?1, due_at = NULL, done_at = '2026-01-01T00:00:00.000Z'
-                WHERE job_id = ?2";
-    for (action, expected) in [("keep", true), ("delete", false), ("move", false)] {
-        db.execute(went, rusqlite::params![action, copy.0]).unwrap();
-        assert_eq!(matches!(before(), Before::Up(_)), expected, "{action}");
-    }
+    let lease = replacing(&db, 2);
+    ticket::last_byte(&db, &lease, at(5)).unwrap();
+    outcome::transferred(&db, &lease, None, at(5), (&Report::default(), at(5))).unwrap();
+    let waiting = confirm::waiting(&db, "main").unwrap();
+    assert!(confirm::ready(&db, &waiting[0], &confirm::Facts::default(), at(6)).unwrap());
+    assert_eq!(
+        job(&db, JobId(1)).identity.ino,
+        -1,
+        "its file speaks for it no more"
+    );
+    new_job(&db, &content(3), at(7));
+    let third = take(&db, at(7));
+    let Before::Up(before) = replace::before(&db, &third.job).unwrap() else {
+        panic!("the video is there");
+    };
+    let is_shared = || replace::is_shared(&db, &third.job, &before).unwrap();
+    let copy = |path, of: JobId, ino| {
+        let id = new_job(&db, &file(path, ino), at(8));
+        let sql = "UPDATE jobs SET state = 'duplicate', duplicate_of = ?1, finished_at = run_at WHERE id = ?2";
+        db.execute(sql, [of.0, id.0]).unwrap();
+    };
+    assert!(!is_shared());
+    copy("/w/a.mp4", before.job, 50);
+    assert!(!is_shared(), "a backup of itself");
+    copy("/w/copy.mp4", before.job, 51);
+    assert!(is_shared());
 }

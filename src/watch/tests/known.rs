@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
 
 use super::support::{Bench, watch};
 use crate::identity::Identity;
@@ -34,6 +37,14 @@ fn start(names: &[&str], change: impl FnOnce(&Path)) -> Bench {
     let files = paths.collect();
     change(&watch.path);
     Bench::knowing(dir, watch, known(files))
+}
+
+/// The next report; none once the watch has stopped.
+fn next(reports: &mut Receiver<Report>) -> Option<Report> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    let next = async { tokio::time::timeout(Duration::from_secs(20), reports.recv()).await };
+    runtime.block_on(next).expect("a report in time")
 }
 
 #[test]
@@ -119,7 +130,7 @@ fn a_file_asked_for_before_it_was_seen_is_not_passed_over() {
         std::thread::yield_now();
     }
     fs::rename(&aside, &watch.path).unwrap();
-    let settled = std::iter::from_fn(|| reports.blocking_recv())
+    let settled = std::iter::from_fn(|| next(&mut reports))
         .find(|report| matches!(report, Report::Settled(_)));
     assert!(matches!(settled, Some(Report::Settled(file)) if file.path == path));
 }
@@ -141,10 +152,8 @@ fn a_folder_that_comes_late_brings_its_known_files() {
         std::thread::yield_now();
     }
     fs::rename(&aside, &watch.path).unwrap();
-    assert!(matches!(
-        reports.blocking_recv(),
-        Some(Report::Scanned { waiting: 0, .. })
-    ));
+    let first = next(&mut reports);
+    assert!(matches!(first, Some(Report::Scanned { waiting: 0, .. })));
     handle.stop();
-    assert_eq!(reports.blocking_recv(), None);
+    assert_eq!(next(&mut reports), None);
 }

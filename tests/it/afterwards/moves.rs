@@ -21,10 +21,9 @@ fn moved(site: &Site, keys: &str) -> String {
 #[test]
 fn a_file_is_moved_with_its_companions_and_never_comes_again() {
     let (platform, mut dice) = (Platform::start(), dice());
-    let keys = format!(
-        "{MOVE}notes = true\ndone-marker = \"{{name}}.ok\"\nwait-for = [\"{{stem}}.srt\"]\n\
-         wait-timeout = \"100ms\"\n"
-    );
+    let beside =
+        "done-marker = \"{name}.ok\"\nwait-for = [\"{stem}.srt\"]\nwait-timeout = \"100ms\"";
+    let keys = format!("{MOVE}notes = true\n{beside}\n");
     let site = site(&platform, &keys);
     fs::create_dir(site.folder().join("deep")).unwrap();
     let (clip, both) = (dice.bytes(9_000), dice.bytes(8_000));
