@@ -68,7 +68,7 @@ enum Command {
     Demo(demo::Args),
     /// Enqueues files by hand
     Add(add::Args),
-    /// Says why a file is up, or is not
+    /// Says why a file is up, or is not; can list all that waits
     Explain(explain::Args),
     /// Makes one call of the platform's API
     Call(call::Args),

@@ -16,7 +16,7 @@ use crate::commands::error::CommandError;
 use crate::commands::show::text;
 use crate::exit::Exit;
 use crate::queue::query::{self, Filter};
-use crate::queue::{self, Job, JobId, State, Step, settling};
+use crate::queue::{self, Job, JobId, State, Step, operator, settling};
 
 /// How often the table is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -67,11 +67,16 @@ pub(super) fn go_on(
     let mut told: Option<HashSet<(JobId, State)>> = None;
     while !is_over() {
         // A look that fails is made up for by the next one.
-        if let Ok(jobs) = queue::open_for_reading(database).and_then(|db| ended(&db)) {
+        let look = || {
+            let db = queue::open_for_reading(database)?;
+            let jobs = ended(&db)?;
+            Ok::<_, queue::Error>((db, jobs))
+        };
+        if let Ok((db, jobs)) = look() {
             let before = told.get_or_insert_with(|| jobs.iter().map(|j| (j.id, j.state)).collect());
             for job in jobs {
                 if before.insert((job.id, job.state)) {
-                    bars::aside(|| screen.line_now(end_line(&job)))?;
+                    bars::aside(|| screen.line_now(end_line(&job, key_of_original(&db, &job))))?;
                 }
             }
         }
@@ -99,7 +104,13 @@ fn ended(db: &Connection) -> Result<Vec<Job>, queue::Error> {
     query::jobs(db, &filter)
 }
 
-fn end_line(job: &Job) -> String {
+/// The video that a duplicate goes by, if there is one yet.
+fn key_of_original(db: &Connection, job: &Job) -> Option<String> {
+    let original = operator::by_id(db, JobId(job.duplicate_of?));
+    original.ok().flatten()?.video_key
+}
+
+fn end_line(job: &Job, original: Option<String>) -> String {
     let name = text::path(job.path.file_name().map_or(&*job.path, Path::new));
     match job.state {
         State::Done => {
@@ -107,8 +118,8 @@ fn end_line(job: &Job) -> String {
             format!("  ready     {name}  {key}")
         }
         State::Duplicate => format!(
-            "  ready     {name}, by the video of job {} with the same content",
-            job.duplicate_of.unwrap_or_default()
+            "  ready     {name}, by the video {} with the same content",
+            original.unwrap_or_else(|| format!("of job {}", job.duplicate_of.unwrap_or_default()))
         ),
         State::Failed | State::Cancelled | State::Queued | State::Running => {
             let why = job.last_error.as_deref().unwrap_or_default();

@@ -48,6 +48,8 @@ pub struct JobObject<'a> {
     priority: i64,
     held: bool,
     replaces: Option<i64>,
+    waits_for: Option<i64>,
+    by_hand: bool,
     progress: Option<ProgressObject>,
 }
 
@@ -82,6 +84,8 @@ impl<'a> JobObject<'a> {
             priority: job.priority,
             held: job.held,
             replaces: job.replaces,
+            waits_for: job.waits_for,
+            by_hand: job.by_hand,
             progress: progress.map(ProgressObject::of),
         }
     }

@@ -18,6 +18,15 @@ fn moved(site: &Site, keys: &str) -> String {
     keys.replace("{outside}", &site.outside().display().to_string())
 }
 
+/// A video in a folder of its own, with companions.
+fn drop_clip(site: &Site, clip: &[u8]) {
+    fs::create_dir(site.folder().join("deep")).unwrap();
+    site.drop_file("deep/clip.mp4", clip);
+    for (name, content) in [("json", "{}"), ("mp4.toml", ""), ("srt", "1")] {
+        site.drop_file(&format!("deep/clip.{name}"), content.as_bytes());
+    }
+}
+
 #[test]
 fn a_file_is_moved_with_its_companions_and_never_comes_again() {
     let (platform, mut dice) = (Platform::start(), dice());
@@ -25,12 +34,8 @@ fn a_file_is_moved_with_its_companions_and_never_comes_again() {
         "done-marker = \"{name}.ok\"\nwait-for = [\"{stem}.srt\"]\nwait-timeout = \"100ms\"";
     let keys = format!("{MOVE}notes = true\n{beside}\n");
     let site = site(&platform, &keys);
-    fs::create_dir(site.folder().join("deep")).unwrap();
     let (clip, both) = (dice.bytes(9_000), dice.bytes(8_000));
-    site.drop_file("deep/clip.mp4", &clip);
-    site.drop_file("deep/clip.json", b"{}");
-    site.drop_file("deep/clip.mp4.toml", b"");
-    site.drop_file("deep/clip.srt", b"1");
+    drop_clip(&site, &clip);
     site.drop_file("both.mp4", &both);
     site.drop_file("both.toml", b"");
     // It shares the sidecar, and has no marker: it stays, and so must what it shares.

@@ -55,6 +55,11 @@ fn the_demo_tells_its_story_goes_on_and_leaves_nothing() {
     fs::write(format!("{folder}/second film.mp4"), "another video").unwrap();
     let told = until(&mut out, "second film.mp4").pop().unwrap();
     assert!(told.starts_with("  ready     second film.mp4  "), "{told}");
+    let key = told.split_whitespace().last().unwrap().to_owned();
+    fs::write(format!("{folder}/twin.mp4"), "another video").unwrap();
+    let told = until(&mut out, "twin.mp4").pop().unwrap();
+    let words = format!("  ready     twin.mp4, by the video {key} with the same content");
+    assert_eq!(told, words);
 
     let pid = child.id().to_string();
     let killed = Command::new("kill").args(["-INT", &pid]).status().unwrap();

@@ -68,6 +68,9 @@ fn json_is_one_object_a_line_with_all_that_is_promised() {
             "created_at",
             "finished_at",
             "ingest_id",
+            "replaces",
+            "waits_for",
+            "by_hand",
         ] {
             assert!(object.contains_key(field), "no {field}: {object:?}");
         }
