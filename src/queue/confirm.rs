@@ -13,7 +13,7 @@ use super::job::JobId;
 use super::outcome::{Count, forget_video};
 use super::sql::{At, StoredPath, optional_time};
 use super::ticket::forget_transfer;
-use super::{fetch, replace, withdraw};
+use super::{fetch, metadata, replace, withdraw};
 use crate::identity::Identity;
 use crate::way::Way;
 
@@ -116,7 +116,12 @@ pub fn accounts_due(db: &Connection) -> Result<Vec<(String, Timestamp)>, Error> 
 /// The platform says `ready`: the job is done.
 pub fn ready(db: &Connection, job: &Waiting, facts: &Facts, now: Timestamp) -> Result<bool, Error> {
     record(db, job, facts)?;
-    finish(db, job, "done", None, now)
+    let is_done = finish(db, job, "done", None, now)?;
+    if is_done && job.replaces.is_some() {
+        // No create call told what its sidecar says.
+        metadata::untold(db, job.id, now)?;
+    }
+    Ok(is_done)
 }
 
 /// The job has failed; the video stays on the platform for a person to look at.

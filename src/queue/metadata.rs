@@ -41,7 +41,7 @@ pub struct Due {
     pub path: PathBuf,
     /// Its video's key.
     pub video_key: String,
-    /// Its video's mark.
+    /// Its video's mark: that of the job that made the video, whatever content it got since.
     pub ingest_id: String,
     /// Of what the platform was told.
     pub digest: Option<String>,
@@ -113,7 +113,8 @@ pub fn sidecar_changed(
     Ok(some)
 }
 
-/// The job's video was found, of which nothing could be told before: all of it is due.
+/// All that is told of the job's video is due: it was found, and nothing could be told before, or it
+/// has got other content, and a sidecar may have come with that.
 pub(super) fn untold(db: &Connection, job: JobId, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
         "INSERT INTO metadata (job_id, due_at) VALUES (?1, ?2) ON CONFLICT (job_id) DO UPDATE SET due_at = ?2",
@@ -122,11 +123,24 @@ pub(super) fn untold(db: &Connection, job: JobId, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
+/// The job's content goes into the video of another: what that was told is told still, and whatever
+/// the job told before concerned another video.
+pub(super) fn inherits(db: &Connection, job: JobId, from: JobId) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM metadata WHERE job_id = ?1")?
+        .execute([job.0])?;
+    db.prepare_cached(
+        "INSERT INTO metadata (job_id, digest) SELECT ?1, digest FROM metadata
+         WHERE job_id = ?2 AND digest IS NOT NULL",
+    )?
+    .execute([job.0, from.0])?;
+    Ok(())
+}
+
 /// The next ones that are due, on accounts that are not paused. A video that has not all its bytes
 /// waits for them: it may yet be made anew; and one that was looked for until it is known for ours.
 pub fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
     let sql = format!(
-        "SELECT job_id, account, watch, path, video_key, ingest_id, digest, metadata.attempts,
+        "SELECT job_id, account, watch, path, video_key, ({MARK}) AS ingest_id, digest, metadata.attempts,
                 metadata.failing_since, due_at,
                 method IS 'ftp' AND updated_at IS NULL AS untold, mtime_ns
          FROM metadata CROSS JOIN jobs ON jobs.id = job_id
@@ -171,10 +185,18 @@ pub(super) fn count_due(db: &Connection, now: Timestamp) -> Result<i64, Error> {
         .query_row([At(now)], |row| row.get(0))?)
 }
 
+/// The mark of a job's video. A chain that ends nowhere leaves its own: such a video is marked anew.
+const MARK: &str = "WITH RECURSIVE chain (id, replaces, ingest_id) AS (
+             SELECT jobs.id, jobs.replaces, jobs.ingest_id
+             UNION
+             SELECT made.id, made.replaces, made.ingest_id FROM chain JOIN jobs AS made ON made.id = chain.replaces)
+         SELECT coalesce((SELECT ingest_id FROM chain WHERE replaces IS NULL), jobs.ingest_id)";
+
 /// To be asked of `metadata CROSS JOIN jobs`: SQLite keeps to that order, and a few that are due are
-/// not looked for among all jobs that are done.
+/// not looked for among all jobs that are done. A video that is to get other content is left alone
+/// until it has: by its changes the new content shows.
 const DUE: &str = "due_at IS NOT NULL AND video_key IS NOT NULL
-           AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm' AND method IS NOT 'ftp')
+           AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm' AND method IS NOT 'ftp' AND replaces IS NULL)
            AND account NOT IN (SELECT account FROM paused_accounts)";
 
 /// The comparison is over: the platform knows all that can be told, `digest` of it from a sidecar.

@@ -9,7 +9,7 @@ use super::job::{Job, JobId, Lease};
 use super::outcome::{self, Report, close_attempt, held};
 use super::sql::{At, PathColumn};
 use super::ticket::forget_transfer;
-use super::withdraw;
+use super::{metadata, withdraw};
 
 /// What lies before a job under its path, on its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub fn takes(
         replaced.updated_before,
         video_key
     ])?;
-    Ok(())
+    metadata::inherits(db, lease.job.id, replaced.job)
 }
 
 /// How the platform saw the video while a worker asked it.

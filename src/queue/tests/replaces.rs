@@ -4,7 +4,7 @@
 use super::*;
 use crate::queue::outcome::Count;
 use crate::queue::replace::{self, Before, Predecessor, Replaced};
-use crate::queue::{State, confirm, fetch, query};
+use crate::queue::{State, confirm, fetch, metadata, query};
 
 /// One content after another under the same name.
 fn content(number: i64) -> NewJob {
@@ -257,4 +257,44 @@ fn a_video_that_a_copy_relies_on_is_shared_also_after_it_was_replaced_before() {
     assert!(!is_shared(), "a backup of itself");
     copy("/w/copy.mp4", before.job, 51);
     assert!(is_shared());
+}
+
+/// It was not told by a create call, so that its sidecar is compared; by the mark of the video.
+#[test]
+fn a_replaced_video_keeps_its_mark_and_its_sidecar_is_compared() {
+    let db = table();
+    let first = new_job(&db, &content(1), at(0));
+    let lease = take(&db, at(0));
+    metadata::told(&db, &lease, (Some("one"), None), at(1)).unwrap();
+    upload(&db, &lease, "Key1", at(1));
+    let facts = confirm::Facts::default();
+    let ready = |second: i64| {
+        let waiting = confirm::waiting(&db, "main").unwrap();
+        assert!(confirm::ready(&db, &waiting[0], &facts, at(second)).unwrap());
+    };
+    ready(2);
+    assert!(metadata::due(&db, at(9), 9).unwrap().is_empty());
+    let mark = job(&db, first).ingest_id;
+    let mut before = first;
+    for number in 2..4 {
+        let second = number * 10;
+        let id = new_job(&db, &content(number), at(second));
+        let lease = take(&db, at(second));
+        outcome::begin(&db, &lease, Step::Create, at(second)).unwrap();
+        let replaced = Replaced {
+            job: before,
+            updated_before: None,
+        };
+        replace::takes(&db, &lease, replaced, "Key1").unwrap();
+        upload(&db, &lease, "Key1", at(second + 1));
+        assert!(metadata::due(&db, at(99), 9).unwrap().is_empty());
+        ready(second + 2);
+        let due = metadata::due(&db, at(99), 9).unwrap();
+        assert_eq!(due.len(), 1, "{due:?}");
+        assert_eq!((due[0].job, &due[0].ingest_id), (id, &mark));
+        assert_ne!(job(&db, id).ingest_id, mark);
+        assert_eq!(due[0].digest.as_deref(), Some("one"), "not told twice");
+        metadata::compared(&db, &due[0], (Some("one"), None), at(second + 3)).unwrap();
+        before = id;
+    }
 }
