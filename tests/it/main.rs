@@ -14,6 +14,8 @@ mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod fetch;
