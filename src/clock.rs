@@ -2,9 +2,15 @@
 //!
 //! Everything below the loops takes the time as an argument, so that it can be tested without
 //! waiting. Only a loop that owns time (daemon, worker, command) calls [`now`].
+//!
+//! The wall clock can be set while the program runs. A jump is noticed by a clock that nobody can set,
+//! and no age counts from before it: see [`even_since`].
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 /// The present moment, UTC.
 #[expect(clippy::disallowed_methods, reason = "this is the place that owns it")]
@@ -21,4 +27,114 @@ pub fn local() -> DateTime {
 /// sorting the text sorts the times.
 pub fn text(at: Timestamp) -> String {
     format!("{at:.3}")
+}
+
+/// Since when the wall clock has run evenly: since its last jump, or since the first call of this
+/// function or of [`jumps`].
+///
+/// An age that ends something for good (`give-up-after`, `confirm.give-up-after`) counts from no
+/// earlier moment: what was written before a jump was written by another clock.
+pub fn even_since() -> Timestamp {
+    let now = now();
+    let even_for = look(now).even_for;
+    now.checked_sub(even_for).unwrap_or(Timestamp::MIN)
+}
+
+/// When the wall clock jumped last, by the time that it shows now; none: not since the first call.
+pub fn last_jump() -> Option<Timestamp> {
+    let now = now();
+    let look = look(now);
+    (look.jumps > 0).then(|| now.checked_sub(look.even_for).unwrap_or(Timestamp::MIN))
+}
+
+/// How often the wall clock has jumped since the first call.
+pub fn jumps() -> u64 {
+    look(now()).jumps
+}
+
+fn look(now: Timestamp) -> Look {
+    static COURSE: Mutex<Option<Course>> = Mutex::new(None);
+    let mut course = COURSE.lock().unwrap_or_else(PoisonError::into_inner);
+    let steady = Instant::now();
+    course
+        .get_or_insert_with(|| Course::new(now, steady))
+        .look(now, steady)
+}
+
+/// The clock on the wall beside one that nobody can set.
+#[derive(Debug)]
+struct Course {
+    wall: Timestamp,
+    steady: Instant,
+    jumped_at: Instant,
+    jumps: u64,
+}
+
+/// What a look at both clocks showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    even_for: Duration,
+    jumps: u64,
+}
+
+/// A difference that no adjustment by small steps makes.
+const JUMP: Duration = Duration::from_mins(1);
+
+impl Course {
+    fn new(wall: Timestamp, steady: Instant) -> Self {
+        Self {
+            wall,
+            steady,
+            jumped_at: steady,
+            jumps: 0,
+        }
+    }
+
+    fn look(&mut self, wall: Timestamp, steady: Instant) -> Look {
+        let by_wall = wall.duration_since(self.wall);
+        let by_steady = SignedDuration::try_from(steady.duration_since(self.steady));
+        if by_steady.is_ok_and(|by_steady| (by_wall - by_steady).unsigned_abs() > JUMP) {
+            self.jumped_at = steady;
+            self.jumps = self.jumps.saturating_add(1);
+        }
+        (self.wall, self.steady) = (wall, steady);
+        Look {
+            even_for: steady.duration_since(self.jumped_at),
+            jumps: self.jumps,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_ends_every_age_and_small_steps_end_none() {
+        let steady = Instant::now();
+        let wall = Timestamp::from_second(1_800_000_000).unwrap();
+        let later = |seconds: u64| steady + Duration::from_secs(seconds);
+        let mut course = Course::new(wall, steady);
+        let mut shift = SignedDuration::ZERO;
+        let mut look = |at: u64, step: SignedDuration| {
+            shift += step;
+            let passed = SignedDuration::from_secs(i64::try_from(at).unwrap());
+            let look = course.look(wall + passed + shift, later(at));
+            (look.even_for.as_secs(), look.jumps)
+        };
+        assert_eq!(look(100, SignedDuration::ZERO), (100, 0));
+        assert_eq!(look(200, SignedDuration::from_secs(-59)), (200, 0));
+        // Six days ahead: longer than `give-up-after`, and nothing is that old.
+        assert_eq!(look(300, SignedDuration::from_hours(6 * 24)), (0, 1));
+        assert_eq!(look(350, SignedDuration::ZERO), (50, 1));
+        assert_eq!(look(360, SignedDuration::from_hours(-26)), (0, 2));
+        assert_eq!(look(360, SignedDuration::ZERO), (0, 2));
+    }
+
+    #[test]
+    fn no_age_is_older_than_the_process() {
+        let first = even_since();
+        assert!(first <= now() && even_since().duration_since(first).unsigned_abs() < JUMP);
+        assert_eq!(jumps(), 0);
+    }
 }

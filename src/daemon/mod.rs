@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ingest::{self, Context, Live, Settings, SettingsError};
-use crate::queue::{self, Queue, claim, priority};
+use crate::queue::{self, Queue, claim, priority, times};
 use crate::shutdown::Requests;
 use crate::upload::Throttle;
 use crate::{chain, clock};
@@ -107,12 +107,11 @@ pub async fn run(
     let started = clock::now();
     let _lock = queue::lock(&config.database.path)?;
     let queue = Queue::start(&config.database.path)?;
-    let longest = config.retry.max_delay;
+    let longest = ingest::longest(&config);
     let priorities = reload::priorities(&config);
     let back = queue
         .write(move |db| {
-            claim::forgive_the_past(db, started)?;
-            claim::clock_was_mended(db, started, longest)?;
+            times::mend(db, started, longest)?;
             priority::follow(db, &priorities)?;
             claim::reclaim(db, None, &[], started)
         })

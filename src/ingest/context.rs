@@ -40,7 +40,10 @@ impl Settings {
             .accounts
             .values()
             .map(|account| match Client::new(account) {
-                Ok(client) => Ok((account.name.clone(), client)),
+                Ok(client) => {
+                    client.set_longest_wait(config.retry.max_delay);
+                    Ok((account.name.clone(), client))
+                }
                 Err(source) => Err(SettingsError {
                     account: account.name.clone(),
                     source,

@@ -104,7 +104,7 @@ pub(super) fn given_up(
     now: Timestamp,
 ) -> Option<Report> {
     let since = failing_since?;
-    if later(since, retry.give_up_after) > now {
+    if later(evenly(since), retry.give_up_after) > now {
         return None;
     }
     let message = format!(
@@ -198,9 +198,26 @@ pub(super) fn later(from: Timestamp, wait: Duration) -> Timestamp {
     from.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
-/// Whether less than `wait` has passed since `then`. One that lies as far ahead was written by a clock
-/// that has been mended since: nobody is to wait until that comes.
+/// The moment from which the age of something of `then` counts: not while the daemon was off, nor
+/// before a jump of the clock. What ends for good by its age asks for this one.
+pub(super) fn evenly(then: Timestamp) -> Timestamp {
+    then.max(clock::even_since())
+}
+
+/// The moment from which a short wait since `then` counts: from a jump of the clock on, the time
+/// before it is not known.
+pub(super) fn since_a_jump(then: Timestamp) -> Timestamp {
+    clock::last_jump().map_or(then, |jump| then.max(jump))
+}
+
+/// Whether less than `wait` has passed since `then`, however the clock jumped meanwhile.
 pub(super) fn is_within(then: Timestamp, wait: Duration, now: Timestamp) -> bool {
+    is_less_apart(since_a_jump(then), wait, now)
+}
+
+/// A `then` that is as far ahead was written by a clock that has been corrected since: nothing waits
+/// until that comes.
+fn is_less_apart(then: Timestamp, wait: Duration, now: Timestamp) -> bool {
     now.duration_since(then).unsigned_abs() < wait
 }
 
@@ -227,7 +244,7 @@ mod tests {
             (-10, false),
             (-31_536_000, false),
         ] {
-            let within = is_within(at(0), Duration::from_secs(10), at(now));
+            let within = is_less_apart(at(0), Duration::from_secs(10), at(now));
             assert_eq!(within, expected, "{now}");
         }
     }

@@ -40,6 +40,7 @@ mod worker;
 pub use context::{Context, Settings, SettingsError};
 pub use intake::{Barriers, Flushes, barriers};
 pub use live::{Live, Upload};
+pub use pulse::longest;
 
 use std::pin::Pin;
 

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::context::Context;
 use super::persist::persist;
 use crate::clock;
+use crate::config::Config;
+use crate::queue::times::{self, Longest};
 use crate::queue::{Error, claim};
 
 /// How often the table is asked whether somebody else changed it.
@@ -23,13 +23,13 @@ const LOOKS_PER_RECLAIM: u32 = 120;
 pub(super) async fn run(context: Context) -> Result<(), Error> {
     let mut version = None;
     let mut looks: u32 = 0;
-    let mut clocks = Clocks::read();
+    let mut jumps = clock::jumps();
     let mut timer = tokio::time::interval(LOOK);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !(context.stop.is_cancelled() && context.live.is_idle()) {
         timer.tick().await;
         looks = looks.wrapping_add(1);
-        if clocks.were_moved() {
+        if std::mem::replace(&mut jumps, clock::jumps()) != jumps {
             after_a_jump(&context).await?;
         }
         match beat(&context, &mut version, looks).await {
@@ -42,44 +42,23 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// The clock on the wall beside one that nobody can set.
-struct Clocks {
-    wall: Timestamp,
-    steady: Instant,
-}
-
-/// A difference that no adjustment by small steps makes.
-const JUMP: Duration = Duration::from_mins(1);
-
-impl Clocks {
-    fn read() -> Self {
-        Self {
-            wall: clock::now(),
-            steady: Instant::now(),
-        }
-    }
-
-    /// Whether somebody has set the clock since the last look.
-    fn were_moved(&mut self) -> bool {
-        let before = std::mem::replace(self, Self::read());
-        let wall = self.wall.duration_since(before.wall);
-        let steady = SignedDuration::try_from(self.steady.duration_since(before.steady));
-        steady.is_ok_and(|steady| (wall - steady).unsigned_abs() > JUMP)
-    }
-}
-
 /// The times in the table were written by the old clock: nothing may wait for them, nor be given up
 /// for them.
 async fn after_a_jump(context: &Context) -> Result<(), Error> {
-    let (now, longest) = (clock::now(), context.now_settings().config.retry.max_delay);
-    tracing::warn!("the clock of this machine was set; what waits is looked at anew");
-    persist(context, move |db| {
-        claim::forgive_the_past(db, now)?;
-        claim::clock_was_mended(db, now, longest)
-    })
-    .await?;
+    let (now, longest) = (clock::now(), longest(&context.now_settings().config));
+    tracing::warn!("the clock of this machine was set; waits and ages are counted anew");
+    persist(context, move |db| times::mend(db, now, longest)).await?;
     context.ring_all();
     Ok(())
+}
+
+/// How far ahead of the present the table may put anything off under this configuration.
+pub fn longest(config: &Config) -> Longest {
+    let graces = config.watches.iter().map(|watch| watch.afterwards.grace);
+    Longest {
+        delay: config.retry.max_delay,
+        grace: graces.max().unwrap_or_default(),
+    }
 }
 
 async fn beat(context: &Context, version: &mut Option<i64>, looks: u32) -> Result<(), Error> {

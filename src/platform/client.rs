@@ -60,6 +60,15 @@ impl Client {
         }
     }
 
+    /// Sets the longest wait for room within the rate limit that an answer may ask for; a refusal for
+    /// too many calls (429) may ask for more.
+    pub fn set_longest_wait(&self, longest: Duration) {
+        match self {
+            Self::V1(client) => client.set_longest_wait(longest),
+            Self::V2(client) => client.set_longest_wait(longest),
+        }
+    }
+
     /// Creates a video without bytes.
     ///
     /// # Errors

@@ -53,6 +53,13 @@ impl Limiter {
         }
     }
 
+    /// Sets the longest wait for a window whose end an answer named without refusing the call.
+    pub(super) fn set_longest_wait(&self, longest: Duration) {
+        for bucket in [&self.general, &self.list] {
+            bucket.window().longest = longest.min(WINDOW);
+        }
+    }
+
     /// Waits until one more call is within the limit.
     ///
     /// # Cancel safety
@@ -162,6 +169,8 @@ struct Window {
     renewed_at: Option<Instant>,
     /// Whether an answer named the present window, or it is a guess.
     told: bool,
+    /// The longest wait for an end that an answer named; a refusal (429) may ask for more.
+    longest: Duration,
 }
 
 impl Window {
@@ -172,6 +181,7 @@ impl Window {
             in_flight: 0,
             renewed_at: None,
             told: false,
+            longest: WINDOW,
         }
     }
 
@@ -200,7 +210,7 @@ impl Window {
                 remaining,
                 renewed_in,
             } => {
-                self.learn(limit, remaining, now + renewed_in.min(LONGEST_WAIT));
+                self.learn(limit, remaining, now + renewed_in.min(self.longest));
             }
             Outcome::Counted { limit, remaining } => {
                 let more = limit.saturating_sub(self.limit);
@@ -210,7 +220,7 @@ impl Window {
             }
             Outcome::TooMany { wait } => {
                 self.remaining = 0;
-                let wait = wait.unwrap_or(WINDOW).min(LONGEST_WAIT);
+                let wait = wait.unwrap_or(WINDOW).min(LONGEST_HOLD);
                 self.renewed_at = Some(now + wait);
                 self.told = true;
             }
@@ -237,8 +247,8 @@ const FIRST_GENERAL: u32 = 60;
 const FIRST_LIST: u32 = 30;
 /// The platform's limits are per minute.
 const WINDOW: Duration = Duration::from_mins(1);
-/// No word of a server may hold an account up for longer without another try.
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// A refusal (429) holds the account's calls for at most this long before the next one is tried.
+const LONGEST_HOLD: Duration = Duration::from_mins(5);
 /// The end of a window comes in whole seconds, seen through the network.
 const SAME_WINDOW: Duration = Duration::from_secs(2);
 
@@ -342,12 +352,31 @@ mod tests {
         for (wait, expected) in [
             (Some(Duration::from_secs(9)), Duration::from_secs(9)),
             (None, WINDOW),
-            (Some(Duration::from_secs(1_000_000)), LONGEST_WAIT),
+            (Some(Duration::from_secs(1_000_000)), LONGEST_HOLD),
+            (Some(Duration::from_secs(u64::MAX)), LONGEST_HOLD),
         ] {
             let mut window = Window::new(60);
             assert_eq!(window.try_take(now), Ok(()));
             window.finish(now, Outcome::TooMany { wait });
             assert_eq!(window.try_take(now), Err(now + expected), "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_named_far_off_holds_nothing_for_longer_than_the_longest_wait() {
+        let now = Instant::now();
+        for (longest, expected) in [
+            (Duration::from_secs(5), Duration::from_secs(5)),
+            (Duration::from_hours(1), WINDOW),
+        ] {
+            let limiter = Limiter::new();
+            limiter.set_longest_wait(longest);
+            for bucket in [&limiter.general, &limiter.list] {
+                let mut window = bucket.window();
+                assert_eq!(window.try_take(now), Ok(()));
+                window.finish(now, left(0, u64::MAX));
+                assert_eq!(window.try_take(now), Err(now + expected));
+            }
         }
     }
 

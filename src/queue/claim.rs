@@ -155,33 +155,3 @@ pub fn reclaim(
     }
     Ok(back)
 }
-
-/// The age of failing starts anew at the start of a daemon: while the machine was off nobody tried,
-/// and a job must not be given up for that.
-pub fn forgive_the_past(db: &Connection, now: Timestamp) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE jobs SET failing_since = ?1 WHERE state = 'queued' AND failing_since IS NOT NULL",
-    )?
-    .execute([At(now)])?;
-    Ok(())
-}
-
-/// Pulls back to `now` what the table puts off for longer than any wait may be: such a time was
-/// written by a clock that has been mended since.
-pub fn clock_was_mended(
-    db: &Connection,
-    now: Timestamp,
-    longest: Duration,
-) -> Result<usize, Error> {
-    let limit = At(now.checked_add(longest).unwrap_or(Timestamp::MAX));
-    let statements = [
-        "UPDATE jobs SET run_at = ?1 WHERE state = 'queued' AND run_at > ?2",
-        "UPDATE paused_accounts SET probe_at = ?1 WHERE probe_at > ?2",
-        "UPDATE withdrawals SET run_at = ?1 WHERE finished_at IS NULL AND run_at > ?2",
-    ];
-    let mut pulled = 0;
-    for sql in statements {
-        pulled += db.prepare_cached(sql)?.execute(params![At(now), limit])?;
-    }
-    Ok(pulled)
-}

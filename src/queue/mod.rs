@@ -33,6 +33,7 @@ pub mod settling;
 mod sql;
 pub mod story;
 pub mod ticket;
+pub mod times;
 pub mod withdraw;
 
 #[cfg(test)]

@@ -18,8 +18,11 @@ const JITTER: f64 = 0.2;
 /// From here on the exponent could only overflow; the longest wait is reached long before.
 const STEPS_THAT_MATTER: i64 = 60;
 
-/// The wait before the next try after `attempts` tries in vain: exponential from `first`, with
-/// jitter, never above `max` — but never below what the server asked for (`after`).
+/// The wait before the next attempt after `attempts` failed ones: exponential from `first`, with
+/// jitter; not below what the server asked for (`after`), and never above `max`.
+///
+/// Every number that a server names becomes a stored time through this function, and only here: a
+/// wrong or hostile one puts nothing off for longer than the operator allows.
 pub fn delay(attempts: i64, first: Duration, max: Duration, after: Option<Duration>) -> Duration {
     let doublings = attempts.saturating_sub(1).clamp(0, STEPS_THAT_MATTER);
     let exponent = i32::try_from(doublings).unwrap_or(i32::MAX);
@@ -35,7 +38,7 @@ pub fn delay(attempts: i64, first: Duration, max: Duration, after: Option<Durati
     policy.current_interval = Duration::from_secs_f64(raw.min(max.as_secs_f64()));
     // Jitter is applied after its own cap, so the result may exceed it: clamp again.
     let wait = policy.next_backoff().unwrap_or(max).min(max);
-    wait.max(after.unwrap_or_default())
+    wait.max(after.unwrap_or_default()).min(max)
 }
 
 #[cfg(test)]
@@ -58,17 +61,24 @@ mod tests {
     }
 
     #[test]
-    fn the_server_can_ask_for_longer_but_not_for_shorter() {
-        let long = Duration::from_hours(2);
+    fn the_server_can_ask_for_longer_but_not_for_shorter_nor_beyond_the_longest_wait() {
+        let long = Duration::from_mins(50);
         assert_eq!(delay(1, FIRST, MAX, Some(long)), long);
+        for far in [
+            Duration::from_hours(2),
+            Duration::from_secs(u64::MAX),
+            Duration::MAX,
+        ] {
+            assert_eq!(delay(1, FIRST, MAX, Some(far)), MAX);
+        }
         assert!(delay(3, FIRST, MAX, Some(Duration::from_secs(1))) > Duration::from_secs(90));
     }
 
     proptest! {
         #[test]
-        fn no_count_overflows_or_exceeds_the_longest_wait(attempts in any::<i64>(), first in 1_u64..100_000, max in 1_u64..1_000_000) {
+        fn no_count_overflows_or_exceeds_the_longest_wait(attempts in any::<i64>(), first in 1_u64..100_000, max in 1_u64..1_000_000, after in proptest::option::of(any::<u64>())) {
             let (first, max) = (Duration::from_millis(first), Duration::from_millis(first + max));
-            prop_assert!(delay(attempts, first, max, None) <= max);
+            prop_assert!(delay(attempts, first, max, after.map(Duration::from_secs)) <= max);
         }
     }
 }

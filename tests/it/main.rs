@@ -58,6 +58,8 @@ mod signals;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod waits;
+#[cfg(test)]
 mod ways_v2;
 #[cfg(test)]
 mod writers;

@@ -170,7 +170,8 @@ async fn decide(
         return persist(context, move |db| afterwards::later(db, id, why, run_at)).await;
     }
     let note = write_notes(&case, watch, mute).await;
-    let ended = case.job.finished_at.unwrap_or(now);
+    // One that is ahead was written by a clock that has been corrected since.
+    let ended = case.job.finished_at.unwrap_or(now).min(now);
     let due = later(ended, watch.afterwards.grace).max(now);
     let (action, due_at, kept) = match plan {
         Plan::Do(Action::None) | Plan::Wait => (Action::None, None, None),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::verdict::pause;
 use crate::disposition::Disposition;
 use crate::ingest::context::Context;
-use crate::ingest::fate::later;
+use crate::ingest::fate::{evenly, later};
 use crate::ingest::persist::persist;
 use crate::platform::{self, Client, Status, Video};
 use crate::queue::confirm::Waiting;
@@ -102,7 +102,7 @@ async fn settle(
     }
     let settings = context.now_settings();
     let wait = patience(context, account);
-    let end = later(job.sent_at, wait);
+    let end = later(evenly(job.sent_at), wait);
     if now < end {
         let rest = pause(now.duration_since(job.sent_at), &settings.config.confirm);
         let rest = rest.max(SHORTEST_PAUSE);
@@ -141,7 +141,7 @@ async fn put_off(
     let (id, now) = (job.id, clock::now());
     let said = chain(error);
     if error.disposition() == Disposition::Permanent
-        && now >= later(job.sent_at, patience(context, account))
+        && now >= later(evenly(job.sent_at), patience(context, account))
     {
         let message =
             format!("sent by FTP; the platform does not let its video be looked for: {said}");

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use self::verdict::Verdict;
 use super::context::Context;
 use super::dispatch::until;
-use super::fate::later;
+use super::fate::{evenly, later};
 use super::pause;
 use super::persist::persist;
 use crate::disposition::Disposition;
@@ -97,7 +97,11 @@ async fn settle(
         let Some(video) = videos.get(&job.video_key) else {
             continue;
         };
-        match verdict::judge(&job, video.as_ref(), &settings.config.confirm, now) {
+        let aged = Waiting {
+            sent_at: evenly(job.sent_at),
+            ..job.clone()
+        };
+        match verdict::judge(&aged, video.as_ref(), &settings.config.confirm, now) {
             Verdict::Ready(facts) => done(context, job, facts).await?,
             Verdict::Failed(facts, message) => fail(context, job, (facts, message)).await?,
             Verdict::NotFetched(facts, message) => {

@@ -42,7 +42,7 @@ pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<
         let first_delay = context.now_settings().config.retry.first_delay;
         let wait = first_delay.max(client.patience().min(first_delay * 2));
         if fate::is_within(sent_at, wait, clock::now()) {
-            let patience = fate::later(sent_at, wait);
+            let patience = fate::later(fate::since_a_jump(sent_at), wait);
             let report = Report {
                 message: Some(
                     "the answer to the create call was lost; its video is looked for".to_owned(),

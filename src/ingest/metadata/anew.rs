@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::dispatch::until;
-use super::super::fate::later;
+use super::super::fate::{evenly, later};
 use super::super::pause;
 use super::super::persist::persist;
 use super::{Gathered, gather};
@@ -167,7 +167,7 @@ async fn failed(
     let now = clock::now();
     let too_long = due
         .failing_since
-        .is_some_and(|since| later(since, retry.give_up_after) <= now);
+        .is_some_and(|since| later(evenly(since), retry.give_up_after) <= now);
     let after = match error.disposition() {
         Disposition::Blocked => {
             pause::account(context, &due.account, (Cause::Refused, &said), now).await?;

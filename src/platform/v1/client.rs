@@ -1,5 +1,7 @@
 //! The calls of the Management API v1 that this program makes, one method each.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
@@ -59,6 +61,11 @@ impl Client {
         Ok(Self {
             transport: Transport::new(account, key, secret, base)?,
         })
+    }
+
+    /// See [`crate::platform::Client::set_longest_wait`].
+    pub(in crate::platform) fn set_longest_wait(&self, longest: Duration) {
+        self.transport.set_longest_wait(longest);
     }
 
     /// Creates a video without bytes.

@@ -47,6 +47,10 @@ impl Transport {
         })
     }
 
+    pub(super) fn set_longest_wait(&self, longest: Duration) {
+        self.limiter.set_longest_wait(longest);
+    }
+
     /// Where the API lives.
     pub(super) fn base(&self) -> &Url {
         &self.base

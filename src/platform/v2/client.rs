@@ -43,6 +43,11 @@ impl Client {
         })
     }
 
+    /// See [`crate::platform::Client::set_longest_wait`].
+    pub(in crate::platform) fn set_longest_wait(&self, longest: Duration) {
+        self.transport.set_longest_wait(longest);
+    }
+
     pub(super) fn transport(&self) -> &Transport {
         &self.transport
     }

@@ -1,5 +1,7 @@
 //! Makes one call of a site's API: within the rate limit, sent once, its answer judged.
 
+use std::time::Duration;
+
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -78,6 +80,10 @@ impl Transport {
             bearer,
             limiter: Limiter::new(),
         })
+    }
+
+    pub(super) fn set_longest_wait(&self, longest: Duration) {
+        self.limiter.set_longest_wait(longest);
     }
 
     /// Where the API lives.

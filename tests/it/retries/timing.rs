@@ -20,8 +20,8 @@ fn pause_after_first(site: &Site, job: i64) -> SignedDuration {
 }
 
 #[test]
-fn retry_after_is_honoured_beyond_the_longest_wait() {
-    let mut bench = Bench::new("");
+fn retry_after_is_honoured_up_to_the_longest_wait() {
+    let mut bench = Bench::new("[retry]\nfirst-delay = \"100ms\"\nmax-delay = \"5s\"\n");
     for code in [429, 503] {
         let fault = json!({"kind": "status", "status": code, "headers": {"Retry-After": "2"}});
         let story = bench.meets("create", fault, SMALL);
@@ -103,7 +103,10 @@ fn a_link_that_expired_before_the_upload_costs_one_more_video_which_replaces_it(
         options.link_lifetime = Duration::from_secs(62);
         options.processing = Duration::from_millis(100);
     });
-    let site = Site::new(&platform);
+    let site = Site::with(
+        &platform,
+        "[retry]\nfirst-delay = \"100ms\"\nmax-delay = \"5s\"\n",
+    );
     platform.fault(
         "s3-put",
         json!({"kind": "status", "status": 503, "headers": {"Retry-After": "3"}}),
