@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::AboveBars;
 use crate::commands::context::{Context, remark};
 use crate::commands::error::CommandError;
 use crate::commands::{add, bump, call, cancel, check, explain, job, jobs, retry, run};
@@ -95,7 +96,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer_of_clap(&error).into(),
     };
-    telemetry::start(cli.log, cli.command.usual_level(), cli.log_format);
+    telemetry::start((cli.log, cli.command.usual_level()), cli.log_format, || {
+        AboveBars
+    });
     match cli.run() {
         Ok(exit) => exit.into(),
         Err(error) => {

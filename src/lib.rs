@@ -29,8 +29,14 @@
 //! (signals), `commands` (one file a command), `sandbox` (a strict stand-in of the platform,
 //! which shares no code with the client side).
 //!
-//! Arrows between modules point down only: commands → daemon → watch and ingest → queue, platform,
-//! upload. `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP.
+//! Arrows between modules point down only; `tests/it/architecture.rs` has the table and refuses any
+//! other. From the top:
+//!
+//! ```text
+//! cli ─> commands ─> daemon ─> ingest, watch ─> upload ─> platform, queue ─> config ─> metadata ─> the rest
+//! ```
+//!
+//! `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP or configuration.
 
 mod address;
 pub mod cli;

@@ -15,8 +15,6 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::commands::AboveBars;
-
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
@@ -29,10 +27,16 @@ pub enum Format {
 
 /// Starts logging, once for the process. The level on the command line goes before `RUST_LOG`;
 /// without either, it is the `usual` one of the command.
-pub fn start(level: Option<Level>, usual: Level, format: Format) {
+///
+/// `writer` makes the stream that the lines go to, so that it can take care of progress bars.
+pub fn start<W: io::Write + 'static>(
+    (level, usual): (Option<Level>, Level),
+    format: Format,
+    writer: impl Fn() -> W + Send + Sync + 'static,
+) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(level, usual))
-        .with_writer(|| AboveBars);
+        .with_writer(writer);
     match format {
         Format::Json => builder.json().flatten_event(true).init(),
         Format::Text if is_journal() => builder.event_format(Journal::default()).init(),

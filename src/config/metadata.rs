@@ -9,52 +9,32 @@ use toml::de::DeValue;
 use super::section::Section;
 use super::value;
 use super::watching::Marker;
+use crate::metadata::Rules;
 use crate::metadata::sidecar::custom_name;
 use crate::metadata::template::{KNOWN, Template};
 
 /// Title, tags and the like, and the companions that bring more.
 #[derive(Debug, Clone)]
-pub struct Metadata {
-    /// What a video is called.
-    pub title: Template,
-    /// Some lines about it.
-    pub description: Option<Template>,
-    /// Who made it.
-    pub author: Option<Template>,
-    /// Its tags.
-    pub tags: Vec<Template>,
-    /// Its category, of the platform's own list.
-    pub category: Option<Template>,
-    /// From when on it is published.
-    pub publish_date: Option<Template>,
-    /// Custom fields, by name.
-    pub custom: Vec<(String, Template)>,
-    /// What is looked for in a file's name; its named groups can be used in the templates.
-    pub name_pattern: Option<Regex>,
+pub struct MetadataOptions {
+    /// What a video is told with, where its sidecar does not say otherwise.
+    pub rules: Rules,
     /// The files beside a video that it waits for.
     pub wait_for: Vec<Marker>,
     /// How long it waits for them at most, counted from when it stopped changing.
     pub wait_timeout: Duration,
 }
 
-impl Default for Metadata {
+impl Default for MetadataOptions {
     fn default() -> Self {
         Self {
-            title: Template::stem(),
-            description: None,
-            author: None,
-            tags: Vec::new(),
-            category: None,
-            publish_date: None,
-            custom: Vec::new(),
-            name_pattern: None,
+            rules: Rules::default(),
             wait_for: Vec::new(),
             wait_timeout: Duration::from_hours(1),
         }
     }
 }
 
-impl Metadata {
+impl MetadataOptions {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let default = Self::default();
         let faults_before = section.has("name-pattern");
@@ -80,14 +60,16 @@ impl Metadata {
         let custom = section.get("custom", |value| custom(value, known.as_ref()));
         let least = Duration::from_millis(100);
         Self {
-            title: title.unwrap_or(default.title),
-            description,
-            author,
-            tags: tags.unwrap_or_default(),
-            category,
-            publish_date,
-            custom: custom.unwrap_or_default(),
-            name_pattern,
+            rules: Rules {
+                title: title.unwrap_or(default.rules.title),
+                description,
+                author,
+                tags: tags.unwrap_or_default(),
+                category,
+                publish_date,
+                custom: custom.unwrap_or_default(),
+                name_pattern,
+            },
             wait_for: section.get("wait-for", markers).unwrap_or_default(),
             wait_timeout: section
                 .get("wait-timeout", |v| {
@@ -259,7 +241,8 @@ mod tests {
             description = \"d\"\nauthor = \"a\"\nwait-for = [\"{stem}.json\"]\nwait-timeout = \"5m\"";
         let text = LEAST.replace("name = \"news\"", written);
         let config = Fixture::new().parse(&text).unwrap();
-        let read = &config.watches[0].metadata;
+        let options = &config.watches[0].metadata;
+        let read = &options.rules;
         let groups = ["show", "date"];
         let template = |text| Template::parse(text, &groups).unwrap();
         assert_eq!(read.title, template("{show}, {date}"));
@@ -272,8 +255,8 @@ mod tests {
         custom.sort_by(|one, other| one.0.cmp(&other.0));
         let field = |name: &str, text| (name.to_owned(), template(text));
         assert_eq!(custom, [field("from", "{folder}"), field("show", "{show}")]);
-        assert_eq!(read.wait_timeout, Duration::from_mins(5));
-        let companion = read.wait_for[0].of(Path::new("/v/a.mp4"));
+        assert_eq!(options.wait_timeout, Duration::from_mins(5));
+        let companion = options.wait_for[0].of(Path::new("/v/a.mp4"));
         assert_eq!(companion.as_deref(), Some(Path::new("/v/a.json")));
     }
 }

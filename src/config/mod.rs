@@ -13,7 +13,7 @@ pub use confirm::Confirm;
 pub use database::Database;
 pub use ftp::{Ftp, Tls};
 pub use globs::Globs;
-pub use metadata::Metadata;
+pub use metadata::MetadataOptions;
 pub use on_replace::OnReplace;
 pub use problem::{Problem, Problems};
 pub use rate::Rate;

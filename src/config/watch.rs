@@ -12,7 +12,7 @@ use super::account::{Account, Api};
 use super::afterwards::Afterwards;
 use super::folders;
 use super::globs::Globs;
-use super::metadata::Metadata;
+use super::metadata::MetadataOptions;
 use super::on_replace::OnReplace;
 use super::public_url::{self, Urls};
 use super::reader::Look;
@@ -46,7 +46,7 @@ pub struct Watch {
     /// Whether the platform is asked to fetch from the own network too.
     pub allow_private_urls: bool,
     /// What the platform is told of its videos.
-    pub metadata: Metadata,
+    pub metadata: MetadataOptions,
     /// What other content under the name of a file that is up means.
     pub on_replace: OnReplace,
     /// What becomes of its files once their jobs have ended.
@@ -148,7 +148,7 @@ pub(super) struct Draft<'a> {
     watching: Watching,
     method: Method,
     urls: Urls,
-    metadata: Metadata,
+    metadata: MetadataOptions,
     on_replace: OnReplace,
     /// What becomes of its files, for faults that concern several watches.
     pub(super) afterwards: Afterwards,
@@ -193,7 +193,7 @@ impl<'a> Draft<'a> {
         let watching = Watching::read(&mut section);
         let method = section.get("method", method).unwrap_or(Method::Auto);
         let urls = public_url::read(&mut section, method);
-        let metadata = Metadata::read(&mut section);
+        let metadata = MetadataOptions::read(&mut section);
         let on_replace = OnReplace::read(&mut section);
         let afterwards = Afterwards::read(&mut section);
         let priority = section.get("priority", |value| value::whole(value, PRIORITIES));

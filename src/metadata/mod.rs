@@ -4,11 +4,13 @@
 pub mod clean;
 pub mod date;
 pub mod facts;
+mod fields;
+mod rules;
 pub mod sidecar;
 pub mod template;
 
-use crate::config;
-use crate::platform::Metadata;
+pub use fields::Metadata;
+pub use rules::Rules;
 
 use facts::Facts;
 use sidecar::Sidecar;
@@ -26,7 +28,7 @@ pub struct Described {
 }
 
 /// What a new video is told with: what the sidecar says, and by the watch's rules what it does not.
-pub fn describe(rules: &config::Metadata, facts: &Facts, sidecar: &Sidecar) -> Described {
+pub fn describe(rules: &Rules, facts: &Facts, sidecar: &Sidecar) -> Described {
     let (own, bad_date) = by_rules(rules, facts);
     let metadata = sidecar.metadata().or(own);
     let title = sidecar.title();
@@ -42,7 +44,7 @@ pub fn describe(rules: &config::Metadata, facts: &Facts, sidecar: &Sidecar) -> D
 }
 
 /// What the rules give, and what is wrong with the date that they gave.
-fn by_rules(rules: &config::Metadata, facts: &Facts) -> (Metadata, Option<String>) {
+fn by_rules(rules: &Rules, facts: &Facts) -> (Metadata, Option<String>) {
     let line = |template: &Option<Template>| clean::line(&template.as_ref()?.fill(facts));
     let date = line(&rules.publish_date);
     let publish_date = date.as_deref().and_then(date::read);

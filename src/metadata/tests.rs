@@ -56,9 +56,9 @@ fn groups_come_from_the_name_and_are_empty_where_it_does_not_match() {
         filled("{show} of {date}, {part}", path, pattern),
         "tonight of 20261122, "
     );
-    let rules = config::Metadata {
+    let rules = Rules {
         title: Template::parse("{show}", &["show"]).unwrap(),
-        ..config::Metadata::default()
+        ..Rules::default()
     };
     for (name, title) in [
         ("tonight_20261122.mp4", "tonight"),
@@ -97,7 +97,7 @@ fn a_template_that_cannot_be_filled_is_refused() {
 
 #[test]
 fn names_that_are_no_utf8_or_decomposed_give_composed_titles() {
-    let rules = config::Metadata::default();
+    let rules = Rules::default();
     for (name, title) in [
         ("E\u{301}te\u{301}.mp4".as_bytes(), "\u{c9}t\u{e9}"),
         (b"two\nlines.mp4", "two lines"),
@@ -113,9 +113,9 @@ fn names_that_are_no_utf8_or_decomposed_give_composed_titles() {
 
 #[test]
 fn a_date_that_a_rule_did_not_give_is_said_unless_the_sidecar_has_one() {
-    let rules = config::Metadata {
+    let rules = Rules {
         publish_date: Some(Template::stem()),
-        ..config::Metadata::default()
+        ..Rules::default()
     };
     let good = describe(
         &rules,
@@ -305,7 +305,7 @@ proptest! {
         let path = Path::new("/v").join(OsStr::from_bytes(&name));
         let facts = facts(&path, Some("(?<g>.[0-9])"));
         if let Ok(title) = Template::parse(&template, &["g"]) {
-            let rules = config::Metadata { title, ..config::Metadata::default() };
+            let rules = Rules { title, ..Rules::default() };
             let told = describe(&rules, &facts, &Sidecar::default());
             prop_assert!(!told.title.is_empty() && told.title.chars().count() <= clean::LINE);
             prop_assert_eq!(&clean::composed(&told.title), &told.title);

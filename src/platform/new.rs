@@ -7,8 +7,8 @@ use url::Url;
 use super::Error;
 use super::key::VideoKey;
 use super::link::Link;
-use super::metadata::Metadata;
 use super::pass::Pass;
+use crate::metadata::Metadata;
 use crate::way::Way;
 
 /// A video to be created.

@@ -6,6 +6,8 @@ mod accounts;
 #[cfg(test)]
 mod afterwards;
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod companions;

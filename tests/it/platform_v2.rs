@@ -1,8 +1,9 @@
 //! The client of API v2 against the sandbox, which shares no code with it.
 
 use jw_ingest::disposition::Disposition;
+use jw_ingest::metadata::Metadata;
 use jw_ingest::platform::v2::{Client, Uploads};
-use jw_ingest::platform::{Error, Grant, Metadata, NewVideo, Status, Verb, Video, VideoKey};
+use jw_ingest::platform::{Error, Grant, NewVideo, Status, Verb, Video, VideoKey};
 use jw_ingest::sandbox::{SAMPLE_SITE, SAMPLE_V2_SECRET};
 use jw_ingest::way::Way;
 use md5::{Digest, Md5};

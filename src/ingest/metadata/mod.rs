@@ -15,7 +15,7 @@ use jiff::Timestamp;
 pub(super) use anew::run;
 
 use super::context::Context;
-use crate::config::{self, Watch};
+use crate::config::{MetadataOptions, Watch};
 use crate::metadata::facts::Facts;
 use crate::metadata::sidecar::{self, Beside};
 use crate::metadata::{self, Described};
@@ -72,8 +72,8 @@ fn silent() -> Beside {
 }
 
 /// The companions that it waited for in vain, in words.
-fn missing(rules: &config::Metadata, video: &Path) -> Option<String> {
-    let companions = rules
+fn missing(options: &MetadataOptions, video: &Path) -> Option<String> {
+    let companions = options
         .wait_for
         .iter()
         .filter_map(|pattern| pattern.of(video));
@@ -95,8 +95,8 @@ fn put_together(
     beside: Beside,
     missing: Option<String>,
 ) -> Gathered {
-    let none = config::Metadata::default();
-    let rules = watch.map_or(&none, |watch| &watch.metadata);
+    let none = MetadataOptions::default();
+    let rules = watch.map_or(&none.rules, |watch| &watch.metadata.rules);
     let place = watch.map_or(("", Path::new("")), |watch| {
         (watch.name.as_str(), watch.path.as_path())
     });

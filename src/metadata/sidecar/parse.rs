@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 use super::super::{clean, date};
 use super::{Format, LONGEST};
-use crate::platform::Metadata;
+use crate::metadata::Metadata;
 
 /// What a sidecar says; empty texts and `null` say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

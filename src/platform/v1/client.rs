@@ -13,8 +13,8 @@ use crate::clock;
 use crate::disposition::Disposition;
 use crate::platform::error::{Error, Garbage, Garbled};
 use crate::platform::key::VideoKey;
-use crate::platform::metadata::Update;
 use crate::platform::new::{Created, NewVideo};
+use crate::platform::update::Update;
 use crate::platform::video::Video;
 use crate::way::Way;
 

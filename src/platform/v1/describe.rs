@@ -1,6 +1,6 @@
 //! Metadata as parameters of `/videos/create` and `/videos/update` (JW docs, v1 videos/create).
 
-use crate::platform::metadata::Metadata;
+use crate::metadata::Metadata;
 
 /// The parameters; none is empty, as the platform refuses a call with one that is.
 pub(super) fn params(metadata: &Metadata) -> Vec<(String, String)> {

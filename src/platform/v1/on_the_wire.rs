@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use crate::disposition::Disposition;
+use crate::metadata::Metadata;
 use crate::platform::Error;
 use crate::platform::stub::{Stub, answer};
-use crate::platform::{Metadata, NewVideo, Update, Video};
+use crate::platform::{NewVideo, Update, Video};
 use crate::way::Way;
 
 const SECRET: &str = "uA96CFtJa138E2T5GhKfngml";

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::platform::metadata::Metadata;
+use crate::metadata::Metadata;
 
 /// Puts all but the custom parameters into the fields of a call.
 pub(super) fn insert(fields: &mut Map<String, Value>, metadata: &Metadata) {

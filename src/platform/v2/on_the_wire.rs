@@ -6,8 +6,9 @@ use url::Url;
 
 use super::client::Client;
 use crate::disposition::Disposition;
+use crate::metadata::Metadata;
 use crate::platform::stub::{Request, Stub, answer};
-use crate::platform::{Error, Grant, Metadata, NewVideo, Update, Verb, VideoKey};
+use crate::platform::{Error, Grant, NewVideo, Update, Verb, VideoKey};
 use crate::way::Way;
 
 const TOKEN: &str = "v2-s3cret-of-the-account";

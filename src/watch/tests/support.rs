@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use globset::{GlobBuilder, GlobSetBuilder};
 use tempfile::TempDir;
 
-use crate::config::{Afterwards, Globs, Metadata, Method, OnReplace, Watch, Watching};
+use crate::config::{Afterwards, Globs, MetadataOptions, Method, OnReplace, Watch, Watching};
 use crate::watch::{Handle, KnownFiles, Report, SettledFile, Waiting, start};
 
 /// Compiled patterns, which match whatever the case.
@@ -47,7 +47,7 @@ pub(crate) fn watch(path: &Path) -> Watch {
         method: Method::Auto,
         public_url: None,
         allow_private_urls: false,
-        metadata: Metadata::default(),
+        metadata: MetadataOptions::default(),
         on_replace: OnReplace::default(),
         afterwards: Afterwards::default(),
         priority: 0,

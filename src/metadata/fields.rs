@@ -1,4 +1,4 @@
-//! What is told of a video beside its title and its bytes.
+//! The fields of a video beside its title and its bytes, as both versions of the API take them.
 
 use std::collections::BTreeMap;
 
@@ -50,15 +50,4 @@ impl Metadata {
             custom,
         }
     }
-}
-
-/// What is to be changed about a video; all that is not named stays as it is there.
-#[derive(Debug, Clone, Copy)]
-pub struct Update<'a> {
-    /// Another title.
-    pub title: Option<&'a str>,
-    /// What else is told anew.
-    pub metadata: &'a Metadata,
-    /// Its mark, which stays.
-    pub ingest_id: &'a str,
 }
