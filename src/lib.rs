@@ -39,6 +39,7 @@
 //! `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP or configuration.
 
 mod address;
+pub mod beneath;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -10,11 +10,8 @@ use crate::queue::Lease;
 /// Opens the job's file. `None`: the work on this job must end.
 pub(super) async fn open(task: &Task, lease: &Lease) -> Option<Result<Source, Problem>> {
     let settings = task.context.now_settings();
-    let root = settings
-        .watch(&lease.job.watch)
-        .map(|watch| watch.path.clone());
     let job = lease.job.clone();
-    quick(task, move || Source::open(&job, root.as_deref())).await
+    quick(task, move || Source::open(&job, settings.watch(&job.watch))).await
 }
 
 /// Looks whether what was read is whole. `None`: the work on this job must end.

@@ -1,23 +1,27 @@
 //! The file behind a job: opening it, and knowing that it is still the one that settled.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use md5::{Digest, Md5};
 
-use crate::hex;
+use crate::beneath::{Error, Place};
+use crate::config::Watch;
 use crate::identity::Identity;
 use crate::queue::Job;
+use crate::watch::reach;
 use crate::watch::writer::{self, Writer};
+use crate::{hex, text};
 
-/// An open file that was, when it was opened, the one the job speaks of.
+/// An open file that was, when it was opened, the one the job speaks of. All that is read of it is
+/// read by this handle.
 #[derive(Debug)]
 pub(super) struct Source {
     file: File,
-    path: PathBuf,
+    place: Place,
     identity: Identity,
 }
 
@@ -46,33 +50,35 @@ pub(super) enum Problem {
         "cannot read the file; if it is for want of rights, give the service's user the right to read it"
     )]
     Unreadable(#[source] io::Error),
+    /// What was a folder on the way to it is a symbolic link.
+    #[error(
+        "cannot reach the file: {} is a symbolic link, which is not followed; put the folder itself there",
+        text::path(.0)
+    )]
+    Linked(PathBuf),
     /// Its disk keeps us waiting.
     #[error("its disk or share has not answered for {:.0?}", .0)]
     Silent(Duration),
 }
 
 impl Source {
-    /// Opens the job's file. `root` is the watched folder it came from, where that is still watched.
-    pub(super) fn open(job: &Job, root: Option<&Path>) -> Result<Self, Problem> {
-        // Not through a symbolic link, which the watch does not follow either; and never blocking,
-        // should a pipe have taken the file's place.
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&job.path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if is_absence(&error) => {
-                return Err(absence((&job.path, &job.identity), root));
-            }
-            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
-                return Err(Problem::Changed);
-            }
-            Err(error) => return Err(Problem::Unreadable(error)),
+    /// Opens the job's file. `watch` is the one it came from, where that is still configured.
+    pub(super) fn open(job: &Job, watch: Option<&Watch>) -> Result<Self, Problem> {
+        let root = reach::root(watch, &job.path);
+        let place = match reach::place(watch, &job.path) {
+            Ok(place) => place,
+            Err(Error::Link(link)) => return Err(Problem::Linked(link)),
+            Err(error) => return Err(unopened(error, job, root)),
         };
-        let meta = file.metadata().map_err(Problem::Unreadable)?;
-        let identity = Identity::of(&meta);
-        if !meta.is_file() || !identity.may_still_be(&job.identity) {
+        Self::at(place, job, root)
+    }
+
+    /// Opens the job's file, which may have another name for the moment.
+    pub(super) fn at(place: Place, job: &Job, root: Option<&Path>) -> Result<Self, Problem> {
+        let file = place.open().map_err(|error| unopened(error, job, root))?;
+        let identity = file.metadata().map(|meta| Identity::of(&meta));
+        let identity = identity.map_err(Problem::Unreadable)?;
+        if !identity.may_still_be(&job.identity) {
             return Err(Problem::Changed);
         }
         if matches!(writer::probe(&file), Writer::Present) {
@@ -80,7 +86,7 @@ impl Source {
         }
         Ok(Self {
             file,
-            path: job.path.clone(),
+            place,
             identity,
         })
     }
@@ -108,12 +114,12 @@ impl Source {
         if !open.may_still_be(&self.identity) {
             return Err(Problem::Changed);
         }
-        match fs::symlink_metadata(&self.path) {
+        match self.place.metadata() {
             // Another file has its name, and it has none any more: it was replaced.
             Ok(now) if !Identity::of(&now).may_still_be(&self.identity) && meta.nlink() == 0 => {
                 Err(Problem::Changed)
             }
-            Err(error) if !is_absence(&error) => Err(Problem::Unreadable(error)),
+            Err(error) if !error.is_absence() => Err(Problem::Unreadable(error.into_source())),
             // Moved away or deleted after it was opened: that takes nothing from what was read.
             Ok(_) | Err(_) if open == self.identity => Ok(Freshness::Same),
             Ok(_) | Err(_) => Ok(Freshness::Touched),
@@ -158,11 +164,14 @@ pub(super) enum Freshness {
 /// Large enough that the calls cost nothing beside the hashing.
 const READ_AT_ONCE: usize = 256 * 1024;
 
-fn is_absence(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+/// Why there is nothing to be read.
+fn unopened(error: Error, job: &Job, root: Option<&Path>) -> Problem {
+    match error {
+        Error::Absent(_) => absence((&job.path, &job.identity), root),
+        // Another thing has its name.
+        Error::Link(_) | Error::NotAFile(_) => Problem::Changed,
+        error => Problem::Unreadable(error.into_source()),
+    }
 }
 
 /// A path that is not there: the file is gone, unless all of the folder is away.
@@ -186,4 +195,60 @@ pub(super) fn absence((path, then): (&Path, &Identity), root: Option<&Path>) -> 
 /// A mount point without its mount is empty; a folder on several devices is not.
 fn has_entries(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::beneath::tests::flip_while;
+    use crate::queue::{self, enqueue};
+    use crate::watch::tests::support;
+
+    fn job(path: PathBuf, identity: Identity, folder: &Path) -> Job {
+        let db = queue::open(&folder.join("jobs.db")).unwrap();
+        let new = enqueue::NewJob {
+            watch: "test".to_owned(),
+            account: "main".to_owned(),
+            identity,
+            path,
+            priority: 0,
+        };
+        enqueue::enqueue(&db, &new, crate::clock::now()).unwrap();
+        queue::operator::by_id(&db, queue::JobId(1))
+            .unwrap()
+            .unwrap()
+    }
+
+    /// The job knows even the identity of the file outside.
+    #[test]
+    fn nothing_outside_is_opened_while_a_folder_flips_into_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let at = |below: &str| root.join(below);
+        for folder in ["drop/sub", "outside"] {
+            fs::create_dir_all(at(folder)).unwrap();
+            fs::write(at(folder).join("a.mp4"), folder).unwrap();
+        }
+        symlink(at("outside"), at("link")).unwrap();
+        let outside = Identity::of(&fs::metadata(at("outside/a.mp4")).unwrap());
+        let job = job(at("drop/sub/a.mp4"), outside, &root);
+        let watch = support::watch(&at("drop"));
+        let (mut other, mut linked) = (0, 0);
+        flip_while(&at("drop/sub"), &at("link"), || {
+            for number in 0..4000 {
+                let watch = (number % 2 == 0).then_some(&watch);
+                match Source::open(&job, watch) {
+                    Err(Problem::Changed) => other += 1,
+                    Err(Problem::Linked(link)) => {
+                        assert_eq!(link, at("drop/sub"));
+                        linked += 1;
+                    }
+                    opened => panic!("{opened:?}"),
+                }
+            }
+        });
+        assert!(other > 0 && linked > 0, "{other} {linked}");
+    }
 }

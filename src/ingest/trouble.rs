@@ -44,7 +44,10 @@ pub(super) async fn settle(
             vanished(context, lease, report).await
         }
         Problem::Gone => gone(context, lease, report).await,
-        Problem::Offline { .. } | Problem::Unreadable(_) | Problem::Silent(_) => {
+        Problem::Offline { .. }
+        | Problem::Unreadable(_)
+        | Problem::Linked(_)
+        | Problem::Silent(_) => {
             let failure = Failure {
                 disposition: Disposition::TRANSIENT,
                 report,

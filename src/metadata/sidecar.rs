@@ -6,13 +6,13 @@
 mod parse;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha1::{Digest, Sha1};
+
+use crate::beneath::{Error, Place};
 
 pub use parse::{Fault, Sidecar, custom_name};
 
@@ -45,10 +45,10 @@ pub struct Beside {
     pub fault: Option<String>,
 }
 
-/// Reads the sidecar of a video; blocks.
-pub fn beside(video: &Path) -> Beside {
-    for (path, format) in places(video) {
-        let read = match read(&path) {
+/// Reads the sidecar of a video, in the folder that this was reached in; blocks.
+pub fn beside(video: &Place) -> Beside {
+    for (name, format) in names(video.name()) {
+        let read = match read(&video.beside(&name)) {
             Ok(None) => continue,
             Ok(Some(bytes)) => parse::parse(&bytes, format),
             Err(fault) => Err(fault),
@@ -60,8 +60,7 @@ pub fn beside(video: &Path) -> Beside {
                 fault: None,
             },
             Err(fault) => {
-                let name = path.file_name().unwrap_or_default();
-                let name = crate::text::path(Path::new(name));
+                let name = crate::text::path(Path::new(&name));
                 Beside {
                     fault: Some(format!("the sidecar {name} is not used: {fault}")),
                     ..Beside::default()
@@ -72,16 +71,17 @@ pub fn beside(video: &Path) -> Beside {
     Beside::default()
 }
 
-/// Where a video's sidecar may be; the first counts most.
-fn places(video: &Path) -> Vec<(PathBuf, Format)> {
-    let names = [video.file_name(), video.file_stem()];
-    let bases = names.into_iter().flatten();
+/// What a video's sidecar may be called; the first counts most.
+fn names(video: &OsStr) -> Vec<(OsString, Format)> {
+    let bases = [Some(video), Path::new(video).file_stem()];
     bases
+        .into_iter()
+        .flatten()
         .flat_map(|base| {
             ENDINGS.map(|(ending, format)| {
                 let mut name = OsString::from(base);
                 name.push(ending);
-                (video.with_file_name(name), format)
+                (name, format)
             })
         })
         .collect()
@@ -114,22 +114,15 @@ pub fn base(name: &OsStr) -> Option<&[u8]> {
 }
 
 /// The bytes of a sidecar, if it is there. Links are not followed, and no pipe is waited for.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path);
-    let file = match opened {
+fn read(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
+    let file = match place.open() {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(Error::Absent(_)) => return Ok(None),
         // A name that is too long for the filesystem is nobody's.
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => return Ok(None),
-        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(Fault::NoFile),
-        Err(error) => return Err(Fault::Unreadable(error)),
+        Err(Error::Link(_) | Error::NotAFile(_)) => return Err(Fault::NoFile),
+        Err(error) => return Err(Fault::Unreadable(error.into_source())),
     };
-    if !file.metadata().map_err(Fault::Unreadable)?.is_file() {
-        return Err(Fault::NoFile);
-    }
     let mut bytes = Vec::new();
     let read = file.take(LONGEST + 1).read_to_end(&mut bytes);
     let count = read.map_err(Fault::Unreadable)?;

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use regex::Regex;
 
 use super::*;
-use crate::metadata::sidecar::{Beside, beside};
+use crate::beneath::Folder;
+use crate::metadata::sidecar::{self, Beside};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -137,6 +138,11 @@ fn a_date_that_a_rule_did_not_give_is_said_unless_the_sidecar_has_one() {
         (told.metadata.publish_date, told.fault),
         (Some(at("2026-11-22T18:00:00Z")), None)
     );
+}
+
+fn beside(video: &Path) -> Beside {
+    let folder = Folder::root(video.parent().unwrap()).unwrap();
+    sidecar::beside(&folder.place(video.file_name().unwrap()))
 }
 
 /// What is made of a sidecar with this ending and content.

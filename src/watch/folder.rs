@@ -268,9 +268,7 @@ impl Folder {
     /// Looks at the files whose time has come.
     fn look(&mut self) -> Result<(), Closed> {
         for (path, examine) in self.settler.tick(self.now(), LOOKS) {
-            let marker = self.watch.watching.done_marker.as_ref();
-            let companions = &self.watch.metadata.wait_for;
-            let mut look = look::look(&path, examine, (marker, companions));
+            let mut look = look::look(&self.watch, &path, examine);
             if look == Look::Gone && !self.root.is_unchanged() {
                 self.root.suspect();
                 look = Look::OutOfReach;

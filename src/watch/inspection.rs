@@ -51,8 +51,7 @@ const BLOCK: u64 = 512;
 /// Looks at a file of this watch.
 pub fn inspect(watch: &Watch, path: &Path) -> Found {
     let pattern = watch.watching.done_marker.as_ref();
-    let companions = &watch.metadata.wait_for;
-    let evidence = match look::look(path, true, (pattern, companions)) {
+    let evidence = match look::look(watch, path, true) {
         Look::Still(evidence) => evidence,
         Look::Moving(_) => return Found::Moving,
         Look::Gone | Look::OutOfReach => return Found::Nothing,

@@ -1,20 +1,25 @@
 //! One look at a path: what is there, and does anybody write it?
 //!
-//! A look is `stat`, then the lease probe, then `stat` again, on the open file and on the path: an
-//! answer counts only if nothing moved in between. The container is examined in between, too. Nothing here follows a symbolic link or waits
-//! for a pipe.
+//! A look is `stat`, then the lease probe, then `stat` again, on the open file and on its name: an
+//! answer counts only if nothing moved in between. The container is examined in between, too. All of
+//! it is done in the folder that was reached first, by its handle; nothing here follows a symbolic
+//! link or waits for a pipe.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use tracing::warn;
 
 use super::container;
 use super::evidence::Evidence;
 use super::links::{self, Leads};
+use super::reach;
 use super::select::{self, Rule, Verdict};
 use super::settle::Look;
 use super::writer::{self, Reason, Writer};
+use crate::beneath::{Error, Place};
 use crate::config::{Marker, Watch};
 use crate::identity::Identity;
 
@@ -84,79 +89,80 @@ pub(super) fn is_nothing(error: &io::Error) -> bool {
 }
 
 /// Looks at a candidate; at its container only where that is wanted.
-pub(super) fn look(
-    path: &Path,
-    examine: bool,
-    (marker, companions): (Option<&Marker>, &[Marker]),
-) -> Look {
-    match path.symlink_metadata() {
-        Ok(meta) if meta.is_file() => look_inside(path, &meta, examine, (marker, companions)),
+pub(super) fn look(watch: &Watch, path: &Path, examine: bool) -> Look {
+    let found = reach::place(Some(watch), path).and_then(|place| {
+        let meta = place.metadata()?;
+        Ok((place, meta))
+    });
+    match found {
+        Ok((place, meta)) if meta.is_file() => look_inside(watch, (&place, &meta), examine),
         Ok(_) => Look::Gone,
-        Err(error) if is_nothing(&error) => Look::Gone,
-        Err(_) => Look::OutOfReach,
+        Err(error) => unreached(watch, &error),
     }
 }
 
-fn look_inside(
-    path: &Path,
-    meta: &Metadata,
-    examine: bool,
-    (marker, companions): (Option<&Marker>, &[Marker]),
-) -> Look {
+fn look_inside(watch: &Watch, (place, meta): (&Place, &Metadata), examine: bool) -> Look {
     let before = Identity::of(meta);
     let (mut writer, mut container) = (Writer::Unknown(Reason::NoRight), None);
-    let opened = match open(path) {
+    let marker = watch.watching.done_marker.as_ref();
+    let opened = match place.open() {
         Ok(file) => {
             writer = writer::probe(&file);
             if examine && marker.is_none() && writer != Writer::Present {
                 container = Some(container::verdict(&file, before.bytes()));
             }
-            file.metadata().map(|meta| Identity::of(&meta))
+            file.metadata().map(|meta| Identity::of(&meta)).ok()
         }
         // The upload will say it better, if it still cannot be read when it has settled.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+        Err(Error::Denied { .. }) => {
             container = Some(container::Verdict::Unknown);
-            Ok(before)
+            Some(before)
         }
-        Err(error) if is_nothing(&error) => return Look::Gone,
-        Err(_) => return Look::OutOfReach,
+        Err(error) => return unreached(watch, &error),
     };
-    let marker = marker.map(|marker| has_marker(path, marker));
-    match (opened, thing(path)) {
-        (Ok(opened), Ok(Thing::File(after))) if opened == before && after == before => {
+    match place.metadata() {
+        Ok(meta) if meta.is_file() => {
+            let after = Identity::of(&meta);
+            if opened != Some(before) || after != before {
+                return Look::Moving(after);
+            }
             Look::Still(Evidence {
                 identity: after,
                 blocks: meta.blocks(),
                 writer,
                 container,
-                marker,
-                lacks_companion: lacks_companion(path, companions),
+                marker: marker.map(|marker| has(place, marker) == Some(true)),
+                lacks_companion: lacks_companion(place, &watch.metadata.wait_for),
             })
         }
-        (_, Ok(Thing::File(after))) => Look::Moving(after),
-        (_, Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing)) => Look::Gone,
-        (_, Err(_)) => Look::OutOfReach,
+        Ok(_) => Look::Gone,
+        Err(error) => unreached(watch, &error),
     }
 }
 
-fn has_marker(path: &Path, marker: &Marker) -> bool {
-    let marker = marker.of(path);
-    marker.is_some_and(|marker| marker.symlink_metadata().is_ok())
+/// What is to be thought of a file that cannot be reached. Behind a link there is nothing of this
+/// watch.
+fn unreached(watch: &Watch, error: &Error) -> Look {
+    match error {
+        Error::Absent(_) | Error::NotAFile(_) => Look::Gone,
+        Error::Link(_) => {
+            warn!(watch.name = %watch.name, "a file is not looked at: {error}");
+            Look::Gone
+        }
+        Error::Denied { .. } | Error::Other { .. } => Look::OutOfReach,
+    }
+}
+
+/// Whether the file of this pattern is beside it; `None` where the name has none.
+fn has(place: &Place, pattern: &Marker) -> Option<bool> {
+    let beside = pattern.of(place.path())?;
+    Some(place.beside(beside.file_name()?).metadata().is_ok())
 }
 
 /// Whether one of the files beside it that it waits for is not there.
-fn lacks_companion(path: &Path, companions: &[Marker]) -> bool {
-    let mut wanted = companions.iter().filter_map(|pattern| pattern.of(path));
-    wanted.any(|companion| companion.symlink_metadata().is_err())
-}
-
-/// For reading only, so that the lease can be granted and the writer is not disturbed. `O_NONBLOCK`
-/// matters if a pipe has taken the file's place since the `stat`.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
+fn lacks_companion(place: &Place, companions: &[Marker]) -> bool {
+    let mut found = companions.iter().map(|pattern| has(place, pattern));
+    found.any(|found| found == Some(false))
 }
 
 /// The verdict on a path, with what only the disk can tell: links that are not followed, and what is no file. Where the
@@ -215,10 +221,8 @@ mod tests {
         assert_eq!(on_disk("way/a.mp4"), disabled());
         assert_eq!(on_disk("socket.mp4"), Verdict::Ignored(Rule::NotAFile));
         assert_eq!(on_disk("real"), Verdict::Ignored(Rule::NotAFile));
-        assert_eq!(
-            look(&root.join("socket.mp4"), true, (None, &[])),
-            Look::Gone
-        );
-        assert_eq!(look(&root.join("link.mp4"), true, (None, &[])), Look::Gone);
+        for name in ["socket.mp4", "link.mp4", "way/a.mp4", "real", "absent.mp4"] {
+            assert_eq!(look(&watch, &root.join(name), true), Look::Gone, "{name}");
+        }
     }
 }

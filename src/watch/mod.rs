@@ -11,7 +11,8 @@
 //! notices when the folder itself goes or is another, [`means`] decides between events and polling,
 //! `look` with [`writer`] and [`container`] examines one file, `evidence` weighs what that found, and
 //! `settle` decides, without touching clock or disk. For people who ask, [`census`] tells of everything
-//! that lies in a folder, and [`inspection`] what one look at a file finds. It knows neither the queue nor the platform;
+//! that lies in a folder, and [`inspection`] what one look at a file finds.
+//! [`reach`] opens what lies in a watch without leaving it. It knows neither the queue nor the platform;
 //! what settled twice with one identity is for the queue to tell.
 
 mod ahead;
@@ -33,6 +34,7 @@ pub mod links;
 mod look;
 pub mod means;
 mod outbox;
+pub mod reach;
 mod report;
 mod root;
 mod scan;

@@ -150,7 +150,7 @@ impl Task<'_> {
             path: at.to_path_buf(),
             ..self.case.job.clone()
         };
-        let source = match Source::open(&job, Some(root)) {
+        let source = match Source::open(&job, Some(self.watch)) {
             Ok(source) => source,
             Err(Problem::Gone) => return Ok(None),
             Err(Problem::Changed) => return Err(changed()),

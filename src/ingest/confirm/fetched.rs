@@ -1,13 +1,13 @@
 //! What becomes of a job whose file the platform was asked to fetch, when that did not work out or
 //! only the file can tell whether it did.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::verdict::pause;
 use super::{done, fail};
 use crate::clock;
+use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::context::Context;
 use crate::ingest::fate::{given_up, later};
@@ -18,6 +18,7 @@ use crate::queue::confirm::{self, Facts, Waiting};
 use crate::queue::outcome::{Count, Report};
 use crate::queue::{Error, fetch, retry};
 use crate::text;
+use crate::watch::reach;
 
 /// A look at the file takes a moment on a disk that lives. One that does not must not keep the
 /// other jobs waiting for long.
@@ -120,21 +121,20 @@ enum Look {
 
 async fn look(context: &Context, job: &Waiting) -> Look {
     let settings = context.now_settings();
-    let root = settings.watch(&job.watch).map(|watch| watch.path.clone());
-    let (path, identity) = (job.path.clone(), job.identity);
-    let looking = tokio::task::spawn_blocking(move || at(&path, &identity, root.as_deref()));
+    let (path, identity, watch) = (job.path.clone(), job.identity, job.watch.clone());
+    let looking = tokio::task::spawn_blocking(move || at(&path, &identity, settings.watch(&watch)));
     match tokio::time::timeout(PATIENCE, looking).await {
         Ok(Ok(look)) => look,
         Ok(Err(_)) | Err(_) => Look::Unknown,
     }
 }
 
-fn at(path: &Path, then: &Identity, root: Option<&Path>) -> Look {
-    match std::fs::symlink_metadata(path) {
+fn at(path: &Path, then: &Identity, watch: Option<&Watch>) -> Look {
+    match reach::place(watch, path).and_then(|place| place.metadata()) {
         Ok(meta) if Identity::of(&meta).may_still_be(then) => Look::Same,
         Ok(_) => Look::Changed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            match source::absence((path, then), root) {
+        Err(error) if error.is_absence() => {
+            match source::absence((path, then), reach::root(watch, path)) {
                 Problem::Gone => Look::Gone,
                 _ => Look::Unknown,
             }
@@ -148,6 +148,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::watch::tests::support;
 
     #[test]
     fn the_file_tells_whether_it_is_the_one_that_settled() {
@@ -156,7 +157,8 @@ mod tests {
         fs::create_dir(&root).unwrap();
         fs::write(&path, "one").unwrap();
         let then = Identity::of(&fs::metadata(&path).unwrap());
-        let now = || at(&path, &then, Some(&root));
+        let watch = support::watch(&root);
+        let now = || at(&path, &then, Some(&watch));
         assert_eq!(now(), Look::Same);
         fs::write(&path, "longer").unwrap();
         assert_eq!(now(), Look::Changed);

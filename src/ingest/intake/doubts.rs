@@ -1,12 +1,12 @@
 //! Files that are up and were touched since: the same bytes, or others under the same mtime? Their
 //! samples tell.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 
 use super::queued;
 use crate::clock;
+use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::context::Context;
 use crate::ingest::identify::{self, fingerprint};
@@ -15,6 +15,7 @@ use crate::queue::Error;
 use crate::queue::doubt::{self, Doubt};
 use crate::queue::enqueue::{self, Enqueued, NewJob};
 use crate::text;
+use crate::watch::reach;
 
 /// Looks into the files, and makes jobs of those with other content. One that cannot be read now
 /// stays in doubt, and is asked for again when it is seen the next time.
@@ -23,14 +24,15 @@ pub(super) async fn settle(context: &Context, files: Vec<(NewJob, Doubt)>) -> Re
         return Ok(());
     }
     // A share that is dead must not keep all other files waiting.
-    let limit = context.now_settings().config.upload.stall_timeout;
+    let settings = context.now_settings();
+    let limit = settings.config.upload.stall_timeout;
     let started = std::time::Instant::now();
     let looking = tokio::task::spawn_blocking(move || {
         let in_time = files
             .into_iter()
             .take_while(|_| started.elapsed() < limit / 2);
         let looked = in_time.filter_map(|(new, doubt)| {
-            let found = now(&new).ok()?;
+            let found = now(&new, settings.watch(&new.watch)).ok()?;
             let is_same = found == doubt.fingerprint;
             Some((new, doubt, is_same))
         });
@@ -65,11 +67,8 @@ pub(super) async fn settle(context: &Context, files: Vec<(NewJob, Doubt)>) -> Re
 }
 
 /// What the file looks like now, if it is still the one that settled.
-fn now(new: &NewJob) -> io::Result<String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(&new.path)?;
+fn now(new: &NewJob, watch: Option<&Watch>) -> io::Result<String> {
+    let file = reach::place(watch, &new.path)?.open()?;
     let is_it = |file: &File| {
         file.metadata()
             .map(|meta| Identity::of(&meta) == new.identity)

@@ -11,15 +11,16 @@ use super::super::dispatch::until;
 use super::super::fate::{evenly, later};
 use super::super::pause;
 use super::super::persist::persist;
-use super::{Gathered, gather};
+use super::{Gathered, beside, gather};
 use crate::disposition::Disposition;
 use crate::metadata::Metadata;
 use crate::metadata::clean;
-use crate::metadata::sidecar::{self, Beside};
+use crate::metadata::sidecar::Beside;
 use crate::platform::{self, Client, Update};
 use crate::queue::accounts::Cause;
 use crate::queue::metadata::{self, Due};
 use crate::queue::{Error, retry};
+use crate::watch::reach;
 use crate::{address, chain, clock, text};
 
 /// Also how long one may wait whose video has got its last byte a moment ago.
@@ -55,10 +56,14 @@ pub(in crate::ingest) async fn run(context: Context) -> Result<(), Error> {
 
 /// Compares, and tells what is new.
 async fn work_off(context: &Context, due: Vec<Due>) -> Result<(), Error> {
-    let paths: Vec<PathBuf> = due.iter().map(|due| due.path.clone()).collect();
-    let limit = context.now_settings().config.upload.stall_timeout;
+    let files = due.iter().map(|due| (due.watch.clone(), due.path.clone()));
+    let files: Vec<(String, PathBuf)> = files.collect();
+    let settings = context.now_settings();
+    let limit = settings.config.upload.stall_timeout;
     let reading = tokio::task::spawn_blocking(move || {
-        let all = paths.iter().map(|path| sidecar::beside(path));
+        let all = files
+            .iter()
+            .map(|(watch, path)| beside(reach::place(settings.watch(watch), path)));
         all.collect::<Vec<_>>()
     });
     let Ok(Ok(found)) = tokio::time::timeout(limit, reading).await else {

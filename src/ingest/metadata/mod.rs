@@ -15,10 +15,12 @@ use jiff::Timestamp;
 pub(super) use anew::run;
 
 use super::context::Context;
+use crate::beneath::{self, Place};
 use crate::config::{MetadataOptions, Watch};
 use crate::metadata::facts::Facts;
 use crate::metadata::sidecar::{self, Beside};
 use crate::metadata::{self, Described};
+use crate::watch::reach;
 use crate::{clock, text};
 
 /// All that a new video is told with.
@@ -44,8 +46,10 @@ pub(super) async fn gather(
     let watch = settings.watch(watch).cloned();
     let (video, awaited) = (path.to_path_buf(), watch.clone());
     let looking = tokio::task::spawn_blocking(move || {
+        let found = reach::place(awaited.as_ref(), &video);
         let rules = awaited.map(|watch| watch.metadata).unwrap_or_default();
-        (sidecar::beside(&video), missing(&rules, &video))
+        let missing = found.as_ref().ok().and_then(|video| missing(&rules, video));
+        (beside(found), missing)
     });
     let (beside, missing) = match tokio::time::timeout(limit, looking).await {
         Ok(Ok(found)) => found,
@@ -60,7 +64,8 @@ pub(super) async fn gather(
 pub(super) fn title(watch: &Watch, path: &Path, mtime_ns: i64) -> String {
     let changed = Timestamp::from_nanosecond(i128::from(mtime_ns));
     let changed = changed.unwrap_or_else(|_| clock::now());
-    let gathered = put_together(Some(watch), (path, changed), sidecar::beside(path), None);
+    let beside = beside(reach::place(Some(watch), path));
+    let gathered = put_together(Some(watch), (path, changed), beside, None);
     gathered.described.title
 }
 
@@ -71,15 +76,28 @@ fn silent() -> Beside {
     }
 }
 
+/// The sidecar of a video, if that could be reached; blocks.
+fn beside(video: Result<Place, beneath::Error>) -> Beside {
+    match video {
+        Ok(video) => sidecar::beside(&video),
+        Err(beneath::Error::Absent(_)) => Beside::default(),
+        Err(error) => Beside {
+            fault: Some(format!("no sidecar was looked for: {error}")),
+            ..Beside::default()
+        },
+    }
+}
+
 /// The companions that it waited for in vain, in words.
-fn missing(options: &MetadataOptions, video: &Path) -> Option<String> {
+fn missing(options: &MetadataOptions, video: &Place) -> Option<String> {
     let companions = options
         .wait_for
         .iter()
-        .filter_map(|pattern| pattern.of(video));
+        .filter_map(|pattern| pattern.of(video.path()));
     let missing: Vec<String> = companions
-        .filter(|path| path.symlink_metadata().is_err())
-        .map(|path| text::path(Path::new(path.file_name().unwrap_or_default())))
+        .map(|path| path.file_name().unwrap_or_default().to_owned())
+        .filter(|name| video.beside(name).metadata().is_err())
+        .map(|name| text::path(Path::new(&name)))
         .collect();
     (!missing.is_empty()).then(|| {
         format!(

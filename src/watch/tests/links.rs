@@ -4,7 +4,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::support::Bench;
+use super::support::{self, Bench};
+use crate::beneath::tests::flip_while;
+use crate::identity::Identity;
+use crate::watch::inspection::{Found, inspect};
 use crate::watch::links::Refusal;
 use crate::watch::select::{Rule, Verdict};
 use crate::watch::{SeenBy, verdict_on_disk};
@@ -79,5 +82,39 @@ fn why_a_link_is_not_followed_is_told() {
     ] {
         let expected = Verdict::Ignored(Rule::SymbolicLink(refusal));
         assert_eq!(verdict(name), expected, "{name}");
+    }
+}
+
+/// A folder and a link to one outside, that take each other's place: `sub/a.mp4` has 10 bytes, or 20
+/// outside.
+#[test]
+fn a_look_never_reaches_outside_while_a_folder_flips_into_a_link() {
+    crate::watch::writer::ignore_sigio();
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let at = |below: &str| root.join(below);
+    for (folder, size) in [("drop/sub", 10), ("outside", 20)] {
+        fs::create_dir_all(at(folder)).unwrap();
+        fs::write(at(folder).join("a.mp4"), vec![b'x'; size]).unwrap();
+    }
+    symlink(at("outside"), at("link")).unwrap();
+    for follow in [false, true] {
+        let mut watch = support::watch(&at("drop"));
+        watch.watching.follow_links = follow;
+        let outside = Identity::of(&fs::metadata(at("outside/a.mp4")).unwrap());
+        let (mut seen, mut refused) = (0, 0);
+        flip_while(&at("drop/sub"), &at("link"), || {
+            for _ in 0..3000 {
+                match inspect(&watch, &at("drop/sub/a.mp4")) {
+                    Found::Still(found) => {
+                        assert_ne!(found.identity, outside, "follow-links: {follow}");
+                        seen += 1;
+                    }
+                    Found::Nothing => refused += 1,
+                    Found::Moving => panic!("nobody writes it"),
+                }
+            }
+        });
+        assert!(seen > 0 && refused > 0, "{seen} {refused}");
     }
 }

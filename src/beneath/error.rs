@@ -1,0 +1,83 @@
+//! Why something below a root was not reached.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::text;
+
+/// Why something was not reached, or not done. Each text names the path.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is nothing of that name.
+    #[error("{} is not there", text::path(.0))]
+    Absent(PathBuf),
+    /// A symbolic link is there or on the way: it may lead anywhere.
+    #[error("{} is a symbolic link, which is not followed", text::path(.0))]
+    Link(PathBuf),
+    /// It is neither a file nor a link.
+    #[error("{} is not a regular file", text::path(.0))]
+    NotAFile(PathBuf),
+    /// No right to do it.
+    #[error("permission denied: {}", text::path(path))]
+    Denied {
+        /// What was to be reached.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system refuses it for another reason.
+    #[error("{}: {source}", text::path(path))]
+    Other {
+        /// What was to be reached.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(super) fn new(path: &Path, errno: Errno) -> Self {
+        Self::of(path, errno.into())
+    }
+
+    /// What an error of the system means for this path.
+    pub fn of(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Absent(path),
+            io::ErrorKind::PermissionDenied => Self::Denied { path, source },
+            _ => Self::Other { path, source },
+        }
+    }
+
+    /// The kind of the system's error.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Absent(_) => io::ErrorKind::NotFound,
+            Self::Link(_) => io::ErrorKind::Other,
+            Self::NotAFile(_) => io::ErrorKind::InvalidInput,
+            Self::Denied { source, .. } | Self::Other { source, .. } => source.kind(),
+        }
+    }
+
+    /// Whether there is nothing of that name.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+
+    /// What the system said, for texts that name the path themselves.
+    pub fn into_source(self) -> io::Error {
+        match self {
+            Self::Denied { source, .. } | Self::Other { source, .. } => source,
+            other => io::Error::new(other.kind(), other),
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

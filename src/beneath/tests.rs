@@ -1,0 +1,224 @@
+//! Tests of the floor, by either resolver; and of folders that turn into links and back meanwhile.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rustix::fs::{CWD, RenameFlags};
+use tempfile::TempDir;
+
+use super::resolve::Resolver;
+use super::*;
+
+const BOTH: [Resolver; 2] = [Resolver::Kernel, Resolver::Names];
+
+/// `root/sub/a` says "inside", and `outside/sub/a` says "outside".
+struct Ground(TempDir);
+
+impl Ground {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (folder, content) in [("root", "inside"), ("outside", "outside")] {
+            fs::create_dir_all(dir.path().join(folder).join("sub/deep")).unwrap();
+            fs::write(dir.path().join(folder).join("sub/a"), content).unwrap();
+            fs::write(dir.path().join(folder).join("sub/deep/a"), content).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn at(&self, below: &str) -> PathBuf {
+        self.0.path().join(below)
+    }
+
+    fn root(&self, resolver: Resolver) -> Folder {
+        Folder::root_by(&self.at("root"), resolver).unwrap()
+    }
+}
+
+fn at(root: &Folder, below: &str) -> Result<Place, Error> {
+    Place::below(root, Path::new(below))
+}
+
+fn content(place: &Place) -> Result<String, Error> {
+    let file = place.open()?;
+    Ok(io::read_to_string(file).unwrap())
+}
+
+#[test]
+fn what_lies_below_is_reached_and_nothing_else() {
+    let ground = Ground::new();
+    symlink("../outside/sub", ground.at("root/way")).unwrap();
+    symlink(ground.at("outside/sub"), ground.at("root/sub/way")).unwrap();
+    symlink("sub", ground.at("root/inner")).unwrap();
+    symlink("a", ground.at("root/sub/link")).unwrap();
+    for resolver in BOTH {
+        let root = ground.root(resolver);
+        assert_eq!(content(&at(&root, "sub/a").unwrap()).unwrap(), "inside");
+        assert_eq!(
+            content(&at(&root, "sub/deep/a").unwrap()).unwrap(),
+            "inside"
+        );
+        for (below, link) in [
+            ("way/a", "root/way"),
+            ("way/deep/a", "root/way"),
+            ("sub/way/a", "root/sub/way"),
+            ("sub/way/deep/a", "root/sub/way"),
+            ("inner/a", "root/inner"),
+        ] {
+            let refused = at(&root, below).unwrap_err();
+            assert!(
+                matches!(&refused, Error::Link(path) if *path == ground.at(link)),
+                "{resolver:?} {below}: {refused}"
+            );
+            let made = Place::make_below(&root, Path::new(below)).unwrap_err();
+            assert!(
+                matches!(made, Error::Link(_)),
+                "{resolver:?} {below}: {made}"
+            );
+        }
+        for below in ["absent/a", "sub/a/b", "sub/deep/none/a"] {
+            let refused = at(&root, below).unwrap_err();
+            assert!(refused.is_absence(), "{resolver:?} {below}: {refused}");
+        }
+        for below in [
+            "../outside/sub/a",
+            "sub/../../outside/sub/a",
+            "/etc/hostname",
+            "..",
+        ] {
+            assert!(at(&root, below).is_err(), "{resolver:?} {below}");
+        }
+        let link = at(&root, "sub/link").unwrap();
+        assert!(matches!(link.open(), Err(Error::Link(_))));
+        assert!(link.metadata().unwrap().is_symlink());
+        let folder = at(&root, "sub/deep").unwrap();
+        assert!(matches!(folder.open(), Err(Error::NotAFile(_))));
+    }
+}
+
+#[test]
+fn the_roots_own_path_may_be_a_link() {
+    let ground = Ground::new();
+    symlink("root", ground.at("entrance")).unwrap();
+    for resolver in BOTH {
+        let root = Folder::root_by(&ground.at("entrance"), resolver).unwrap();
+        let place = at(&root, "sub/a").unwrap();
+        assert_eq!(content(&place).unwrap(), "inside");
+        assert_eq!(place.path(), ground.at("entrance/sub/a"));
+        assert!(
+            Folder::root_by(&ground.at("none"), resolver)
+                .unwrap_err()
+                .is_absence()
+        );
+    }
+}
+
+#[test]
+fn names_are_made_moved_and_deleted_in_the_folder_that_is_held() {
+    for resolver in BOTH {
+        let ground = Ground::new();
+        let root = ground.root(resolver);
+        let new = Place::make_below(&root, Path::new("x/y/z/new")).unwrap();
+        drop(new.create(0o600).unwrap());
+        assert!(new.is_taken());
+        let mode = fs::metadata(ground.at("root/x/y/z/new"))
+            .unwrap()
+            .permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+        assert_eq!(
+            new.create(0o600).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        let a = at(&root, "sub/a").unwrap();
+        let taken = a.rename_new(&new).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        // Another folder takes the place of the one that is held.
+        fs::rename(ground.at("root/sub"), ground.at("root/aside")).unwrap();
+        symlink(ground.at("outside/sub"), ground.at("root/sub")).unwrap();
+        let b = a.beside(OsStr::new("b"));
+        a.rename_new(&b).unwrap();
+        assert_eq!(content(&b).unwrap(), "inside");
+        b.folder().sync().unwrap();
+        let mut names: Vec<_> = b.folder().names().unwrap().map(Result::unwrap).collect();
+        names.sort();
+        assert_eq!(names, ["b", "deep"]);
+        b.rename_over(&new).unwrap();
+        assert_eq!(content(&new).unwrap(), "inside");
+        new.remove().unwrap();
+        assert!(!new.is_taken() && new.metadata().unwrap_err().is_absence());
+        assert_eq!(
+            fs::read_to_string(ground.at("outside/sub/a")).unwrap(),
+            "outside"
+        );
+        assert_eq!(fs::read_dir(ground.at("outside/sub")).unwrap().count(), 2);
+    }
+}
+
+#[test]
+fn no_pipe_is_waited_for() {
+    let ground = Ground::new();
+    rustix::fs::mknodat(
+        CWD,
+        ground.at("root/pipe"),
+        rustix::fs::FileType::Fifo,
+        Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let pipe = at(&ground.root(Resolver::Kernel), "pipe").unwrap();
+    assert!(matches!(pipe.open(), Err(Error::NotAFile(_))));
+}
+
+/// Swaps two names as long as it lives.
+pub(crate) fn flip_while<T>(one: &Path, other: &Path, work: impl FnOnce() -> T) -> T {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let flags = RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(CWD, one, CWD, other, flags).unwrap();
+            }
+        });
+        let done = work();
+        stop.store(true, Ordering::Relaxed);
+        done
+    })
+}
+
+#[test]
+fn a_folder_that_flips_into_a_link_leads_nowhere_else() {
+    for resolver in BOTH {
+        let ground = Ground::new();
+        symlink(ground.at("outside/sub"), ground.at("link")).unwrap();
+        let root = ground.root(resolver);
+        let (mut seen, mut refused) = (0, 0);
+        flip_while(&ground.at("root/sub"), &ground.at("link"), || {
+            for number in 0..5000 {
+                let below = if number % 2 == 0 {
+                    "sub/a"
+                } else {
+                    "sub/deep/a"
+                };
+                match at(&root, below).and_then(|place| content(&place)) {
+                    Ok(content) => {
+                        assert_eq!(content, "inside");
+                        seen += 1;
+                    }
+                    Err(Error::Link(_)) => refused += 1,
+                    Err(other) => panic!("{resolver:?}: {other}"),
+                }
+                let made = Place::make_below(&root, Path::new("sub/made/b"));
+                if let Ok(made) = made
+                    && made.create(0o600).is_ok()
+                {
+                    made.remove().unwrap();
+                }
+            }
+        });
+        assert!(seen > 0 && refused > 0, "{resolver:?}: {seen} {refused}");
+        let mut left: Vec<_> = fs::read_dir(ground.at("outside/sub")).unwrap().collect();
+        assert_eq!(left.len(), 2, "{:?}", left.pop());
+    }
+}
