@@ -103,7 +103,7 @@ impl Folder {
             found => return found,
         }
         let mut folder = self.clone();
-        for name in below.iter() {
+        for name in below {
             let name = Path::new(name);
             folder = match folder.folder(name) {
                 Err(Error::Absent(path)) => {

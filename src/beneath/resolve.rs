@@ -68,7 +68,7 @@ fn in_one_call(from: &OwnedFd, below: &Path) -> rustix::io::Result<OwnedFd> {
 fn name_by_name(from: &OwnedFd, below: &Path, path: &Path) -> Result<OwnedFd, Error> {
     let mut at: PathBuf = path.to_path_buf();
     let mut folder: Option<OwnedFd> = None;
-    for name in below.iter() {
+    for name in below {
         at.push(name);
         let from = folder.as_ref().unwrap_or(from);
         let flags = HANDLE | OFlags::NOFOLLOW;

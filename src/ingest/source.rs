@@ -202,7 +202,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::beneath::tests::flip_while;
+    use crate::beneath::tests::{flip_while, goes_on};
     use crate::queue::{self, enqueue};
     use crate::watch::tests::support;
 
@@ -237,7 +237,9 @@ mod tests {
         let watch = support::watch(&at("drop"));
         let (mut other, mut linked) = (0, 0);
         flip_while(&at("drop/sub"), &at("link"), || {
-            for number in 0..4000 {
+            let mut number = 0;
+            while goes_on(number, 4000, (other, linked)) {
+                number += 1;
                 let watch = (number % 2 == 0).then_some(&watch);
                 match Source::open(&job, watch) {
                     Err(Problem::Changed) => other += 1,

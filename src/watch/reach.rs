@@ -1,5 +1,6 @@
-//! From which root the path of a file is reached: the watch folder, or one that its files are moved
-//! to. What lies elsewhere (taken by hand, or of a watch that is not configured any more) is reached
+//! From which root the path of a file is reached.
+//!
+//! That is the watch folder, or one that its files are moved to. What lies elsewhere (taken by hand, or of a watch that is not configured any more) is reached
 //! from `/`, by its canonical path.
 
 use std::path::Path;

@@ -60,6 +60,8 @@ mod signals;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod symlinks;
+#[cfg(test)]
 mod waits;
 #[cfg(test)]
 mod ways_v2;

@@ -2,17 +2,21 @@
 //!
 //! Runs on a thread that may block.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::companions::{self, Companion};
 use super::files::{self, Errand, Trouble};
 use super::plan;
+use crate::beneath::{Error, Place};
 use crate::config::Watch;
 use crate::identity::Identity;
-use crate::ingest::source::{Problem, Source};
+use crate::ingest::identify::sums;
+use crate::ingest::source::{self, Problem, Source};
 use crate::queue::afterwards::{Action, Case, Proof};
 use crate::queue::{Job, State};
+use crate::watch::reach;
 use crate::{chain, clock, text};
 
 /// What became of a file.
@@ -40,11 +44,21 @@ pub(super) struct Task<'a> {
     pub(super) before: &'a dyn Fn(&Path) -> Result<(), Trouble>,
 }
 
-/// Whether the file is the one that was uploaded.
+/// The file, as a last look found it.
+struct Look {
+    /// It, for as long as something is done to it.
+    held: File,
+    identity: Identity,
+    known: Known,
+}
+
+/// How well it is known that the file is what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// It is.
-    Same,
+enum Known {
+    /// Its content was compared with what was sent.
+    Compared,
+    /// Nothing was written to it since.
+    Untouched,
     /// As far as `stat` tells: its ctime moved, and no checksum is known.
     Seemingly,
 }
@@ -63,53 +77,57 @@ impl Task<'_> {
             // It was queued again, and is to find its file where it is.
             return Err(Trouble::Stopped);
         }
-        let at = files::place(&job.path, &job.ingest_id);
-        let Some((identity, look)) = self.look(&at)? else {
+        let Some(at) = self.place()? else {
+            return self.gone();
+        };
+        let Some(look) = self.look(&at)? else {
             return self.gone();
         };
         let errand = Errand {
             from: &at,
-            identity,
+            held: &look.held,
+            identity: look.identity,
             mark: &job.ingest_id,
             md5: self.md5(),
             stopped: self.stopped,
             before: self.before,
         };
         let mut why = "";
-        let action = match (self.action, look, self.case.proof) {
+        let action = match (self.action, look.known, self.case.proof) {
             (Action::Delete, _, Proof::None) => {
                 why = ", not deleted: nothing proves that the platform has every byte";
                 Action::Trash
             }
-            (Action::Delete, Look::Seemingly, _) => {
-                why = ", not deleted: something touched it since, and its checksum is not known";
+            (Action::Delete, Known::Untouched | Known::Seemingly, _) => {
+                why = ", not deleted: the checksum of what was sent is not known";
                 Action::Trash
             }
             (action, ..) => action,
         };
         if action == Action::Delete {
             errand.take_away()?;
-            let left = companions::delete(self.watch, &job.path);
+            let left = companions::delete(self.watch, &at.beside(name(&job.path)));
             return Ok(End {
                 outcome: format!("deleted{}", left.words()),
                 moved_to: None,
                 note: None,
             });
         }
-        let wanted = self.wanted(action)?;
-        let to = errand.go(&wanted)?;
+        let to = errand.go(&self.wanted(action)?)?;
         self.end(&to, why)
-            .ok_or_else(|| Trouble::Later(format!("{} cannot be looked at", text::path(&to))))
+            .ok_or_else(|| Trouble::Later(format!("{} cannot be looked at", text::path(to.path()))))
     }
 
     /// The companions go along; then it is done.
-    fn end(&self, to: &Path, why: &str) -> Option<End> {
-        let meta = fs::symlink_metadata(to).ok()?;
+    fn end(&self, to: &Place, why: &str) -> Option<End> {
+        let meta = to.metadata().ok()?;
         let job = &self.case.job;
         let carry = |companion: &Companion| {
-            let meta = fs::symlink_metadata(&companion.from).ok()?;
+            let held = companion.from.hold().ok()?;
+            let meta = held.metadata().ok()?;
             let errand = Errand {
                 from: &companion.from,
+                held: &held,
                 identity: Identity::of(&meta),
                 mark: &companion.mark,
                 md5: None,
@@ -118,14 +136,18 @@ impl Task<'_> {
             };
             Some(errand.go(&companion.to))
         };
-        let (left, note) = companions::carry(self.watch, (job, to), carry);
+        // Where its folder is not there any more, nothing is left beside it.
+        let (left, note) = match reach::place(Some(self.watch), &job.path) {
+            Ok(from) => companions::carry(self.watch, (&from, to), (&job.ingest_id, carry)),
+            Err(_) => Default::default(),
+        };
         let verb = match self.action {
             Action::Back => "moved back to",
             _ => "moved to",
         };
         Some(End {
-            outcome: format!("{verb} {}{why}{}", text::path(to), left.words()),
-            moved_to: Some((to.to_path_buf(), Identity::of(&meta))),
+            outcome: format!("{verb} {}{why}{}", text::path(to.path()), left.words()),
+            moved_to: Some((to.path().to_path_buf(), Identity::of(&meta))),
             note,
         })
     }
@@ -133,72 +155,83 @@ impl Task<'_> {
     /// It got its name before the last run ended, and nothing wrote that down.
     fn arrived_before(&self) -> Option<End> {
         let to = self.case.row.going_to.as_ref()?;
+        let to = reach::place(Some(self.watch), to).ok()?;
         let job = &self.case.job;
-        let at = files::place(&job.path, &job.ingest_id);
-        let is_at = fs::symlink_metadata(&at).is_ok_and(|meta| is_it(&Identity::of(&meta), job));
-        let meta = fs::symlink_metadata(to).ok()?;
-        if is_at || !is_it(&Identity::of(&meta), job) {
+        let has_it = |place: &Place| {
+            let meta = place.metadata();
+            meta.is_ok_and(|meta| meta.is_file() && is_it(&Identity::of(&meta), job))
+        };
+        let stayed = self.place().ok()?.is_some_and(|at| has_it(&at));
+        if stayed || !has_it(&to) {
             return None;
         }
-        self.end(to, "")
+        self.end(&to, "")
+    }
+
+    /// Where the file is, under its own name or the hidden one. `None`: its folder is not there.
+    fn place(&self) -> Result<Option<Place>, Trouble> {
+        let job = &self.case.job;
+        match reach::place(Some(self.watch), &job.path) {
+            Ok(place) => Ok(Some(files::place(&place, &job.ingest_id))),
+            Err(Error::Absent(_)) => {
+                let root = reach::root(Some(self.watch), &job.path);
+                match source::absence((&job.path, &job.identity), root) {
+                    Problem::Gone => Ok(None),
+                    away => Err(Trouble::Later(chain(&away))),
+                }
+            }
+            Err(error) => Err(files::cannot("reach it", error)),
+        }
     }
 
     /// A last look. `None`: it is not there.
-    fn look(&self, at: &Path) -> Result<Option<(Identity, Look)>, Trouble> {
-        let root = self.root();
-        let job = Job {
-            path: at.to_path_buf(),
-            ..self.case.job.clone()
-        };
-        let source = match Source::open(&job, Some(self.watch)) {
+    fn look(&self, at: &Place) -> Result<Option<Look>, Trouble> {
+        let job = &self.case.job;
+        let root = reach::root(Some(self.watch), &job.path);
+        let source = match Source::at(at.clone(), job, root) {
             Ok(source) => source,
             Err(Problem::Gone) => return Ok(None),
             Err(Problem::Changed) => return Err(changed()),
             // What cannot be read may have failed for just that.
             Err(Problem::Unreadable(_)) if self.action == Action::FailedDir => {
-                let meta = fs::symlink_metadata(at);
-                let meta = meta.map_err(|error| files::cannot("look at", at, &error))?;
-                return Ok(Some((Identity::of(&meta), Look::Same)));
+                let held = at
+                    .hold()
+                    .map_err(|error| files::cannot("look at it", error))?;
+                return held_look(held, Known::Untouched).map(Some);
             }
             Err(other) => return Err(Trouble::Later(chain(&other))),
         };
-        let folder = at.parent().unwrap_or(at);
-        match folder.canonicalize() {
-            Ok(real) if real.starts_with(root) => {}
-            Ok(_) => {
-                return Err(Trouble::Kept(
-                    "a symbolic link leads from its folder to elsewhere".to_owned(),
-                ));
-            }
-            Err(error) => return Err(files::cannot("reach", folder, &error)),
+        let file = source.file().map_err(unreadable)?;
+        let is_untouched = source.is_untouched_since(&job.identity);
+        // What is destroyed is read once more, whatever `stat` tells.
+        if is_untouched && self.action != Action::Delete {
+            return held_look(file, Known::Untouched).map(Some);
         }
-        let meta = fs::symlink_metadata(at);
-        let meta = meta.map_err(|error| files::cannot("look at", at, &error))?;
-        let identity = Identity::of(&meta);
-        if source.is_untouched_since(&job.identity) {
-            return Ok(Some((identity, Look::Same)));
-        }
-        let Some(md5) = self.md5() else {
-            return Ok(Some((identity, Look::Seemingly)));
+        let look = held_look(file, Known::Compared)?;
+        let known = match self.is_what_was_sent(&look)? {
+            Some(true) => Known::Compared,
+            Some(false) => return Err(changed()),
+            None if is_untouched => Known::Untouched,
+            None => Known::Seemingly,
         };
-        match source.md5(self.stopped) {
-            Ok(Some(now)) if now == md5 => Ok(Some((identity, Look::Same))),
-            Ok(Some(_)) => Err(changed()),
-            Ok(None) => Err(Trouble::Stopped),
-            Err(error) => Err(files::cannot("read", at, &error)),
-        }
+        Ok(Some(Look { known, ..look }))
     }
 
-    /// The folder that the file lies below: its watch's, or the one for what failed.
-    fn root(&self) -> &Path {
-        let path = &self.case.job.path;
-        let mut roots = self.watch.afterwards.folders().map(|(_, folder)| folder);
-        if path.starts_with(&self.watch.path) {
-            return &self.watch.path;
+    /// Reads the file, and compares it with the sum of what was sent. `None`: there is none.
+    fn is_what_was_sent(&self, look: &Look) -> Result<Option<bool>, Trouble> {
+        let jobs = [&self.case.job, &self.case.original];
+        let parts = jobs.into_iter().find_map(|job| job.parts_md5.as_deref());
+        let sizes: BTreeSet<u64> = parts.and_then(sums::part_size).into_iter().collect();
+        if self.md5().is_none() && sizes.is_empty() {
+            return Ok(None);
         }
-        roots
-            .find(|root| path.starts_with(root))
-            .unwrap_or_else(|| path.parent().unwrap_or(path))
+        let read = sums::read(&look.held, look.identity.bytes(), &sizes, self.stopped);
+        let sums = read.map_err(unreadable)?.ok_or(Trouble::Stopped)?;
+        Ok(match (self.md5(), parts) {
+            (Some(md5), _) => Some(sums.md5.eq_ignore_ascii_case(md5)),
+            (None, Some(parts)) => sums.has_parts(parts),
+            (None, None) => None,
+        })
     }
 
     fn md5(&self) -> Option<&str> {
@@ -207,7 +240,7 @@ impl Task<'_> {
     }
 
     /// Where it is to lie.
-    fn wanted(&self, action: Action) -> Result<PathBuf, Trouble> {
+    fn wanted(&self, action: Action) -> Result<Place, Trouble> {
         let afterwards = &self.watch.afterwards;
         let below = plan::below(self.case, self.watch);
         let base = match action {
@@ -218,8 +251,9 @@ impl Task<'_> {
                 Some(self.watch.path.join(TRASH).join(day))
             }
             Action::Back => {
-                let from = self.case.row.came_from.clone();
-                return from.ok_or(Trouble::Stopped);
+                let from = self.case.row.came_from.as_ref().ok_or(Trouble::Stopped)?;
+                let place = reach::make_place(self.watch, from);
+                return place.map_err(|error| files::cannot("move it back", error));
             }
             Action::Undecided | Action::None | Action::Keep | Action::Delete => None,
         };
@@ -232,7 +266,8 @@ impl Task<'_> {
                 base.display()
             )));
         }
-        Ok(base.join(below))
+        let place = reach::make_place_beneath(self.watch, &base.join(below));
+        place.map_err(|error| files::cannot("move it", error))
     }
 
     /// Not at its path; a rename may be about to be noticed, so it is looked for once more.
@@ -246,6 +281,24 @@ impl Task<'_> {
             note: None,
         })
     }
+}
+
+fn held_look(held: File, known: Known) -> Result<Look, Trouble> {
+    let identity = Identity::of(&held.metadata().map_err(unreadable)?);
+    Ok(Look {
+        held,
+        identity,
+        known,
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn unreadable(error: std::io::Error) -> Trouble {
+    Trouble::Later(format!("cannot read it: {error}"))
+}
+
+fn name(path: &Path) -> &std::ffi::OsStr {
+    path.file_name().unwrap_or_default()
 }
 
 fn changed() -> Trouble {

@@ -2,22 +2,21 @@
 //! goes, unless another video of that name is left there.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Trouble};
+use crate::beneath::Place;
 use crate::config::{Marker, Watch};
-use crate::queue::Job;
 use crate::text;
 use crate::watch::select::{self, NOTES, Verdict};
 
 /// A file beside a video, and where it goes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Companion {
     /// Where it is.
-    pub(super) from: PathBuf,
+    pub(super) from: Place,
     /// Where it goes.
-    pub(super) to: PathBuf,
+    pub(super) to: Place,
     /// Names what is hidden meanwhile.
     pub(super) mark: String,
 }
@@ -41,22 +40,22 @@ const SIDECARS: [&str; 2] = ["json", "toml"];
 /// failure lies then.
 pub(super) fn carry(
     watch: &Watch,
-    (job, to): (&Job, &Path),
-    go: impl Fn(&Companion) -> Option<Result<PathBuf, Trouble>>,
+    (video, to): (&Place, &Place),
+    (mark, go): (&str, impl Fn(&Companion) -> Option<Result<Place, Trouble>>),
 ) -> (Left, Option<PathBuf>) {
     let (mut left, mut note) = (Left::default(), None);
     let patterns: Vec<&Marker> = markers(watch).chain(&watch.metadata.wait_for).collect();
-    for mut companion in all(watch, (&job.path, to), &job.ingest_id, &patterns) {
+    for mut companion in all(watch, (video, to), mark, &patterns) {
         companion.from = files::place(&companion.from, &companion.mark);
         match go(&companion) {
             None | Some(Err(Trouble::Stopped)) => {}
             Some(Ok(there)) => {
-                if companion.to == beside(to, NOTES[0]) {
-                    note = Some(there);
+                if companion.to.path() == beside(to.path(), NOTES[0]) {
+                    note = Some(there.path().to_path_buf());
                 }
             }
             Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => {
-                let name = text::path(&companion.from);
+                let name = text::path(companion.from.path());
                 left.0.push(format!("{name} stayed: {why}"));
             }
         }
@@ -66,19 +65,20 @@ pub(super) fn carry(
 
 /// Deletes the companions of a file that was deleted; the note with the video's key is all that
 /// stays. What `wait-for` names stays too: it may hold what the platform was never given.
-pub(super) fn delete(watch: &Watch, video: &Path) -> Left {
+pub(super) fn delete(watch: &Watch, video: &Place) -> Left {
     let mut left = Left::default();
     // That of a failure has gone by now.
-    let notes = NOTES.map(|suffix| beside(video, suffix));
+    let notes = NOTES.map(|suffix| beside(video.path(), suffix));
     let patterns: Vec<&Marker> = markers(watch).collect();
     for companion in all(watch, (video, video), "", &patterns) {
-        let is_file = fs::symlink_metadata(&companion.from).is_ok_and(|meta| meta.is_file());
-        if !is_file || notes.contains(&companion.from) {
+        let is_file = companion.from.metadata().is_ok_and(|meta| meta.is_file());
+        if !is_file || notes.iter().any(|note| note == companion.from.path()) {
             continue;
         }
-        if let Err(error) = fs::remove_file(&companion.from) {
-            let name = text::path(&companion.from);
-            left.0.push(format!("{name} stayed: {error}"));
+        if let Err(error) = companion.from.remove() {
+            let name = text::path(companion.from.path());
+            left.0
+                .push(format!("{name} stayed: {}", error.into_source()));
         }
     }
     left
@@ -91,15 +91,16 @@ fn markers(watch: &Watch) -> impl Iterator<Item = &Marker> {
 /// All that may lie beside a video, with what the patterns name.
 fn all(
     watch: &Watch,
-    (video, to): (&Path, &Path),
+    (video_place, to_place): (&Place, &Place),
     mark: &str,
     patterns: &[&Marker],
 ) -> Vec<Companion> {
+    let (video, to) = (video_place.path(), to_place.path());
     let mut pairs = Vec::new();
     for suffix in NOTES {
         pairs.push((beside(video, suffix), beside(to, suffix)));
     }
-    let is_alone = !has_namesake(watch, video);
+    let is_alone = !has_namesake(watch, video_place);
     if is_alone {
         for extension in SIDECARS {
             pairs.push((
@@ -127,32 +128,31 @@ fn all(
             pairs.push((from, to));
         }
     }
+    // All of them are names in the folders of the two.
     let numbered = pairs.into_iter().enumerate();
-    let mut all: Vec<_> = numbered
-        .map(|(number, (from, to))| Companion {
-            from,
-            to,
+    let others = numbered.filter(|(_, (from, _))| from != video);
+    let all = others.filter_map(|(number, (from, to))| {
+        Some(Companion {
+            from: video_place.beside(from.file_name()?),
+            to: to_place.beside(to.file_name()?),
             mark: format!("{mark}-{number}"),
         })
-        .collect();
-    all.retain(|companion| companion.from != video);
-    all
+    });
+    all.collect()
 }
 
 /// Whether another video in the folder has the same name but for its ending.
-fn has_namesake(watch: &Watch, video: &Path) -> bool {
-    let (Some(folder), Some(stem)) = (video.parent(), video.file_stem()) else {
+fn has_namesake(watch: &Watch, video: &Place) -> bool {
+    let Some(stem) = Path::new(video.name()).file_stem() else {
         return false;
     };
-    let Ok(entries) = fs::read_dir(folder) else {
+    let Ok(names) = video.folder().names() else {
         // Nobody can tell: what is shared must stay.
         return true;
     };
-    let mut names = entries.flatten().map(|entry| entry.file_name());
+    let mut names = names.flatten();
     names.any(|name| {
-        Some(name.as_os_str()) != video.file_name()
-            && Path::new(&name).file_stem() == Some(stem)
-            && is_video(watch, &name)
+        name != video.name() && Path::new(&name).file_stem() == Some(stem) && is_video(watch, &name)
     })
 }
 

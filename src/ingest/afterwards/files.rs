@@ -1,20 +1,20 @@
 //! Moving one file so that nothing is lost, whoever else is about, and wherever a kill comes.
 //!
-//! A name that is taken is never taken over. Between filesystems the copy is under a hidden name
-//! until it has been read back and found the same; only then does it get its name, and only after
-//! that the original goes. The original goes by way of a hidden name too: what lies there is looked
-//! at once more, so that a file that took its name in the last moment is put back instead.
+//! A name that is taken is never taken over. Between filesystems a copy is made (`copy`), and only then
+//! the original goes. It goes by way of a hidden name: what lies there is looked at once more, so that a file that took its name in the last moment is put back instead. What goes
+//! is the very file that was examined, which is held open all the while.
 
-use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use md5::{Digest, Md5};
 
-use super::names::{names, rename_new};
+use super::names::names;
+use crate::beneath::{Error, Place};
 use crate::identity::Identity;
+use crate::watch::writer::{self, Writer};
 
 /// Why a file did not get where it was to go.
 #[derive(Debug)]
@@ -30,8 +30,10 @@ pub(super) enum Trouble {
 /// One file on its way.
 pub(super) struct Errand<'a> {
     /// Where it is.
-    pub(super) from: &'a Path,
-    /// Which file that is.
+    pub(super) from: &'a Place,
+    /// That file: as long as it is held, no other one can be taken for it.
+    pub(super) held: &'a File,
+    /// What it was when it was examined.
     pub(super) identity: Identity,
     /// Names what is hidden meanwhile; nobody else's is the same.
     pub(super) mark: &'a str,
@@ -43,16 +45,13 @@ pub(super) struct Errand<'a> {
     pub(super) before: &'a dyn Fn(&Path) -> Result<(), Trouble>,
 }
 
-const CHANGED: &str = "it changed after it was uploaded";
+pub(super) const CHANGED: &str = "it changed after it was uploaded";
 
 impl Errand<'_> {
-    /// Moves the file to this path, or to a numbered one beside it where another file has that.
-    pub(super) fn go(&self, wanted: &Path) -> Result<PathBuf, Trouble> {
-        if let Some(parent) = wanted.parent() {
-            fs::create_dir_all(parent)
-                .map_err(|error| cannot("make the folder", parent, &error))?;
-        }
-        for to in names(wanted) {
+    /// Moves the file to this place, or to a numbered one beside it where another file has that.
+    pub(super) fn go(&self, wanted: &Place) -> Result<Place, Trouble> {
+        for name in names(wanted.name()) {
+            let to = wanted.beside(&name);
             if exists(&to)? {
                 if self.is_same(&to)? {
                     self.take_away()?;
@@ -60,96 +59,32 @@ impl Errand<'_> {
                 }
                 continue;
             }
-            (self.before)(&to)?;
-            match rename_new(self.from, &to) {
+            (self.before)(to.path())?;
+            match self.from.rename_new(&to) {
                 Ok(()) => return self.arrived(to),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                     return self.across(&to);
                 }
-                Err(error) => return Err(cannot("move it to", &to, &error)),
+                Err(error) => return Err(cannot("move it", error)),
             }
         }
-        Err(Trouble::Later(format!(
-            "every name like {} is taken",
-            wanted.display()
-        )))
+        Err(every_name_is_taken(wanted))
     }
 
     /// It has the name; should it be another file, which had the old name in the last moment, that
     /// is put back.
-    fn arrived(&self, to: PathBuf) -> Result<PathBuf, Trouble> {
+    fn arrived(&self, to: Place) -> Result<Place, Trouble> {
         if !self.is_there(&to) {
-            rename_new(&to, self.from).map_err(|error| cannot("put back", self.from, &error))?;
-            return Err(Trouble::Kept(CHANGED.to_owned()));
+            return Err(self.put_back(&to));
         }
-        sync_folder_of(&to)?;
-        sync_folder_of(self.from)?;
+        sync(&to)?;
+        sync(self.from)?;
         Ok(to)
     }
 
-    /// Copies it, reads the copy back, gives that its name, and only then takes the original away.
-    fn across(&self, wanted: &Path) -> Result<PathBuf, Trouble> {
-        let hidden = hidden(wanted, self.mark, "part");
-        let outcome = self.copy(&hidden).and_then(|()| self.name(&hidden, wanted));
-        if outcome.is_err() {
-            // It is of no use; should it stay all the same, the next try overwrites it.
-            drop(fs::remove_file(&hidden));
-        }
-        let (to, is_new) = outcome?;
-        match self.take_away() {
-            Err(Trouble::Kept(why)) => {
-                if is_new {
-                    drop(fs::remove_file(&to));
-                }
-                Err(Trouble::Kept(why))
-            }
-            Err(other) => Err(other),
-            Ok(()) => Ok(to),
-        }
-    }
-
-    fn copy(&self, hidden: &Path) -> Result<(), Trouble> {
-        let unreadable = |error: io::Error| cannot("read", self.from, &error);
-        let unwritable = |error: io::Error| cannot("write", hidden, &error);
-        let source = open(self.from).map_err(unreadable)?;
-        let before = source.metadata().map_err(unreadable)?;
-        drop(fs::remove_file(hidden));
-        let mut copy = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .custom_flags(libc::O_NOFOLLOW)
-            .mode(0o600)
-            .open(hidden)
-            .map_err(unwritable)?;
-        let read = self.pour(source, |bytes| copy.write_all(bytes).map_err(unwritable))?;
-        let times = FileTimes::new();
-        let times = before.modified().map_or(times, |at| times.set_modified(at));
-        let times = before.accessed().map_or(times, |at| times.set_accessed(at));
-        copy.set_times(times).map_err(unwritable)?;
-        let mode = Permissions::from_mode(before.permissions().mode() & 0o777);
-        // Some shares have no such thing.
-        drop(copy.set_permissions(mode));
-        copy.sync_all().map_err(unwritable)?;
-        forget_pages(&copy);
-        drop(copy);
-        let again = self.pour(open(hidden).map_err(unwritable)?, |_| Ok(()))?;
-        if read != again {
-            let place = hidden.parent().unwrap_or(hidden).display();
-            return Err(Trouble::Later(format!(
-                "the copy in {place} differs from the file when it is read back"
-            )));
-        }
-        let differs = self.md5.is_some_and(|md5| md5 != read);
-        if differs || !self.is_there(self.from) {
-            return Err(Trouble::Kept(CHANGED.to_owned()));
-        }
-        Ok(())
-    }
-
     /// Reads a file to its end; answers its MD5.
-    fn pour(
+    pub(super) fn pour(
         &self,
         mut file: File,
         mut to: impl FnMut(&[u8]) -> Result<(), Trouble>,
@@ -173,131 +108,143 @@ impl Errand<'_> {
         }
     }
 
-    /// Gives the copy its name; answers that, and whether it is the copy's.
-    fn name(&self, hidden: &Path, wanted: &Path) -> Result<(PathBuf, bool), Trouble> {
-        for to in names(wanted) {
-            (self.before)(&to)?;
-            match rename_new(hidden, &to) {
-                Ok(()) => {
-                    sync_folder_of(&to)?;
-                    return Ok((to, true));
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if self.is_same(&to)? {
-                        drop(fs::remove_file(hidden));
-                        return Ok((to, false));
-                    }
-                }
-                Err(error) => return Err(cannot("name the copy", &to, &error)),
-            }
-        }
-        Err(Trouble::Later(format!(
-            "every name like {} is taken",
-            wanted.display()
-        )))
-    }
-
-    /// Deletes the original, and nothing else that may have its name by now.
+    /// Deletes the original, and nothing else that may have its name by now: what was read of it is
+    /// what goes.
     pub(super) fn take_away(&self) -> Result<(), Trouble> {
         let going = hidden(self.from, self.mark, "going");
-        if self.from != going {
-            rename_new(self.from, &going)
-                .map_err(|error| cannot("take away", self.from, &error))?;
+        self.check_unwritten()?;
+        if self.from.name() != going.name() {
+            let renamed = self.from.rename_new(&going);
+            renamed.map_err(|error| cannot("take it away", error))?;
         }
-        if !self.is_there(&going) {
-            rename_new(&going, self.from).map_err(|error| cannot("put back", self.from, &error))?;
-            return Err(Trouble::Kept(CHANGED.to_owned()));
+        if !self.is_there(&going) || is_written(&going) {
+            return Err(self.put_back(&going));
         }
-        fs::remove_file(&going).map_err(|error| cannot("delete", &going, &error))?;
-        sync_folder_of(&going)
+        going.remove().map_err(|error| cannot("delete it", error))?;
+        sync(&going)
     }
 
-    /// Whether the file is at this path, unwritten; a rename moves no more than its ctime.
-    fn is_there(&self, path: &Path) -> bool {
-        fs::symlink_metadata(path).is_ok_and(|meta| {
-            let now = Identity::of(&meta);
-            meta.is_file()
-                && (now.ino, now.size, now.mtime_ns)
-                    == (
-                        self.identity.ino,
-                        self.identity.size,
-                        self.identity.mtime_ns,
-                    )
-        })
+    /// Something else had the name in the last moment: it gets it back.
+    fn put_back(&self, from: &Place) -> Trouble {
+        match from.rename_new(self.from) {
+            Ok(()) => Trouble::Kept(CHANGED.to_owned()),
+            Err(error) => cannot("put back", error),
+        }
+    }
+
+    /// Whether nothing was written to the file since it was examined. That only its rights were
+    /// changed must be found out by reading it again.
+    fn check_unwritten(&self) -> Result<(), Trouble> {
+        let now = self.held.metadata().map(|meta| Identity::of(&meta));
+        let now = now.map_err(|error| Trouble::Later(format!("cannot look at it: {error}")))?;
+        if !is_same_state(&now, &self.identity) || !self.is_there(self.from) {
+            return Err(Trouble::Kept(CHANGED.to_owned()));
+        }
+        if now.ctime_ns != self.identity.ctime_ns {
+            let why = "a program touched it while it was compared";
+            return Err(Trouble::Later(why.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether the file is at this place, unwritten; a rename moves no more than its ctime.
+    pub(super) fn is_there(&self, place: &Place) -> bool {
+        is_file(place, &self.identity)
+    }
+
+    /// The file, for reading from its start.
+    pub(super) fn reader(&self) -> Result<File, Trouble> {
+        let unreadable = |error: io::Error| Trouble::Later(format!("cannot read it: {error}"));
+        let file = self.from.open().map_err(|error| cannot("read it", error))?;
+        let found = Identity::of(&file.metadata().map_err(unreadable)?);
+        if (found.dev, found.ino) == (self.identity.dev, self.identity.ino) {
+            Ok(file)
+        } else {
+            Err(Trouble::Kept(CHANGED.to_owned()))
+        }
     }
 
     /// Whether a regular file has the very bytes of this one.
-    fn is_same(&self, other: &Path) -> Result<bool, Trouble> {
-        let Ok(meta) = fs::symlink_metadata(other) else {
+    pub(super) fn is_same(&self, other: &Place) -> Result<bool, Trouble> {
+        let Ok(other) = other.open() else {
             return Ok(false);
         };
-        if !meta.is_file() || meta.len() != self.identity.bytes() {
+        if !other
+            .metadata()
+            .is_ok_and(|meta| meta.len() == self.identity.bytes())
+        {
             return Ok(false);
         }
-        let unreadable = |error: io::Error| cannot("read", self.from, &error);
-        let Ok(other) = open(other) else {
-            return Ok(false);
-        };
         if let Err(error) = other.sync_all() {
             return Err(Trouble::Later(format!(
                 "cannot be sure of its copy: {error}"
             )));
         }
         let theirs = self.pour(other, |_| Ok(()))?;
-        let ours = self.pour(open(self.from).map_err(unreadable)?, |_| Ok(()))?;
+        let ours = self.pour(self.reader()?, |_| Ok(()))?;
         Ok(ours == theirs)
     }
 }
 
 /// Where the file is: under its own name, or under the hidden one that a kill left it with.
-pub(super) fn place(path: &Path, mark: &str) -> PathBuf {
-    let going = hidden(path, mark, "going");
-    let is_there = fs::symlink_metadata(&going).is_ok_and(|meta| meta.is_file());
-    if is_there { going } else { path.to_path_buf() }
+pub(super) fn place(own: &Place, mark: &str) -> Place {
+    let going = hidden(own, mark, "going");
+    let is_there = going.metadata().is_ok_and(|meta| meta.is_file());
+    if is_there { going } else { own.clone() }
 }
 
 /// A name beside a file that no watch looks at.
-pub(super) fn hidden(beside: &Path, mark: &str, ending: &str) -> PathBuf {
-    beside.with_file_name(format!(".jw-ingest-{mark}.{ending}"))
+pub(super) fn hidden(beside: &Place, mark: &str, ending: &str) -> Place {
+    beside.beside(&OsString::from(format!(".jw-ingest-{mark}.{ending}")))
 }
 
-fn exists(path: &Path) -> Result<bool, Trouble> {
-    match fs::symlink_metadata(path) {
+/// Whether this file is at a place, unwritten.
+pub(super) fn is_file(place: &Place, identity: &Identity) -> bool {
+    place
+        .metadata()
+        .is_ok_and(|meta| meta.is_file() && is_same_state(&Identity::of(&meta), identity))
+}
+
+/// Whether two looks show one file in one state, but for its ctime.
+fn is_same_state(one: &Identity, other: &Identity) -> bool {
+    let ctime_ns = one.ctime_ns;
+    *one == Identity { ctime_ns, ..*other }
+}
+
+/// Whether a program has it open for writing. One that cannot be read can be asked nothing.
+fn is_written(place: &Place) -> bool {
+    place
+        .open()
+        .is_ok_and(|file| writer::probe(&file) == Writer::Present)
+}
+
+fn exists(place: &Place) -> Result<bool, Trouble> {
+    match place.metadata() {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(cannot("look at", path, &error)),
+        Err(error) if error.is_absence() => Ok(false),
+        Err(error) => Err(cannot("look at the name", error)),
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
+pub(super) fn every_name_is_taken(wanted: &Place) -> Trouble {
+    Trouble::Later(format!(
+        "every name like {} is taken",
+        wanted.path().display()
+    ))
 }
 
-pub(super) fn cannot(what: &str, path: &Path, error: &io::Error) -> Trouble {
-    Trouble::Later(format!("cannot {what} {}: {error}", path.display()))
+/// Not now; a link that is in the way is for a person to take away.
+pub(super) fn cannot(what: &str, error: Error) -> Trouble {
+    Trouble::Later(match error {
+        Error::Link(_) => format!("cannot {what}: {error}; put a folder in its place"),
+        error => format!("cannot {what}: {error}"),
+    })
 }
 
-/// The names in a folder are on the disk. Filesystems that know no such order need none.
-fn sync_folder_of(path: &Path) -> Result<(), Trouble> {
-    let Some(folder) = path.parent() else {
-        return Ok(());
-    };
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        Err(error) if !matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => {
-            Err(cannot("write", folder, &error))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// What is read from now on comes from the disk.
-#[expect(unsafe_code, reason = "the standard library has no fadvise")]
-fn forget_pages(file: &File) {
-    // SAFETY: the descriptor is open; it is advice only, and no memory is passed.
-    unsafe {
-        libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED);
-    }
+/// The names in its folder are on the disk.
+pub(super) fn sync(place: &Place) -> Result<(), Trouble> {
+    place
+        .folder()
+        .sync()
+        .map_err(|error| cannot("write", error))
 }

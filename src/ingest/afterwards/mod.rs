@@ -8,6 +8,7 @@
 mod act;
 mod carry_out;
 mod companions;
+mod copy;
 mod files;
 mod names;
 mod noted;
@@ -197,20 +198,18 @@ async fn write_notes(case: &Case, watch: &Watch, mute: &mut Mute) -> Option<Path
         let case = owned;
         if case.job.state == State::Failed {
             return if wanted {
-                notes::write_failure(&case.job).map(Some)
+                notes::write_failure(Some(&rules), &case.job).map(Some)
             } else {
                 Ok(case.row.note)
             };
         }
         let beside = notes::of_failure(&case.job.path);
         for note in case.row.note.iter().chain([&beside]) {
-            notes::remove(note);
+            notes::remove(Some(&rules), note);
         }
         if wanted {
-            notes::write_key(
-                &case,
-                &metadata::title(&rules, &case.job.path, case.job.identity.mtime_ns),
-            )?;
+            let title = metadata::title(&rules, &case.job.path, case.job.identity.mtime_ns);
+            notes::write_key(&rules, &case, &title)?;
         }
         Ok(None)
     });

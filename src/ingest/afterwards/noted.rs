@@ -3,7 +3,6 @@
 //!
 //! That a note is not there counts only where its file is: a folder that is away has neither.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Mute, complain, notes};
 use crate::clock;
+use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::context::Context;
 use crate::ingest::persist::persist;
@@ -18,10 +18,11 @@ use crate::queue::afterwards::{self, Case};
 use crate::queue::operator::Answer;
 use crate::queue::{Error, JobId, operator};
 use crate::text;
+use crate::watch::reach;
 
 /// What is to be done about one.
 #[derive(Debug, PartialEq, Eq)]
-enum Find {
+pub(super) enum Find {
     /// As it was.
     Nothing,
     /// Its note was deleted.
@@ -40,8 +41,11 @@ pub(super) async fn look(context: &Context, mute: &mut Mute) -> Result<(), Error
     if cases.is_empty() {
         return Ok(());
     }
+    let settings = context.now_settings();
     let looking = spawn_blocking(move || {
-        let finds = cases.into_iter().map(|case| (find(&case), case));
+        let finds = cases
+            .into_iter()
+            .map(|case| (find(&case, settings.watch(&case.job.watch)), case));
         finds
             .filter(|(find, _)| *find != Find::Nothing)
             .collect::<Vec<_>>()
@@ -54,9 +58,7 @@ pub(super) async fn look(context: &Context, mute: &mut Mute) -> Result<(), Error
             Find::PutBack => retry(context, &case, true).await?,
             Find::Renamed => rename(context, case, mute).await?,
             Find::Orphan(note) => {
-                if let Err(error) = spawn_blocking(move || notes::remove(&note)).await {
-                    tracing::debug!(%error, "a note stays");
-                }
+                remove(context, &case, note).await;
                 persist(context, move |db| afterwards::note(db, id, None)).await?;
             }
         }
@@ -64,13 +66,15 @@ pub(super) async fn look(context: &Context, mute: &mut Mute) -> Result<(), Error
     Ok(())
 }
 
-fn find(case: &Case) -> Find {
+pub(super) fn find(case: &Case, watch: Option<&Watch>) -> Find {
     let (job, row) = (&case.job, &case.row);
-    let is_there = match fs::symlink_metadata(&job.path) {
+    let at = |path: &Path| reach::place(watch, path).and_then(|place| place.metadata());
+    let is_there = match at(&job.path) {
         Ok(meta) => Some(Identity::of(&meta).may_still_be(&job.identity)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) if error.is_absence() => None,
         Err(_) => return Find::Nothing,
     };
+    let is_gone = |path: &Path| at(path).is_err_and(|error| error.is_absence());
     let was_put_back = row.came_from.is_some() && row.moved_to.as_ref() != Some(&job.path);
     let Some(note) = &row.note else {
         return match is_there {
@@ -89,8 +93,13 @@ fn find(case: &Case) -> Find {
     }
 }
 
-fn is_gone(path: &Path) -> bool {
-    matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+/// Removes a note; should it stay, it is no more than a note too many.
+async fn remove(context: &Context, case: &Case, note: PathBuf) {
+    let (settings, watch) = (context.now_settings(), case.job.watch.clone());
+    let removing = spawn_blocking(move || notes::remove(settings.watch(&watch), &note));
+    if let Err(error) = removing.await {
+        tracing::debug!(%error, "a note stays");
+    }
 }
 
 async fn retry(context: &Context, case: &Case, was_put_back: bool) -> Result<(), Error> {
@@ -119,7 +128,7 @@ async fn retry(context: &Context, case: &Case, was_put_back: bool) -> Result<(),
         Answer::Refused(why) => tracing::info!(job.id = id.0, "{what}, but {why}"),
     }
     if let Some(note) = note {
-        drop(spawn_blocking(move || notes::remove(&note)).await);
+        remove(context, case, note).await;
     }
     Ok(())
 }
@@ -127,10 +136,12 @@ async fn retry(context: &Context, case: &Case, was_put_back: bool) -> Result<(),
 async fn rename(context: &Context, case: Case, mute: &mut Mute) -> Result<(), Error> {
     let id: JobId = case.job.id;
     let (job, old) = (case.job.clone(), case.row.note);
+    let settings = context.now_settings();
     let writing = spawn_blocking(move || {
-        let note = notes::write_failure(&job)?;
+        let watch = settings.watch(&job.watch);
+        let note = notes::write_failure(watch, &job)?;
         if let Some(old) = old {
-            notes::remove(&old);
+            notes::remove(watch, &old);
         }
         Ok::<_, io::Error>(note)
     });

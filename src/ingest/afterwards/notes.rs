@@ -2,18 +2,18 @@
 //!
 //! They are written whole or not at all, and never over a file that is somebody else's.
 
-use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::companions::beside;
 use super::files::hidden;
-use super::names::rename_new;
+use crate::beneath::Place;
+use crate::config::Watch;
 use crate::queue::Job;
 use crate::queue::afterwards::Case;
+use crate::watch::reach;
 use crate::watch::select::NOTES;
 use crate::{clock, text};
 
@@ -32,24 +32,27 @@ pub(super) fn of_failure(video: &Path) -> PathBuf {
 }
 
 /// Writes why the job failed; answers where.
-pub(super) fn write_failure(job: &Job) -> io::Result<PathBuf> {
+pub(super) fn write_failure(watch: Option<&Watch>, job: &Job) -> io::Result<PathBuf> {
     let note = of_failure(&job.path);
-    write(&note, failure(job).as_bytes(), job)?;
+    let place = reach::place(watch, &note)?;
+    write(&place, failure(job).as_bytes(), job)?;
     Ok(note)
 }
 
 /// Writes the key of the job's video.
-pub(super) fn write_key(case: &Case, title: &str) -> io::Result<()> {
-    let note = beside(&case.job.path, NOTES[1]);
+pub(super) fn write_key(watch: &Watch, case: &Case, title: &str) -> io::Result<()> {
+    let note = reach::place(Some(watch), &beside(&case.job.path, NOTES[1]))?;
     let text = format!("{:#}\n", key(case, title));
     write(&note, text.as_bytes(), &case.job)
 }
 
 /// Removes a note, if it is one of ours.
-pub(super) fn remove(note: &Path) {
-    if is_ours(note) {
+pub(super) fn remove(watch: Option<&Watch>, note: &Path) {
+    if let Ok(note) = reach::place(watch, note)
+        && is_ours(&note)
+    {
         // Should it stay, it is no more than a note too many.
-        drop(fs::remove_file(note));
+        drop(note.remove());
     }
 }
 
@@ -85,13 +88,13 @@ fn key(case: &Case, title: &str) -> Value {
     })
 }
 
-fn write(note: &Path, content: &[u8], job: &Job) -> io::Result<()> {
+fn write(note: &Place, content: &[u8], job: &Job) -> io::Result<()> {
     let draft = hidden(note, &job.ingest_id, "note");
-    drop(fs::remove_file(&draft));
-    let outcome = draw_up(&draft, content).and_then(|()| match rename_new(&draft, note) {
+    drop(draft.remove());
+    let outcome = draw_up(&draft, content).and_then(|()| match draft.rename_new(note) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if is_ours(note) {
-                fs::rename(&draft, note)
+                Ok(draft.rename_over(note)?)
             } else {
                 Err(io::Error::new(
                     error.kind(),
@@ -99,34 +102,26 @@ fn write(note: &Path, content: &[u8], job: &Job) -> io::Result<()> {
                 ))
             }
         }
-        outcome => outcome,
+        outcome => Ok(outcome?),
     });
     if outcome.is_err() {
-        drop(fs::remove_file(&draft));
+        drop(draft.remove());
     }
     outcome
 }
 
-fn draw_up(draft: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(draft)?;
+fn draw_up(draft: &Place, content: &[u8]) -> io::Result<()> {
+    let mut file = draft.create(0o666)?;
     file.write_all(content)?;
     file.sync_all()
 }
 
-fn is_ours(note: &Path) -> bool {
-    // To open a pipe of that name would wait for its writer, for ever, and all files with it.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(note);
-    let Ok(file) = opened else {
+fn is_ours(note: &Place) -> bool {
+    let Ok(file) = note.open() else {
         return false;
     };
-    let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
     let mut content = Vec::new();
-    if !is_file || file.take(LONGEST).read_to_end(&mut content).is_err() {
+    if file.take(LONGEST).read_to_end(&mut content).is_err() {
         return false;
     }
     content.starts_with(MARK.as_bytes())
@@ -135,12 +130,17 @@ fn is_ours(note: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::process::Command;
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
 
     use super::*;
+
+    fn is_ours(path: &Path) -> bool {
+        super::is_ours(&reach::place(None, path).unwrap())
+    }
 
     #[test]
     fn only_a_note_of_ours_is_one() {
@@ -176,7 +176,7 @@ mod tests {
         thread::spawn(move || done.send(paths.map(|path| is_ours(&path))));
         let answer = answers.recv_timeout(Duration::from_secs(20));
         assert_eq!(answer, Ok([false; 3]));
-        remove(&pipe);
+        remove(None, &pipe);
         assert!(fs::symlink_metadata(&pipe).is_ok());
     }
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::files::{Errand, Trouble, hidden, place};
+mod links;
+
+use super::files::{self, Errand, Trouble};
+use crate::beneath::{self, Folder};
 use crate::identity::Identity;
 
 struct Place {
@@ -48,15 +51,28 @@ impl Place {
 }
 
 fn go(from: &Path, to: &Path, before: &dyn Fn(&Path)) -> Result<PathBuf, Trouble> {
-    errand(from, before, |errand| errand.go(to))
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    errand(from, before, |errand| {
+        errand.go(&at(to)).map(|there| there.path().to_path_buf())
+    })
+}
+
+fn at(path: &Path) -> beneath::Place {
+    let folder = Folder::root(path.parent().unwrap()).unwrap();
+    folder.place(path.file_name().unwrap())
+}
+
+fn hidden(path: &Path, mark: &str, ending: &str) -> PathBuf {
+    files::hidden(&at(path), mark, ending).path().to_path_buf()
 }
 
 fn errand<T>(from: &Path, before: &dyn Fn(&Path), act: impl FnOnce(&Errand<'_>) -> T) -> T {
-    let at = place(from, "7");
-    let identity = Identity::of(&fs::symlink_metadata(&at).unwrap());
+    let at = files::place(&at(from), "7");
+    let held = at.hold().unwrap();
     act(&Errand {
         from: &at,
-        identity,
+        identity: Identity::of(&held.metadata().unwrap()),
+        held: &held,
         mark: "7",
         md5: None,
         stopped: &|| false,
@@ -65,6 +81,10 @@ fn errand<T>(from: &Path, before: &dyn Fn(&Path), act: impl FnOnce(&Errand<'_>) 
             Ok(())
         },
     })
+}
+
+fn take_away(errand: &Errand<'_>) -> Result<(), Trouble> {
+    errand.take_away()
 }
 
 fn content(path: &Path) -> String {
@@ -180,11 +200,24 @@ fn what_a_kill_left_is_gone_on_from() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_leaves_the_file() {
+fn only_what_was_examined_is_deleted() {
     let place = Place::new();
     let from = place.file("drop/a.mp4", "one");
-    place.file("up", "a file");
-    let outcome = go(&from, &place.at("up/a.mp4"), &|_| {});
+    let then = fs::metadata(&from).unwrap().modified().unwrap();
+    // Other bytes of the same length under the old time: neither its name nor its size tells.
+    let outcome = errand(&from, &|_| {}, |errand| {
+        fs::write(&from, "two").unwrap();
+        fs::File::open(&from).unwrap().set_modified(then).unwrap();
+        errand.take_away()
+    });
     assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
-    assert_eq!(content(&from), "one");
+    assert_eq!(content(&from), "two");
+    crate::watch::writer::ignore_sigio();
+    let writer = fs::OpenOptions::new().append(true).open(&from).unwrap();
+    let outcome = errand(&from, &|_| {}, take_away);
+    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+    assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+    drop(writer);
+    errand(&from, &|_| {}, take_away).unwrap();
+    assert!(names(&place.at("drop")).is_empty());
 }

@@ -7,7 +7,7 @@
 mod proof;
 mod samples;
 mod search;
-mod sums;
+pub(super) mod sums;
 
 use std::fs::File;
 use std::io;

@@ -12,9 +12,9 @@ use crate::hex;
 
 /// What a file sums up to, lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(in crate::ingest) struct Sums {
     /// MD5 of all bytes.
-    pub(super) md5: String,
+    pub(in crate::ingest) md5: String,
     /// MD5 over the MD5s of all parts, by the bytes of a part.
     parts: BTreeMap<u64, String>,
 }
@@ -22,20 +22,20 @@ pub(super) struct Sums {
 impl Sums {
     /// Whether a file that went in parts, whose sum is stored as `<bytes of a part>:<MD5>`, has this
     /// content. `None`: parts of that size were not summed up.
-    pub(super) fn has_parts(&self, stored: &str) -> Option<bool> {
+    pub(in crate::ingest) fn has_parts(&self, stored: &str) -> Option<bool> {
         let (_, md5) = stored.split_once(':')?;
         let ours = self.parts.get(&part_size(stored)?)?;
         Some(ours.eq_ignore_ascii_case(md5))
     }
 
     /// Whether parts of all these sizes were summed up.
-    pub(super) fn is_enough(&self, part_sizes: &BTreeSet<u64>) -> bool {
+    pub(in crate::ingest) fn is_enough(&self, part_sizes: &BTreeSet<u64>) -> bool {
         part_sizes.iter().all(|size| self.parts.contains_key(size))
     }
 }
 
 /// The bytes of a part in a stored sum.
-pub(super) fn part_size(stored: &str) -> Option<u64> {
+pub(in crate::ingest) fn part_size(stored: &str) -> Option<u64> {
     let (size, _) = stored.split_once(':')?;
     size.parse().ok().filter(|size| *size > 0)
 }
@@ -44,7 +44,7 @@ pub(super) fn part_size(stored: &str) -> Option<u64> {
 ///
 /// # Errors
 /// The file cannot be read, or is shorter.
-pub(super) fn read(
+pub(in crate::ingest) fn read(
     file: &File,
     size: u64,
     part_sizes: &BTreeSet<u64>,

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::support::{self, Bench};
-use crate::beneath::tests::flip_while;
+use crate::beneath::tests::{flip_while, goes_on};
 use crate::identity::Identity;
 use crate::watch::inspection::{Found, inspect};
 use crate::watch::links::Refusal;
@@ -104,7 +104,9 @@ fn a_look_never_reaches_outside_while_a_folder_flips_into_a_link() {
         let outside = Identity::of(&fs::metadata(at("outside/a.mp4")).unwrap());
         let (mut seen, mut refused) = (0, 0);
         flip_while(&at("drop/sub"), &at("link"), || {
-            for _ in 0..3000 {
+            let mut number = 0;
+            while goes_on(number, 3000, (seen, refused)) {
+                number += 1;
                 match inspect(&watch, &at("drop/sub/a.mp4")) {
                     Found::Still(found) => {
                         assert_ne!(found.identity, outside, "follow-links: {follow}");

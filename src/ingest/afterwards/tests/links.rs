@@ -1,0 +1,293 @@
+//! Tests of what lies behind symbolic links: refused and said, the file stays, and nothing outside is
+//! read, written, moved or deleted.
+
+use std::cell::RefCell;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::super::act::Task;
+use super::super::files::Trouble;
+use super::super::{noted, notes};
+use super::names;
+use crate::beneath::tests::{flip_while, goes_on};
+use crate::clock;
+use crate::config::Watch;
+use crate::identity::Identity;
+use crate::ingest::metadata;
+use crate::queue::afterwards::{self, Action, Case};
+use crate::queue::{self, enqueue};
+use crate::watch::tests::support;
+
+/// Of "inside".
+const MD5: &str = "335cf4508dd597be4bfc9caa3e08b901";
+
+/// `drop/sub/a.mp4` says "inside" and has a job that is done; `outside` holds a file of each name
+/// that is touched.
+struct Ground {
+    dir: TempDir,
+    watch: Watch,
+    /// What lay outside at the start.
+    outside: Vec<String>,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for folder in ["drop/sub", "up", "bad", "outside"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        fs::write(root.join("drop/sub/a.mp4"), "inside").unwrap();
+        for name in ["a.mp4", "a.json", "a.mp4.failed.txt", "a.mp4.jw.json"] {
+            let mark = "jw-ingest: this video was not uploaded.";
+            let text = if name.ends_with("txt") {
+                mark
+            } else {
+                "{\"title\": \"secret\"}"
+            };
+            fs::write(root.join("outside").join(name), text).unwrap();
+        }
+        let mut watch = support::watch(&root.join("drop"));
+        watch.afterwards.move_to = Some(root.join("up"));
+        watch.afterwards.failed_dir = Some(root.join("bad"));
+        let outside = state(&root.join("outside"));
+        Self {
+            dir,
+            watch,
+            outside,
+        }
+    }
+
+    fn at(&self, below: &str) -> PathBuf {
+        self.dir.path().canonicalize().unwrap().join(below)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.at("drop/sub/a.mp4")
+    }
+
+    /// A job of that file, all of whose bytes the platform has.
+    fn case(&self, md5: Option<&str>) -> Case {
+        let db = queue::open(&self.at("jobs.db")).unwrap();
+        let new = enqueue::NewJob {
+            watch: "test".to_owned(),
+            account: "main".to_owned(),
+            identity: Identity::of(&fs::metadata(self.file()).unwrap()),
+            path: self.file(),
+            priority: 0,
+        };
+        let now = clock::now();
+        let taken = enqueue::enqueue(&db, &new, now).unwrap();
+        assert!(matches!(taken, enqueue::Enqueued::New(_)));
+        let done = "UPDATE jobs SET step = 'confirm', video_key = 'abcdefgh', status = 'ready', \
+                    md5 = ?1, verified = ingest_id, finished_at = created_at, state = 'done'";
+        db.execute(done, [md5]).unwrap();
+        afterwards::due(&db, now, 1).unwrap().remove(0)
+    }
+
+    fn run(&self, case: &Case, action: Action) -> Result<String, Trouble> {
+        let named = RefCell::new(Vec::new());
+        let task = Task {
+            case,
+            watch: &self.watch,
+            action,
+            stopped: &|| false,
+            before: &|path: &Path| {
+                named.borrow_mut().push(path.to_path_buf());
+                Ok(())
+            },
+        };
+        task.run().map(|end| end.outcome)
+    }
+
+    fn check_outside(&self, what: &str) {
+        assert_eq!(state(&self.at("outside")), self.outside, "{what}");
+    }
+}
+
+/// The names in a folder with their contents.
+fn state(folder: &Path) -> Vec<String> {
+    let names = names(folder).into_iter();
+    names
+        .map(|name| {
+            let content = fs::read_to_string(folder.join(&name)).unwrap_or_default();
+            format!("{name}: {content}")
+        })
+        .collect()
+}
+
+#[test]
+fn a_link_among_the_targets_is_refused_and_said() {
+    let today = clock::local().date().to_string();
+    for (action, link) in [
+        (Action::Trash, "drop/.trash".to_owned()),
+        (Action::Trash, format!("drop/.trash/{today}")),
+        (Action::Trash, format!("drop/.trash/{today}/sub")),
+        (Action::Move, "up/sub".to_owned()),
+        (Action::FailedDir, "bad/sub".to_owned()),
+    ] {
+        for follow in [false, true] {
+            let mut ground = Ground::new();
+            ground.watch.watching.follow_links = follow;
+            let case = ground.case(Some(MD5));
+            let link = ground.at(&link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            symlink(ground.at("outside"), &link).unwrap();
+            let outcome = ground.run(&case, action);
+            let Err(Trouble::Later(why)) = outcome else {
+                panic!("{link:?}: {outcome:?}");
+            };
+            let said = format!("{} is a symbolic link", link.display());
+            assert!(why.contains(&said), "{why}");
+            assert_eq!(fs::read_to_string(ground.file()).unwrap(), "inside");
+            ground.check_outside(&why);
+            // A folder in its place, and it goes.
+            fs::remove_file(&link).unwrap();
+            ground.run(&case, action).unwrap();
+            assert!(!ground.file().exists());
+        }
+    }
+}
+
+#[test]
+fn behind_a_link_nothing_is_moved_deleted_read_or_noted() {
+    for action in [
+        Action::Move,
+        Action::Trash,
+        Action::Delete,
+        Action::FailedDir,
+    ] {
+        let ground = Ground::new();
+        let mut case = ground.case(Some(MD5));
+        let note = notes::of_failure(&case.job.path);
+        case.row.note = Some(note.clone());
+        fs::rename(ground.at("drop/sub"), ground.at("aside")).unwrap();
+        symlink(ground.at("outside"), ground.at("drop/sub")).unwrap();
+        // Even a file outside that the job would take for its own.
+        case.job.identity = Identity::of(&fs::metadata(ground.file()).unwrap());
+        let outcome = ground.run(&case, action);
+        assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
+        let watch = &ground.watch;
+        assert!(notes::write_failure(Some(watch), &case.job).is_err());
+        assert!(notes::write_key(watch, &case, "title").is_err());
+        notes::remove(Some(watch), &note);
+        assert_eq!(noted::find(&case, Some(watch)), noted::Find::Nothing);
+        assert_ne!(metadata::title(watch, &case.job.path, 0), "secret");
+        ground.check_outside("afterwards");
+    }
+}
+
+#[test]
+fn a_companion_that_is_a_link_goes_as_one() {
+    for action in [Action::Move, Action::Trash, Action::Delete] {
+        let ground = Ground::new();
+        let case = ground.case(Some(MD5));
+        symlink(ground.at("outside/a.json"), ground.at("drop/sub/a.json")).unwrap();
+        assert_ne!(metadata::title(&ground.watch, &case.job.path, 0), "secret");
+        ground.run(&case, action).unwrap();
+        ground.check_outside("a sidecar that is a link");
+    }
+}
+
+#[test]
+fn what_was_not_sent_is_not_deleted() {
+    let ground = Ground::new();
+    // The path, size and times say that it is the file, and its bytes do not.
+    let case = ground.case(Some("00000000000000000000000000000000"));
+    let outcome = ground.run(&case, Action::Delete);
+    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+    assert!(ground.file().exists());
+    // Nobody knows what was sent.
+    let mut case = ground.case_again(None);
+    let outcome = ground.run(&case, Action::Delete).unwrap();
+    assert!(
+        outcome.contains("/.trash/") && outcome.contains("not deleted"),
+        "{outcome}"
+    );
+    // In parts: of three bytes each.
+    fs::write(ground.file(), "inside").unwrap();
+    case.job.identity = Identity::of(&fs::metadata(ground.file()).unwrap());
+    case.original.parts_md5 = Some("3:00000000000000000000000000000000".to_owned());
+    let outcome = ground.run(&case, Action::Delete);
+    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+    case.original.parts_md5 = Some(format!("3:{}", parts_md5(&["ins", "ide"])));
+    assert_eq!(ground.run(&case, Action::Delete).unwrap(), "deleted");
+    assert!(!ground.file().exists());
+}
+
+impl Ground {
+    fn case_again(&self, md5: Option<&str>) -> Case {
+        fs::remove_file(self.at("jobs.db")).unwrap();
+        self.case(md5)
+    }
+}
+
+fn parts_md5(parts: &[&str]) -> String {
+    use md5::{Digest, Md5};
+    let sums = parts.iter().flat_map(|part| Md5::digest(part.as_bytes()));
+    crate::hex::lower(&Md5::digest(sums.collect::<Vec<u8>>()))
+}
+
+/// The folder of the file, and then those of the targets, turn into links and back all the while.
+#[test]
+fn nothing_outside_is_touched_while_folders_flip_into_links() {
+    for (action, folder) in [
+        (Action::Move, "drop/sub"),
+        (Action::Trash, "drop/sub"),
+        (Action::Delete, "drop/sub"),
+        (Action::Move, "up/sub"),
+        (Action::FailedDir, "bad/sub"),
+        (Action::Trash, "drop/.trash"),
+    ] {
+        let ground = Ground::new();
+        let mut case = ground.case(Some(MD5));
+        fs::create_dir_all(ground.at(folder)).unwrap();
+        symlink(ground.at("outside"), ground.at("link")).unwrap();
+        let (mut done, mut refused) = (0, 0);
+        flip_while(&ground.at(folder), &ground.at("link"), || {
+            let mut number = 0;
+            while goes_on(number, 400, (done, refused)) {
+                number += 1;
+                match ground.run(&case, action) {
+                    Ok(_) => {
+                        done += 1;
+                        drop(notes::write_key(&ground.watch, &case, "title"));
+                        drop(fs::create_dir(ground.at("drop/sub")));
+                        lay(&ground, &mut case);
+                    }
+                    Err(Trouble::Later(_)) => refused += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+                assert_ne!(metadata::title(&ground.watch, &case.job.path, 0), "secret");
+            }
+        });
+        assert!(
+            done > 0 && refused > 0,
+            "{action:?} {folder}: {done} {refused}"
+        );
+        ground.check_outside(folder);
+    }
+}
+
+/// Lays another file there with the same bytes, wherever its folder is just now.
+fn lay(ground: &Ground, case: &mut Case) {
+    fs::write(ground.at("new"), "inside").unwrap();
+    case.job.identity = Identity::of(&fs::metadata(ground.at("new")).unwrap());
+    let file = crate::watch::reach::place(Some(&ground.watch), &ground.file());
+    let new = crate::watch::reach::place(None, &ground.at("new")).unwrap();
+    for _ in 0..100_000 {
+        let file = match &file {
+            Ok(file) => file.clone(),
+            Err(_) => match crate::watch::reach::place(Some(&ground.watch), &ground.file()) {
+                Ok(file) => file,
+                Err(_) => continue,
+            },
+        };
+        new.rename_over(&file).unwrap();
+        return;
+    }
+    panic!("its folder never came back");
+}
