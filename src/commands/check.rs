@@ -15,6 +15,7 @@ use super::error::CommandError;
 use super::show::text;
 use crate::config;
 use crate::exit::Exit;
+use crate::queue;
 
 use finding::Finding;
 
@@ -86,7 +87,8 @@ fn findings(args: &Args, context: &Context) -> Vec<Finding> {
     // With a folder or a secret missing, the rest can be looked at all the same.
     if let Ok(outline) = config::load_outline(&context.config) {
         findings.push(database::check(&outline.database.path));
-        findings.extend(folders::check(&outline.watches));
+        let daemon_runs = queue::daemon_runs(&outline.database.path);
+        findings.extend(folders::check(&outline.watches, daemon_runs));
     }
     findings.extend(network::check());
     if !args.offline {

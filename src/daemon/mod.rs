@@ -9,8 +9,9 @@ mod idle;
 mod rates;
 mod reload;
 mod systemd;
+mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ingest::{self, Context, Live, Settings, SettingsError};
-use crate::queue::{self, Queue, claim, priority, times};
+use crate::queue::{self, Queue, TableFiles, claim, priority, times};
 use crate::shutdown::Requests;
 use crate::upload::Throttle;
+use crate::watch::{FolderLocks, Taken};
 use crate::{chain, clock};
 
 /// Reports that may wait for the intake; a watch that finds more waits itself.
@@ -32,6 +34,10 @@ const REPORTS: usize = 4096;
 /// After this long a stop does not wait for what still runs; the job table knows how to go on.
 /// The service file's `TimeoutStopSec` must be longer.
 const STOP_LIMIT: Duration = Duration::from_secs(9);
+
+/// After this long without its table, the daemon does not wait for uploads that run: they are suspended as
+/// at any stop.
+const FINISH_LIMIT: Duration = Duration::from_mins(10);
 
 /// How often the supervisor looks around: for systemd, and for `--until-idle`.
 const TICK: Duration = Duration::from_millis(250);
@@ -57,6 +63,9 @@ pub enum Error {
     /// The folders cannot be watched.
     #[error("cannot watch the folders")]
     Watch(#[from] crate::watch::Error),
+    /// Another daemon watches one of the folders.
+    #[error(transparent)]
+    Taken(#[from] Taken),
     /// A loop failed.
     #[error("the {name} loop failed")]
     Loop {
@@ -78,7 +87,13 @@ impl Error {
     /// The exit code: configuration faults must not make systemd try again and again.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Queue(
+            // A restart would find no table, or one that does not know what this daemon did last.
+            Self::Loop {
+                source: queue::Error::Lost { .. },
+                ..
+            }
+            | Self::Taken(_)
+            | Self::Queue(
                 queue::Error::Folder { .. }
                 | queue::Error::NetworkFilesystem { .. }
                 | queue::Error::Newer { .. }
@@ -106,6 +121,8 @@ pub async fn run(
 ) -> Result<Exit, Error> {
     let started = clock::now();
     let _lock = queue::lock(&config.database.path)?;
+    let locks = FolderLocks::default();
+    folders::reserve(&locks, &config).await?;
     let queue = Queue::start(&config.database.path)?;
     let longest = ingest::longest(&config);
     let priorities = reload::priorities(&config);
@@ -122,11 +139,25 @@ pub async fn run(
             "the last run was stopped hard; job {job} is taken up again"
         );
     }
+    let files = table_files(&config.database.path)?;
     let parts = Parts::build(config, queue, requests.stop.clone(), live)?;
-    let mut supervisor = Supervisor::start(parts, requests.reload)?;
+    let mut supervisor = Supervisor::start(parts, requests.reload, locks, files)?;
     let outcome = supervisor.supervise(until, started).await;
+    if let Err(Error::Loop {
+        source: queue::Error::Lost { .. },
+        ..
+    }) = outcome
+    {
+        supervisor.finish().await;
+    }
     supervisor.stop().await;
     outcome
+}
+
+fn table_files(path: &Path) -> Result<TableFiles, queue::Error> {
+    TableFiles::of(path).map_err(|_| queue::Error::Lost {
+        path: path.to_owned(),
+    })
 }
 
 /// What is there before anything runs.
@@ -156,6 +187,7 @@ impl Parts {
             sidecars: Arc::new(Notify::new()),
             pauses: Arc::new(Notify::new()),
             recheck,
+            closing: stop.child_token(),
             stop,
         };
         Ok(Self {
@@ -179,18 +211,26 @@ struct Supervisor {
     reports: mpsc::Sender<crate::watch::Report>,
     barriers: ingest::Barriers,
     folders: Option<crate::watch::Handle>,
+    locks: FolderLocks,
     loops: JoinSet<(&'static str, Result<(), queue::Error>)>,
 }
 
 impl Supervisor {
-    fn start(parts: Parts, reloads: mpsc::Receiver<()>) -> Result<Self, Error> {
+    fn start(
+        parts: Parts,
+        reloads: mpsc::Receiver<()>,
+        locks: FolderLocks,
+        files: TableFiles,
+    ) -> Result<Self, Error> {
         let (reports, inbox) = mpsc::channel(REPORTS);
         let settings = parts.context.now_settings();
-        let folders = folders::watch(&settings.config, reports.clone())?;
+        let folders = folders::watch(&settings.config, reports.clone(), &locks)?;
         let (barriers, flushes) = ingest::barriers();
         let mut loops = JoinSet::new();
         let rates = rates::Keeper::start(parts.context.clone());
         loops.spawn(async move { ("rates", rates.run().await) });
+        let table = table::watch(parts.context.clone(), files);
+        loops.spawn(async move { ("table", table.await) });
         for (name, future) in ingest::loops(&parts.context, inbox, flushes) {
             loops.spawn(async move { (name, future.await) });
         }
@@ -203,6 +243,7 @@ impl Supervisor {
             reports,
             barriers,
             folders: Some(folders),
+            locks,
             loops,
         })
     }
@@ -287,6 +328,10 @@ impl Supervisor {
             return Ok(());
         };
         let folders_changed = reload::folders_differ(&present.config, &next.config);
+        if folders_changed && let Err(taken) = folders::reserve(&self.locks, &next.config).await {
+            tracing::error!("the new configuration is refused, the old one stays: {taken}");
+            return Ok(());
+        }
         let priorities = reload::priorities(&next.config);
         self.parts.settings.send_replace(Arc::new(next));
         if folders_changed {
@@ -294,7 +339,11 @@ impl Supervisor {
             // which is harmless, but they would also log each fault twice.
             self.stop_folders().await;
             let next = self.parts.context.now_settings();
-            self.folders = Some(folders::watch(&next.config, self.reports.clone())?);
+            self.folders = Some(folders::watch(
+                &next.config,
+                self.reports.clone(),
+                &self.locks,
+            )?);
         }
         let now = clock::now();
         let mended = self
@@ -319,6 +368,28 @@ impl Supervisor {
             && let Err(error) = tokio::task::spawn_blocking(move || folders.stop()).await
         {
             tracing::warn!(%error, "the watches did not end well");
+        }
+    }
+
+    /// Waits until the running uploads have ended, and lets nothing new begin; a stop is obeyed.
+    async fn finish(&mut self) {
+        self.parts.context.closing.cancel();
+        self.stop_folders().await;
+        let stop = self.parts.context.stop.clone();
+        let mut systemd = systemd::Systemd::ready();
+        let mut timer = tokio::time::interval(TICK);
+        let deadline = tokio::time::sleep(FINISH_LIMIT);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = &mut deadline => return,
+                ended = self.loops.join_next() => match ended {
+                    None | Some(Ok((ingest::DISPATCH, _))) => return,
+                    Some(_) => {}
+                },
+                _ = timer.tick() => systemd.tick(&self.parts.context).await,
+            }
         }
     }
 

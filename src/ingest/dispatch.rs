@@ -23,12 +23,12 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 /// After an error of the database, which the worker or the claim has reported.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Runs until the daemon stops and all workers have put their jobs down.
+/// Runs until nothing new may begin and all workers have finished their jobs, or put them down.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
     let mut crew = Crew::default();
     let mut settings = context.settings.clone();
     let mut healthy = true;
-    while !context.stop.is_cancelled() {
+    while !context.closing.is_cancelled() {
         let rest = match fill(&context, &mut crew).await {
             Ok(rest) => {
                 healthy = true;
@@ -44,7 +44,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
             Err(error) => return Err(error),
         };
         tokio::select! {
-            () = context.stop.cancelled() => {}
+            () = context.closing.cancelled() => {}
             Some(ended) = crew.next_end() => note_end(ended)?,
             () = context.work.notified() => {}
             _ = settings.changed() => {}
@@ -62,7 +62,7 @@ async fn fill(context: &Context, crew: &mut Crew) -> Result<Duration, Error> {
     loop {
         let config = &context.now_settings().config;
         let room = Room::beside(crew, config.upload.files_at_once);
-        if room == Room::None || context.stop.is_cancelled() {
+        if room == Room::None || context.closing.is_cancelled() {
             return Ok(LONGEST_REST);
         }
         let terms = terms(config, room);

@@ -58,17 +58,25 @@ pub type Loop = (
 /// All loops of the ingest side. Each runs until `context.stop`; one that ends before has failed,
 /// and the daemon with it.
 pub fn loops(context: &Context, reports: mpsc::Receiver<Report>, flushes: Flushes) -> Vec<Loop> {
+    // All that these do is new: they stop when nothing new may begin.
+    let starters = || Context {
+        stop: context.closing.clone(),
+        ..context.clone()
+    };
     vec![
         (
             "intake",
-            Box::pin(intake::run(context.clone(), reports, flushes)),
+            Box::pin(intake::run(starters(), reports, flushes)),
         ),
-        ("dispatch", Box::pin(dispatch::run(context.clone()))),
-        ("confirm", Box::pin(confirm::run(context.clone()))),
-        ("withdraw", Box::pin(withdraw::run(context.clone()))),
-        ("metadata", Box::pin(metadata::run(context.clone()))),
-        ("probe", Box::pin(probe::run(context.clone()))),
+        (DISPATCH, Box::pin(dispatch::run(context.clone()))),
+        ("confirm", Box::pin(confirm::run(starters()))),
+        ("withdraw", Box::pin(withdraw::run(starters()))),
+        ("metadata", Box::pin(metadata::run(starters()))),
+        ("probe", Box::pin(probe::run(starters()))),
         ("pulse", Box::pin(pulse::run(context.clone()))),
-        ("afterwards", Box::pin(afterwards::run(context.clone()))),
+        ("afterwards", Box::pin(afterwards::run(starters()))),
     ]
 }
+
+/// The loop that has the uploads; it ends with the last of them.
+pub const DISPATCH: &str = "dispatch";

@@ -75,6 +75,12 @@ pub enum Error {
         /// What the filesystem is called.
         kind: &'static str,
     },
+    /// It was deleted or replaced while the daemon worked on it.
+    #[error("the job table was deleted or replaced while the daemon worked on it: {}", path.display())]
+    Lost {
+        /// The file that is gone, or is another one.
+        path: PathBuf,
+    },
     /// Another daemon has it.
     #[error("another jw-ingest daemon already works on {}: stop it first", path.display())]
     DaemonRuns {

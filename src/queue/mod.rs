@@ -25,6 +25,7 @@ pub mod metadata;
 pub mod operator;
 mod order;
 pub mod outcome;
+mod presence;
 pub mod priority;
 pub mod query;
 pub mod replace;
@@ -51,6 +52,7 @@ use tokio::sync::oneshot;
 pub use db::{DaemonLock, daemon_runs, lock, network_filesystem, open, open_for_reading};
 pub use error::Error;
 pub use job::{Job, JobId, Lease, State, Step, Ticket};
+pub use presence::{Lost, TableFiles};
 
 type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 

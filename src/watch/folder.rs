@@ -22,6 +22,7 @@ use super::evidence::Times;
 use super::filesystem::Filesystem;
 use super::inbox::{Inbox, Sender};
 use super::known::{KnownFiles, Seeds};
+use super::lock::FolderLocks;
 use super::look::{self, Thing};
 use super::means::{Choice, Means};
 use super::outbox::{Closed, Outbox};
@@ -65,6 +66,7 @@ impl Folder {
         (sender, inbox): (Sender, Inbox),
         outbox: Outbox,
         status: Arc<Status>,
+        locks: FolderLocks,
     ) -> Self {
         let watch = Arc::new(watch);
         Self {
@@ -72,7 +74,7 @@ impl Folder {
             inbox,
             outbox,
             status,
-            root: Root::new(watch.name.clone(), watch.path.clone()),
+            root: Root::new(watch.name.clone(), watch.path.clone(), locks),
             choice: Choice::new(watch.watching.mode, Filesystem::Local),
             events: Events::new(watch.name.clone(), sender),
             audit: Audit::default(),

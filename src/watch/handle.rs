@@ -14,6 +14,7 @@ use super::Error;
 use super::folder::Folder;
 use super::inbox::{self, Message};
 use super::known::KnownFiles;
+use super::lock::FolderLocks;
 use super::outbox::Outbox;
 use super::report::Report;
 use super::status::{State, Status};
@@ -45,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Starts one thread for each watch. A folder that is missing is no error: it is waited for.
 ///
 /// The files that `known` tells of need not settle again. It is asked after this was called, so that
-/// each later [`recheck`](Handle::recheck) overrules it.
+/// each later [`recheck`](Handle::recheck) overrules it. Each watch has its folder locked while it is there.
 ///
 /// # Errors
 ///
@@ -54,6 +55,7 @@ pub fn start(
     watches: &[config::Watch],
     known: impl Fn(&config::Watch) -> KnownFiles,
     reports: Sender<Report>,
+    locks: &FolderLocks,
 ) -> Result<Handle, Error> {
     writer::ignore_sigio();
     let mut handle = Handle {
@@ -62,7 +64,8 @@ pub fn start(
         stop: CancellationToken::new(),
     };
     for watch in watches {
-        let running = spawn(watch, known(watch), reports.clone(), handle.stop.clone());
+        let channels = (reports.clone(), handle.stop.clone());
+        let running = spawn(watch, known(watch), channels, locks.clone());
         let refused = |source| Error::Thread {
             watch: watch.name.clone(),
             source,
@@ -76,8 +79,8 @@ pub fn start(
 fn spawn(
     watch: &config::Watch,
     known: KnownFiles,
-    reports: Sender<Report>,
-    stop: CancellationToken,
+    (reports, stop): (Sender<Report>, CancellationToken),
+    locks: FolderLocks,
 ) -> std::io::Result<Running> {
     let (sender, inbox) = inbox::pair();
     let status = Arc::new(Status::default());
@@ -87,6 +90,7 @@ fn spawn(
         (sender.clone(), inbox),
         outbox,
         Arc::clone(&status),
+        locks,
     );
     let (end, ended) = mpsc::channel();
     let thread = thread::Builder::new()

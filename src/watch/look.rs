@@ -37,7 +37,7 @@ pub(super) enum Thing {
 }
 
 /// Which folder stands at a path: its device and inode numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct FolderId {
     dev: i64,
     ino: i64,

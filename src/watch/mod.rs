@@ -31,6 +31,7 @@ mod inbox;
 pub mod inspection;
 mod known;
 pub mod links;
+mod lock;
 mod look;
 pub mod means;
 mod outbox;
@@ -50,6 +51,7 @@ pub mod writer;
 
 pub use handle::{Handle, start};
 pub use known::KnownFiles;
+pub use lock::{FolderLocks, LockError, Locking, Taken, probe as probe_lock};
 pub use look::verdict_on_disk;
 pub use report::{Missing, Report, SeenBy, Waiting};
 pub use settle::SettledFile;

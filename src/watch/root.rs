@@ -10,8 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+use super::lock::{FolderLock, FolderLocks, LockError};
 use super::look::{self, FolderId, Thing};
 
 /// The root folder of one watch.
@@ -19,12 +20,25 @@ use super::look::{self, FolderId, Thing};
 pub(super) struct Root {
     watch: String,
     path: PathBuf,
+    locks: FolderLocks,
+    /// The lock on the folder that is here, and which folder that is. While it is away, none is held: an open
+    /// handle would keep its filesystem from being unmounted for good.
+    lock: Option<(FolderId, FolderLock)>,
     /// The folder that was here last, also while it is away.
     last: Option<FolderId>,
     away: bool,
-    /// That it is away has been said.
-    said: bool,
+    /// What has been said of its being away.
+    said: Option<Away>,
     next: Duration,
+}
+
+/// Why the root is not ours to look into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Away {
+    /// It is not there, or cannot be read.
+    Offline,
+    /// Another daemon has it.
+    Taken,
 }
 
 /// What a check found.
@@ -43,13 +57,15 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const INTERVAL_AWAY: Duration = Duration::from_secs(2);
 
 impl Root {
-    pub(super) fn new(watch: String, path: PathBuf) -> Self {
+    pub(super) fn new(watch: String, path: PathBuf, locks: FolderLocks) -> Self {
         Self {
             watch,
             path,
+            locks,
+            lock: None,
             last: None,
             away: true,
-            said: false,
+            said: None,
             next: Duration::ZERO,
         }
     }
@@ -78,18 +94,20 @@ impl Root {
     /// Looks at the root, and logs what is news. The second value tells whether it is another
     /// folder than the last one that was here.
     pub(super) fn check(&mut self, now: Duration) -> (Presence, bool) {
-        let found = inspect(&self.path, self.last);
+        let found = inspect(&self.path, self.last).map_err(LockError::Offline);
+        let found = found.and_then(|id| self.own(id).map(|()| id));
         let was_away = self.away;
         self.away = found.is_err();
         self.next = now + if self.away { INTERVAL_AWAY } else { INTERVAL };
         let id = match found {
             Ok(id) => id,
             Err(error) => {
+                self.lock = None;
                 self.say_away(&error);
                 return (Presence::Away, false);
             }
         };
-        self.said = false;
+        self.said = None;
         let other = self.last.is_some_and(|last| last != id);
         let first = self.last.replace(id).is_none();
         match (was_away, other) {
@@ -105,13 +123,34 @@ impl Root {
         (Presence::Appeared, other)
     }
 
-    fn say_away(&mut self, error: &io::Error) {
-        if !std::mem::replace(&mut self.said, true) {
-            warn!(
+    /// Sees to it that the folder is locked for this daemon.
+    fn own(&mut self, id: FolderId) -> Result<(), LockError> {
+        if !self.lock.as_ref().is_some_and(|(locked, _)| *locked == id) {
+            self.lock = None;
+            let lock = self.locks.claim(&self.path, id)?;
+            self.lock = Some((id, lock));
+        }
+        Ok(())
+    }
+
+    fn say_away(&mut self, why: &LockError) {
+        let kind = match why {
+            LockError::Offline(_) => Away::Offline,
+            LockError::Taken(_) => Away::Taken,
+        };
+        if self.said.replace(kind) == Some(kind) {
+            return;
+        }
+        match why {
+            LockError::Offline(error) => warn!(
                 watch.name = %self.watch, path = ?self.path, %error,
                 "the watch folder is offline; it is tried again every few seconds, and no file is \
                  taken for deleted meanwhile"
-            );
+            ),
+            LockError::Taken(taken) => error!(
+                watch.name = %self.watch, path = ?self.path,
+                "{taken}. Its files wait, and it is tried again every few seconds"
+            ),
         }
     }
 }

@@ -34,6 +34,8 @@ mod mounts;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
+mod one_daemon;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod order;

@@ -10,6 +10,7 @@ use super::kernel;
 use crate::config::Watch;
 use crate::watch::select::{self, Verdict};
 use crate::watch::writer::{self, Reason, Writer};
+use crate::watch::{self, Locking};
 
 /// So many entries are looked at in one watch; a check must end soon.
 const PATIENCE: usize = 100_000;
@@ -40,7 +41,8 @@ struct Census {
 
 /// Looks at all folders. One that is missing or unreadable was told as a fault
 /// of the configuration.
-pub(super) fn check(watches: &[Watch]) -> Vec<Finding> {
+/// `daemon_runs`: that of this configuration, which has its folders locked then.
+pub(super) fn check(watches: &[Watch], daemon_runs: Option<bool>) -> Vec<Finding> {
     // The probe's lease may be broken by a writer that comes in just then.
     writer::ignore_sigio();
     let mut findings = Vec::new();
@@ -53,6 +55,7 @@ pub(super) fn check(watches: &[Watch]) -> Vec<Finding> {
         }
         folders += census.folders;
         findings.extend(census.findings(watch));
+        findings.extend(lock(watch, daemon_runs));
     }
     findings.extend(kernel::check(folders, watches.len()));
     findings
@@ -149,6 +152,25 @@ impl Census {
             findings.push(Finding::warn(subject, text));
         }
         findings
+    }
+}
+
+/// Whether the daemon can have the folder for itself; nothing where it can, or has it.
+fn lock(watch: &Watch, daemon_runs: Option<bool>) -> Option<Finding> {
+    let subject = format!("watch {}", watch.name);
+    match watch::probe_lock(&watch.path).ok()? {
+        Locking::Works => None,
+        Locking::Refused(error) => Some(Finding::warn(
+            subject,
+            format!(
+                "the filesystem of {} cannot lock it: {error}; make sure that no second daemon on this machine watches \
+                 it, which would not be noticed",
+                text::path(&watch.path)
+            ),
+        )),
+        Locking::Taken(taken) => {
+            (daemon_runs == Some(false)).then(|| Finding::fail(subject, taken.to_string()))
+        }
     }
 }
 

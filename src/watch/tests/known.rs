@@ -124,7 +124,13 @@ fn a_file_asked_for_before_it_was_seen_is_not_passed_over() {
     fs::rename(&watch.path, &aside).unwrap();
     let (sender, mut reports) = tokio::sync::mpsc::channel(64);
     let known = |_: &_| known(files.clone());
-    let handle = crate::watch::start(std::slice::from_ref(&watch), known, sender).unwrap();
+    let handle = crate::watch::start(
+        std::slice::from_ref(&watch),
+        known,
+        sender,
+        &crate::watch::FolderLocks::default(),
+    )
+    .unwrap();
     handle.recheck("test", path.clone());
     while handle.states()[0].means.is_some() || !handle.idle() {
         std::thread::yield_now();
@@ -147,7 +153,13 @@ fn a_folder_that_comes_late_brings_its_known_files() {
     fs::rename(&watch.path, &aside).unwrap();
     let (sender, mut reports) = tokio::sync::mpsc::channel(64);
     let known = |_: &_| known(files.clone());
-    let handle = crate::watch::start(std::slice::from_ref(&watch), known, sender).unwrap();
+    let handle = crate::watch::start(
+        std::slice::from_ref(&watch),
+        known,
+        sender,
+        &crate::watch::FolderLocks::default(),
+    )
+    .unwrap();
     while !handle.idle() {
         std::thread::yield_now();
     }

@@ -64,7 +64,13 @@ fn a_root_that_is_missing_at_start_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
     let (sender, mut reports) = tokio::sync::mpsc::channel(64);
-    let handle = start(&[watch(&root)], |_| KnownFiles::none(), sender).unwrap();
+    let handle = start(
+        &[watch(&root)],
+        |_| KnownFiles::none(),
+        sender,
+        &crate::watch::FolderLocks::default(),
+    )
+    .unwrap();
     fs::create_dir(&root).unwrap();
     fs::write(root.join("a.mp4"), b"x").unwrap();
     assert_eq!(settled(&mut reports).0, root.join("a.mp4"));
@@ -79,7 +85,13 @@ fn stopping_ends_a_watch_that_cannot_report() {
         fs::write(dir.path().join(format!("{number}.mp4")), b"x").unwrap();
     }
     let (sender, mut reports) = tokio::sync::mpsc::channel(1);
-    let handle = start(&[watch(dir.path())], |_| KnownFiles::none(), sender).unwrap();
+    let handle = start(
+        &[watch(dir.path())],
+        |_| KnownFiles::none(),
+        sender,
+        &crate::watch::FolderLocks::default(),
+    )
+    .unwrap();
     assert!(reports.blocking_recv().is_some());
     let began = std::time::Instant::now();
     handle.stop();
@@ -106,7 +118,13 @@ fn lost_events_are_made_good_by_a_scan() {
     const FILES: usize = 12_000;
     let dir = tempfile::tempdir().unwrap();
     let (sender, mut reports) = tokio::sync::mpsc::channel(1);
-    let handle = start(&[watch(dir.path())], |_| KnownFiles::none(), sender).unwrap();
+    let handle = start(
+        &[watch(dir.path())],
+        |_| KnownFiles::none(),
+        sender,
+        &crate::watch::FolderLocks::default(),
+    )
+    .unwrap();
     assert!(matches!(
         reports.blocking_recv(),
         Some(Report::Scanned { .. })

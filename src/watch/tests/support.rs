@@ -103,7 +103,13 @@ impl Bench {
         let known = Cell::new(Some(known));
         let tell = |_: &Watch| known.take().unwrap();
         let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
-        let handle = start(std::slice::from_ref(&watch), tell, sender).unwrap();
+        let handle = start(
+            std::slice::from_ref(&watch),
+            tell,
+            sender,
+            &crate::watch::FolderLocks::default(),
+        )
+        .unwrap();
         // The standard library's channel can wait with a deadline outside a runtime.
         let (forward, reports) = mpsc::channel();
         std::thread::spawn(move || {

@@ -1,0 +1,170 @@
+//! The table and the folders belong to one daemon: what happens to a daemon that loses its table, and to
+//! a second one that wants a folder of the first.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::support::{Daemon, Dice, Platform, Site, sha1_of, wait_for};
+
+/// More than the sockets between daemon and platform hold.
+const BIG: usize = 12_000_000;
+const SMALL: usize = 20_000;
+
+fn stalled_upload(platform: &Platform, site: &Site) -> (Daemon, PathBuf) {
+    platform.fault("s3-put", json!({"kind": "stall", "after_bytes": 3_000_000}));
+    let daemon = site.start();
+    let file = site.drop_file("big.mp4", &Dice::new().bytes(BIG));
+    platform.wait("s3-put", "held", 1);
+    (daemon, file)
+}
+
+/// The table is lost in the middle of an upload: that is finished, nothing else begins, and it ends.
+fn a_lost_table(lose: impl FnOnce(&Path), said: &str) {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    let (daemon, file) = stalled_upload(&platform, &site);
+    lose(&site.database());
+    site.wait_log(said);
+    site.drop_file("late.mp4", &Dice::new().bytes(SMALL));
+    platform.release();
+    assert_eq!(daemon.wait().code(), Some(78), "{}", site.log());
+    let videos = platform.videos();
+    assert_eq!(videos.len(), 1, "nothing else was begun: {videos:?}");
+    assert_eq!(videos[0].sha1, Some(sha1_of(&file)), "it is whole");
+    assert!(site.log().contains("jw-ingest restored --new-table"));
+}
+
+#[test]
+fn a_table_that_is_deleted_under_a_daemon_ends_it_after_what_runs() {
+    let delete = |table: &Path| fs::remove_file(table).unwrap();
+    a_lost_table(delete, "the job table was deleted while");
+}
+
+#[test]
+fn a_table_that_is_replaced_under_a_daemon_ends_it_after_what_runs() {
+    let replace = |table: &Path| {
+        let copy = table.with_extension("copy");
+        fs::copy(table, &copy).unwrap();
+        fs::rename(&copy, table).unwrap();
+    };
+    a_lost_table(replace, "the job table was replaced while");
+}
+
+#[test]
+fn a_log_of_writes_that_is_deleted_ends_the_daemon_too() {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    let daemon = site.start();
+    site.wait_log("watching");
+    fs::remove_file(site.root().join("jobs.db-wal")).unwrap();
+    // Somebody who reads the table makes another one.
+    site.wait_log("while the daemon worked on it");
+    assert_eq!(daemon.wait().code(), Some(78));
+}
+
+fn watch(name: &str, path: &Path) -> String {
+    let path = path.display();
+    format!("[[watch]]\nname = \"{name}\"\npath = \"{path}\"\nsettle = \"200ms\"\n")
+}
+
+/// A site of its own that watches folders of others.
+fn other(platform: &Platform, watches: &str) -> Site {
+    let site = Site::new(platform);
+    site.configure(platform, watches);
+    site
+}
+
+fn is_refused(site: &Site, folder: &Path) {
+    let output = site.command(&["run", "--until-idle"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    let words = format!("daemon on this machine watches {}", folder.display());
+    assert!(said.contains(&words), "{said}");
+}
+
+#[test]
+fn a_second_daemon_with_a_folder_in_common_is_refused_whatever_its_table() {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    let second = other(&platform, &watch("theirs", &site.folder()));
+    // Nobody has the folder yet, and looking at it takes no lock.
+    assert!(!second.output(&["check", "--offline"]).contains("FAIL"));
+    let daemon = site.start();
+    let file = site.drop_file("clip.mp4", &Dice::new().bytes(SMALL));
+    site.wait_done(1);
+    is_refused(&second, &site.folder());
+    let around = other(&platform, &watch("around", site.root()));
+    is_refused(&around, site.root());
+    let check = second.command(&["check", "--offline"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), Some(78), "{said}");
+    assert!(said.contains("two daemons would upload"), "{said}");
+    // Commands of the first are not in the way, nor kept out.
+    assert!(!site.output(&["check", "--offline"]).contains("FAIL"));
+    site.output(&["jobs"]);
+    site.output(&["explain", file.to_str().unwrap()]);
+    site.output(&["add", file.to_str().unwrap()]);
+    assert_eq!(platform.count("create", "acted"), 1);
+    // The lock ends with the process, however that ends.
+    daemon.kill9();
+    second.output(&["run", "--until-idle"]);
+}
+
+#[test]
+fn a_reload_takes_the_locks_of_new_folders_and_gives_up_the_others() {
+    let platform = Platform::start();
+    let (site, neighbour) = (Site::new(&platform), Site::new(&platform));
+    let theirs = neighbour.start();
+    neighbour.wait_log("watching");
+    let daemon = site.start();
+    site.wait_log("watching");
+    // A folder that the neighbour has is refused, and all stays as it was.
+    let both = watch("drop", &site.folder()) + &watch("theirs", &neighbour.folder());
+    site.configure(&platform, &both);
+    daemon.signal("HUP");
+    site.wait_log("the new configuration is refused, the old one stays: another jw-ingest daemon");
+    site.drop_file("a.mp4", &Dice::new().bytes(SMALL));
+    site.wait_done(1);
+    // One that nobody has is taken; the old one is free for another.
+    let more = site.outside();
+    site.configure(&platform, &watch("more", &more));
+    daemon.signal("HUP");
+    site.wait_log("the configuration was read anew");
+    is_refused(&other(&platform, &watch("late", &more)), &more);
+    let heir = other(&platform, &watch("heir", &site.folder()));
+    heir.output(&["run", "--until-idle"]);
+    drop((daemon, theirs));
+}
+
+#[test]
+fn a_folder_that_appears_later_is_locked_then() {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    fs::remove_dir(site.folder()).unwrap();
+    let (daemon, second) = (site.start(), other(&platform, &watch("b", &site.folder())));
+    site.wait_log("offline");
+    fs::create_dir(site.folder()).unwrap();
+    site.drop_file("a.mp4", &Dice::new().bytes(SMALL));
+    site.wait_done(1);
+    is_refused(&second, &site.folder());
+    // Two that wait for one folder: the second finds it taken, says so, and gets it when it is free.
+    fs::rename(site.folder(), site.root().join("aside")).unwrap();
+    wait_for("the folder to be offline again", || {
+        (site.logged("the watch folder is offline") == 2).then_some(())
+    });
+    let waiting = second.start();
+    second.wait_log("offline");
+    waiting.signal("STOP");
+    fs::rename(site.root().join("aside"), site.folder()).unwrap();
+    site.wait_log("the watch folder is back");
+    waiting.signal("CONT");
+    second.wait_log("another jw-ingest daemon on this machine watches");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    wait_for("the second to watch it", || {
+        (second.value::<i64>("SELECT count(*) FROM jobs")? == 1).then_some(())
+    });
+    drop(waiting);
+}
