@@ -164,6 +164,7 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
             "replaces",
             job.replaces.map(|id| format!("the content of job {id}")),
         ),
+        ("replaced", job.replaced.map(standing::replaced)),
         ("ingest id", Some(text::line(&job.ingest_id))),
     ];
     all.into_iter()

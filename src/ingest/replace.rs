@@ -5,13 +5,14 @@
 //! after a crash. The video was there before the job, and whatever becomes of the job, it stays:
 //! from the moment its key is stored the row says whose it is, and nothing withdraws it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::calls::{park, settle_call, until_stopped};
 use super::choice::Choice;
 use super::context::Settings;
 use super::create::call;
-use super::fate::{self, Failure, later, said};
+use super::fate::{self, Failure, is_within, later, said};
 use super::fetch::Order;
 use super::persist::persist;
 use super::worker::{Next, Task};
@@ -52,6 +53,9 @@ pub(super) async fn look(task: &Task, settings: &Settings, lease: &Lease) -> Res
             wait(task, settings, lease, other).await?;
             Ok(Place::Settled)
         }
+        (Before::Moving(before, path), OnReplace::Replace | OnReplace::Hold) => {
+            moving(task, settings, lease, (before, &path)).await
+        }
         (Before::Up(before), OnReplace::Replace) => own(task, lease, before).await,
         (Before::Up(before), OnReplace::Hold) => {
             hold(task, lease, &before).await?;
@@ -86,14 +90,52 @@ async fn wait(
     lease: &Lease,
     other: queue::JobId,
 ) -> Result<(), Error> {
+    let message = format!(
+        "it took the place of the file of job {other}, and goes on once that is ready on the platform or has failed"
+    );
+    give_back(task, settings, lease, message).await
+}
+
+/// A file is settling that may be the one whose place this one took: the video goes with it then. One
+/// that never settles is not waited for without end, and no video is overwritten on a guess.
+async fn moving(
+    task: &Task,
+    settings: &Settings,
+    lease: &Lease,
+    (before, path): (Predecessor, &Path),
+) -> Result<Place, Error> {
+    let shown = text::path(path);
+    if !is_within(lease.job.created_at, LONGEST_PAUSE, clock::now()) {
+        tracing::info!(
+            job.id = lease.job.id.0,
+            video.key = %before.video_key,
+            "{}: uploaded as another video: {shown} does not settle and may be the file of video {} (job {})",
+            text::path(&lease.job.path),
+            before.video_key,
+            before.job
+        );
+        return Ok(Place::Free);
+    }
+    let message = format!(
+        "waiting until {shown} has settled: it may be the file of job {}, renamed, and then keeps video {}",
+        before.job, before.video_key
+    );
+    give_back(task, settings, lease, message).await?;
+    Ok(Place::Settled)
+}
+
+async fn give_back(
+    task: &Task,
+    settings: &Settings,
+    lease: &Lease,
+    message: String,
+) -> Result<(), Error> {
     let now = clock::now();
     let waited = Duration::try_from(now.duration_since(lease.job.created_at)).unwrap_or_default();
     let poll = settings.config.confirm.poll_interval;
     let pause = (waited / 2).min(LONGEST_PAUSE).max(poll);
     let report = Report {
-        message: Some(format!(
-            "it took the place of the file of job {other}, and goes on once that is ready on the platform or has failed"
-        )),
+        message: Some(message),
         ..Report::default()
     };
     fate::give_back(&task.context, lease, later(now, pause), ("waits", report)).await

@@ -70,12 +70,12 @@ pub fn look(
         "SELECT id, path, mtime_ns, state, step, video_key, md5, parts_md5, 1 AS has_fingerprint FROM jobs
          WHERE account = ?1 AND size = ?2 AND fingerprint = ?3 AND id <> ?4 AND waits_for IS NULL AND state <> 'duplicate'
            AND (state IN ('running', 'done') OR state = 'queued' AND (step <> 'create' OR create_sent_at IS NOT NULL))
-           AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)
+           AND replaced_by IS NULL
          UNION ALL
          SELECT id, path, mtime_ns, state, step, video_key, md5, parts_md5, 0 FROM jobs
          WHERE account = ?1 AND size = ?2 AND fingerprint IS NULL AND md5 IS NOT NULL AND id <> ?4
            AND (state = 'done' OR state = 'queued' AND step = 'confirm')
-           AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)
+           AND replaced_by IS NULL
          ORDER BY id",
     )?;
     let job = &lease.job;
@@ -143,7 +143,7 @@ pub fn duplicate(
         .prepare_cached(
             "SELECT coalesce(video_key, 'not known yet') FROM jobs
              WHERE id = ?1 AND (state = 'done' OR state = 'queued' AND step = 'confirm')
-               AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)",
+               AND replaced_by IS NULL",
         )?
         .query_row([original.0], |row| row.get::<_, String>(0))
         .optional()?;

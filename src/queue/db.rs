@@ -19,6 +19,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0005_metadata.sql")),
     M::up(include_str!("../../migrations/0006_afterwards.sql")),
     M::up(include_str!("../../migrations/0007_outages.sql")),
+    M::up(include_str!("../../migrations/0008_holders.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

@@ -167,7 +167,7 @@ fn find(db: &Connection, path: &Path, identity: &Identity) -> Result<Option<Foun
     let found = db
         .prepare_cached(
             "SELECT id, state, ctime_ns FROM jobs
-             WHERE path = ?1 AND size = ?2 AND mtime_ns = ?3 AND superseded = 0
+             WHERE path = ?1 AND size = ?2 AND mtime_ns = ?3 AND superseded = 0 AND replaced_by IS NULL
                AND (ino = ?4 OR ctime_ns = ?5)
              ORDER BY ino = ?4 DESC LIMIT 1",
         )?
@@ -206,7 +206,7 @@ pub fn finished(
 ) -> Result<(), Error> {
     let mut statement = db.prepare(
         "SELECT path, dev, ino, size, mtime_ns, ctime_ns FROM jobs NOT INDEXED
-         WHERE watch = ?1 AND superseded = 0 AND finished_at IS NOT NULL ORDER BY id DESC LIMIT ?2",
+         WHERE watch = ?1 AND superseded = 0 AND replaced_by IS NULL AND finished_at IS NOT NULL ORDER BY id DESC LIMIT ?2",
     )?;
     let mut rows = statement.query(params![watch, MOST_FINISHED])?;
     while let Some(row) = rows.next()? {
@@ -234,7 +234,8 @@ pub fn other_names(db: &Connection, new: &NewJob) -> Result<Vec<(JobId, PathBuf)
     }
     let mut statement = db.prepare_cached(
         "SELECT id, path FROM jobs
-         WHERE ino = ?1 AND size = ?2 AND mtime_ns = ?3 AND account = ?4 AND superseded = 0 ORDER BY id",
+         WHERE ino = ?1 AND size = ?2 AND mtime_ns = ?3 AND account = ?4 AND superseded = 0
+           AND replaced_by IS NULL ORDER BY id",
     )?;
     let rows = statement.query_map(
         params![identity.ino, identity.size, identity.mtime_ns, new.account],
@@ -259,8 +260,8 @@ pub fn moved(
         .prepare_cached(
             "UPDATE jobs SET path = ?3, watch = ?4, dev = ?5, ctime_ns = iif(state = 'running', ctime_ns, ?6),
                     run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at),
-                    priority = iif(priority < ?9, ?8, priority)
-             WHERE id = ?1 AND path = ?2 AND superseded = 0",
+                    priority = iif(priority < ?9, ?8, priority), renamed_at = ?7
+             WHERE id = ?1 AND path = ?2 AND superseded = 0 AND replaced_by IS NULL",
         )?
         .execute(params![
             id.0,

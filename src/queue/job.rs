@@ -167,6 +167,46 @@ pub struct Job {
     pub held: bool,
     /// The job whose video gets this one's content.
     pub replaces: Option<i64>,
+    /// The job whose content this one's video got, or may have got: this one's is not there then.
+    pub replaced: Option<Replaced>,
+}
+
+/// What became of the content of a job's video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// The job whose content was sent in its place.
+    pub by: JobId,
+    /// Whether that has arrived.
+    pub arrival: Arrival,
+}
+
+/// Whether what was sent in place of a video's content has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is on its way.
+    Sending,
+    /// It may have: the job that sent it has ended or begun anew, and no answer of the platform has
+    /// settled it.
+    Perhaps,
+    /// It has.
+    Certain,
+}
+
+impl Arrival {
+    const ALL: [Self; 3] = [Self::Sending, Self::Perhaps, Self::Certain];
+
+    /// The word in the column.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Perhaps => "perhaps",
+            Self::Certain => "yes",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.word() == word)
+    }
 }
 
 /// What the transfer needs, and how far it came.
@@ -208,7 +248,7 @@ pub struct Lease {
 pub(super) const COLUMNS: &str = "id, watch, account, path, size, state, step, method, method_why, video_key, attempts, \
      last_error, run_at, created_at, finished_at, ingest_id, dev, ino, mtime_ns, ctime_ns, superseded, \
      failing_since, create_sent_at, sent_at, md5, status, duration, platform_size, duplicate_of, \
-     priority, fingerprint, parts_md5, waits_for, by_hand, held, replaces";
+     priority, fingerprint, parts_md5, waits_for, by_hand, held, replaces, replaced_by, replaced";
 
 impl Job {
     /// Reads a row that was selected with [`COLUMNS`].
@@ -260,6 +300,16 @@ impl Job {
             by_hand: row.get("by_hand")?,
             held: row.get("held")?,
             replaces: row.get("replaces")?,
+            replaced: match (
+                row.get("replaced_by")?,
+                row.get::<_, Option<String>>("replaced")?,
+            ) {
+                (Some(by), Some(word)) => Some(Replaced {
+                    by: JobId(by),
+                    arrival: Arrival::from_word(&word).ok_or_else(|| unknown("replaced", &word))?,
+                }),
+                (None, _) | (_, None) => None,
+            },
         })
     }
 }

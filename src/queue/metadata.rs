@@ -90,7 +90,7 @@ pub fn sidecar_changed(
     let (from, to) = (with(b"."), with(b"/"));
     let mut statement = db.prepare_cached(
         "SELECT max(id), path FROM jobs
-         WHERE superseded = 0 AND state IN ('queued', 'running', 'done')
+         WHERE superseded = 0 AND replaced_by IS NULL AND state IN ('queued', 'running', 'done')
            AND (path = ?1 OR path >= ?2 AND path < ?3)
          GROUP BY path",
     )?;
@@ -194,8 +194,8 @@ const MARK: &str = "WITH RECURSIVE chain (id, replaces, ingest_id) AS (
 
 /// To be asked of `metadata CROSS JOIN jobs`: SQLite keeps to that order, and a few that are due are
 /// not looked for among all jobs that are done. A video that is to get other content is left alone
-/// until it has: by its changes the new content shows.
-const DUE: &str = "due_at IS NOT NULL AND video_key IS NOT NULL
+/// until it has: by its changes the new content shows. Then it is the business of the job that has it.
+const DUE: &str = "due_at IS NOT NULL AND video_key IS NOT NULL AND replaced_by IS NULL
            AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm' AND method IS NOT 'ftp' AND replaces IS NULL)
            AND account NOT IN (SELECT account FROM paused_accounts)";
 

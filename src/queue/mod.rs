@@ -51,7 +51,7 @@ use tokio::sync::oneshot;
 
 pub use db::{DaemonLock, daemon_runs, lock, network_filesystem, open, open_for_reading};
 pub use error::Error;
-pub use job::{Job, JobId, Lease, State, Step, Ticket};
+pub use job::{Arrival, Job, JobId, Lease, State, Step, Ticket};
 pub use presence::{Lost, TableFiles};
 
 type Work = Box<dyn FnOnce(&mut Connection) + Send>;

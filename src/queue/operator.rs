@@ -36,6 +36,12 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
         )));
     }
     match job.state {
+        State::Failed | State::Cancelled if let Some(replaced) = job.replaced => {
+            return Ok(Answer::Refused(format!(
+                "job {} took the place of the file of job {id}, and its video; what is there now is a job of its own",
+                replaced.by
+            )));
+        }
         State::Done => return Ok(Answer::Refused(format!("job {id} is done"))),
         State::Running => return Ok(Answer::Refused(format!("job {id} is running"))),
         State::Duplicate | State::Queued | State::Failed | State::Cancelled => {}

@@ -89,10 +89,8 @@ pub fn jobs(db: &Connection, filter: &Filter) -> Result<Vec<Job>, Error> {
 
 /// All jobs that a path ever had, oldest first.
 pub fn by_path(db: &Connection, path: &Path) -> Result<Vec<Job>, Error> {
-    // In two parts, since each has an index of its own.
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM jobs WHERE path = ?1 AND superseded = 0
-         UNION ALL SELECT {COLUMNS} FROM jobs WHERE path = ?1 AND superseded = 1 ORDER BY id"
+        "SELECT {COLUMNS} FROM jobs WHERE path = ?1 ORDER BY id"
     ))?;
     let rows = statement.query_map([PathColumn(path)], |row| Ok(Job::from_row(row)))?;
     rows.map(|row| row?).collect()

@@ -1,5 +1,12 @@
-//! Files that take the place of one that is up: which job was there before, and what is noted of
-//! the one that comes after it.
+//! Files that take the place of one that is up: which video was there before, whose content it has,
+//! and what is noted of the file that comes after it.
+//!
+//! A video belongs to one file at a time. `replaced_by` names the job whose content went into a job's
+//! video, from the moment before its last byte is handed out; whoever asks whether a job's content is
+//! on the platform asks for jobs without it. That column is written here and by the triggers of
+//! migration 0008, and by nobody else.
+
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -7,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::Error;
 use super::job::{Job, JobId, Lease};
 use super::outcome::{self, Report, close_attempt, held};
-use super::sql::{At, PathColumn};
+use super::sql::{At, PathColumn, StoredPath};
 use super::ticket::forget_transfer;
 use super::{metadata, withdraw};
 
@@ -18,6 +25,9 @@ pub enum Before {
     Nothing,
     /// An older job that is at it still, and may be up in a moment.
     UnderWay(JobId),
+    /// A video that is up, and a file that has not settled, of the size of the video's file: it may be
+    /// that file under another name, and then the video goes with it.
+    Moving(Predecessor, PathBuf),
     /// A video that is up.
     Up(Predecessor),
 }
@@ -40,8 +50,10 @@ pub struct Replaced {
     pub updated_before: Option<i64>,
 }
 
-/// Looks for the newest other job of the path that is done. A queued one whose bytes are not all
-/// sent speaks for content that is not there any more, and ends by itself.
+/// Looks for the video that belongs to the job's path: that of the job which got the path last.
+///
+/// A queued job whose bytes are not all sent is for content that is not there any more, and ends by
+/// itself.
 pub fn before(db: &Connection, job: &Job) -> Result<Before, Error> {
     let path = PathColumn(&job.path);
     let under_way: Option<i64> = db
@@ -54,23 +66,42 @@ pub fn before(db: &Connection, job: &Job) -> Result<Before, Error> {
     let up = db
         .prepare_cached(UP)?
         .query_row(params![path, job.account, job.id.0], |row| {
-            Ok(Predecessor {
-                job: JobId(row.get(0)?),
-                video_key: row.get(1)?,
-            })
+            let before = Predecessor {
+                job: JobId(row.get("id")?),
+                video_key: row.get("video_key")?,
+            };
+            Ok((
+                before,
+                row.get::<_, i64>("holder")?,
+                row.get::<_, i64>("size")?,
+            ))
         })
         .optional()?;
-    Ok(up.map_or(Before::Nothing, Before::Up))
+    let Some((before, holder, size)) = up else {
+        return Ok(Before::Nothing);
+    };
+    // The job itself is the holder where an earlier try of its own may have arrived.
+    let elsewhere = db
+        .prepare_cached(
+            "SELECT path FROM settling WHERE size = ?1 AND path <> ?2 AND ?3 <> ?4 LIMIT 1",
+        )?
+        .query_row(params![size, path, holder, job.id.0], |row| {
+            row.get::<_, StoredPath>(0)
+        })
+        .optional()?;
+    Ok(match elsewhere {
+        Some(path) => Before::Moving(before, path.0),
+        None => Before::Up(before),
+    })
 }
 
 /// Whether the video is a file's of another name, too: a copy of it was not uploaded, and may be gone
-/// since. Its content must stay. All jobs that ever put content into one video have one path.
+/// since. Its content must stay.
 pub fn is_shared(db: &Connection, job: &Job, before: &Predecessor) -> Result<bool, Error> {
     Ok(db
         .prepare_cached(
             "SELECT 1 FROM jobs AS original JOIN jobs AS copy ON copy.duplicate_of = original.id
-             WHERE original.path = ?1 AND original.superseded = 0 AND original.video_key = ?2
-               AND copy.path <> ?1",
+             WHERE original.video_key = ?2 AND copy.path <> ?1",
         )?
         .exists(params![PathColumn(&job.path), before.video_key])?)
 }
@@ -81,10 +112,48 @@ pub(super) const UNDER_WAY: &str = "SELECT id FROM jobs
        AND (+state = 'running' OR +state = 'queued' AND +step = 'confirm')
      ORDER BY id DESC LIMIT 1";
 
-pub(super) const UP: &str = "SELECT id, video_key FROM jobs
-     WHERE path = ?1 AND superseded = 0 AND account = ?2 AND id <> ?3 AND +state = 'done'
+/// The video of a job that has it to itself; or one whose content a job of this path may have
+/// replaced, or did, without being done: that video belongs to the path of that job.
+pub(super) const UP: &str = "SELECT id, video_key, id AS holder, size, coalesce(renamed_at, created_at) AS since FROM jobs
+     WHERE path = ?1 AND superseded = 0 AND replaced_by IS NULL AND account = ?2 AND id <> ?3 AND +state = 'done'
        AND video_key IS NOT NULL
-     ORDER BY id DESC LIMIT 1";
+     UNION ALL
+     SELECT former.id, former.video_key, holder.id, holder.size, coalesce(holder.renamed_at, holder.created_at)
+     FROM jobs AS holder CROSS JOIN jobs AS former ON former.replaced_by = holder.id
+     WHERE holder.path = ?1 AND holder.account = ?2 AND +holder.state <> 'done'
+       AND +former.state = 'done' AND former.video_key IS NOT NULL
+     ORDER BY since DESC, id DESC LIMIT 1";
+
+/// Before the last byte of a replacement is handed out: from here on the video may have its content.
+pub(super) fn may_arrive(db: &Connection, id: JobId, now: Timestamp) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET replaced_by = ?1, replaced = 'sending', replaced_at = ?2
+         WHERE video_key = (SELECT video_key FROM jobs WHERE id = ?1 AND replaces IS NOT NULL)
+           AND id <> ?1 AND replaced_by IS NULL",
+    )?
+    .execute(params![id.0, At(now)])?;
+    Ok(())
+}
+
+/// What was on its way did certainly not arrive. A file that came back meanwhile has a job of its own,
+/// and this one is past.
+pub(super) fn did_not_arrive(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE OR IGNORE jobs SET replaced_by = NULL, replaced = NULL, replaced_at = NULL
+         WHERE replaced_by = ?1 AND replaced = 'sending'",
+    )?
+    .execute([id.0])?;
+    Ok(())
+}
+
+/// What was on its way may be there, whatever is sent after it.
+pub(super) fn may_have_arrived(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET replaced = 'perhaps' WHERE replaced_by = ?1 AND replaced = 'sending'",
+    )?
+    .execute([id.0])?;
+    Ok(())
+}
 
 /// Before the call that lets another file into a video that is there: the way, as for a create call.
 /// No video can arise by it, so nothing need be looked for after a crash.

@@ -31,7 +31,7 @@ pub struct Story {
     pub waits_for: Option<Other>,
     /// The job whose video gets its content.
     pub replaces: Option<Other>,
-    /// The jobs whose content went, or goes, into its video.
+    /// The job whose content went, or goes, or may have gone, into its video.
     pub replaced_by: Vec<Other>,
     /// What the platform was told of the video beside its bytes.
     pub metadata: Option<Told>,
@@ -130,7 +130,9 @@ pub fn of(db: &Connection, job: &Job, now: Timestamp) -> Result<Story, Error> {
         more_copies,
         waits_for: other(job.waits_for)?,
         replaces: other(job.replaces)?,
-        replaced_by: others(db, "replaces = ?1", job.id)?,
+        replaced_by: other(job.replaced.map(|replaced| replaced.by.0))?
+            .into_iter()
+            .collect(),
         metadata: metadata(db, job.id)?,
         afterwards: afterwards(db, job.id)?,
         place: place(db, job, now)?,

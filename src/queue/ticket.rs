@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::Error;
 use super::job::{JobId, Lease, Ticket};
 use super::outcome::held;
+use super::replace;
 use super::sql::{At, optional_time};
 use crate::hex;
 
@@ -69,14 +70,27 @@ pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), E
     held(db, lease)?;
     db.prepare_cached("UPDATE tickets SET last_byte_at = ?2 WHERE job_id = ?1")?
         .execute(params![lease.job.id.0, At(now)])?;
-    Ok(())
+    replace::may_arrive(db, lease.job.id, now)
 }
 
 /// The platform surely has not got the file: the next try may send it without asking.
 pub fn last_byte_was_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
     held(db, lease)?;
+    forget_last_byte(db, lease.job.id)?;
+    replace::did_not_arrive(db, lease.job.id)
+}
+
+/// The platform shows nothing of the file for so long that it is sent once more. That is no proof:
+/// should it replace another's content, that may have been replaced all the same.
+pub fn last_byte_counts_as_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    held(db, lease)?;
+    forget_last_byte(db, lease.job.id)?;
+    replace::may_have_arrived(db, lease.job.id)
+}
+
+fn forget_last_byte(db: &Connection, id: JobId) -> Result<(), Error> {
     db.prepare_cached("UPDATE tickets SET last_byte_at = NULL WHERE job_id = ?1")?
-        .execute([lease.job.id.0])?;
+        .execute([id.0])?;
     Ok(())
 }
 

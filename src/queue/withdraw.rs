@@ -51,8 +51,8 @@ pub(super) fn begun_video(
     Ok(())
 }
 
-/// Puts the job's video onto the list, unless it is another job's, whose content this one was to
-/// replace: whatever comes in between, that video stays.
+/// Puts the job's video onto the list, unless it is another job's too, whose content this one was to
+/// replace, or whose content replaced this one's: whatever comes in between, that video stays.
 pub(super) fn video(
     db: &Connection,
     job: JobId,
@@ -61,7 +61,9 @@ pub(super) fn video(
 ) -> Result<(), Error> {
     db.prepare_cached(
         "INSERT INTO withdrawals (job_id, account, ingest_id, video_key, reason, created_at, run_at)
-         SELECT id, account, ingest_id, video_key, ?2, ?3, ?3 FROM jobs WHERE id = ?1 AND replaces IS NULL",
+         SELECT id, account, ingest_id, video_key, ?2, ?3, ?3 FROM jobs
+         WHERE id = ?1 AND replaces IS NULL
+           AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.video_key = jobs.video_key AND other.id <> ?1)",
     )?
     .execute(params![job.0, reason, At(now)])?;
     Ok(())

@@ -84,10 +84,10 @@ impl<'a> Conclusion<'a> {
     }
 }
 
-/// The newest job of this very file, by the rule of enqueueing; a job whose file changed speaks for
-/// nothing.
+/// The newest job of this very file, by the rule of enqueueing; a job whose file changed, or whose
+/// video got other content, speaks for nothing.
 pub(super) fn speaks_for<'a>(jobs: &'a [Job], identity: &Identity) -> Option<&'a Job> {
-    jobs.iter()
-        .rev()
-        .find(|job| !job.superseded && identity.may_still_be(&job.identity))
+    jobs.iter().rev().find(|job| {
+        !job.superseded && job.replaced.is_none() && identity.may_still_be(&job.identity)
+    })
 }

@@ -8,9 +8,10 @@ use jiff::SignedDuration;
 use super::text;
 use super::time::{Present, span};
 use crate::queue::accounts::{Cause, Paused};
+use crate::queue::job::Replaced;
 use crate::queue::query::Progress;
 use crate::queue::settling::Waiting;
-use crate::queue::{Job, State, Step};
+use crate::queue::{Arrival, Job, State, Step};
 use crate::way::Way;
 
 /// Progress is noted about once a second; older than this, nobody notes it any more.
@@ -49,7 +50,14 @@ pub fn step(job: &Job, around: Around<'_>) -> String {
             || "uploading".to_owned(),
             |progress| so_far(progress, job.identity.size, around.present),
         ),
-        (State::Done, _) => "ready".to_owned(),
+        (State::Done, _) => match job.replaced {
+            None => "ready".to_owned(),
+            Some(replaced) => match replaced.arrival {
+                Arrival::Sending => format!("being replaced by job {}", replaced.by),
+                Arrival::Perhaps => format!("maybe replaced by job {}", replaced.by),
+                Arrival::Certain => format!("replaced by job {}", replaced.by),
+            },
+        },
         (State::Cancelled, _) => String::new(),
         (State::Duplicate, _) => job
             .duplicate_of
@@ -150,11 +158,29 @@ fn done(job: &Job, key: &str, present: &Present) -> String {
             text::line(reason.unwrap_or("no reason was recorded"))
         );
     }
+    if let Some(replaced) = job.replaced {
+        return format!(
+            "was done{since} as video {key}; {}",
+            self::replaced(replaced)
+        );
+    }
     match job.replaces {
         Some(before) => {
             format!("is done: it replaced the content of video {key} (job {before}), ready{since}")
         }
         None => format!("is done: its video is {key}, ready{since}"),
+    }
+}
+
+/// Whose content the video of a job has, or may have, in place of its own.
+pub fn replaced(replaced: Replaced) -> String {
+    let by = replaced.by;
+    match replaced.arrival {
+        Arrival::Sending => format!("job {by} is replacing its content now"),
+        Arrival::Perhaps => format!(
+            "job {by} may have replaced its content: the platform has not shown yet which one the video has"
+        ),
+        Arrival::Certain => format!("job {by} replaced its content"),
     }
 }
 

@@ -167,7 +167,11 @@ async fn decide(
     };
     if plan == Plan::Wait {
         let run_at = later(now, PATIENCE);
-        let why = "the job that it is a copy of is not done";
+        let why = if case.original.replaced.is_some() {
+            "another file's content may be in its video"
+        } else {
+            "the job that it is a copy of is not done"
+        };
         return persist(context, move |db| afterwards::later(db, id, why, run_at)).await;
     }
     let note = write_notes(&case, watch, mute).await;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::{AfterUpload, Watch};
 use crate::queue::afterwards::{Action, Case};
-use crate::queue::{Job, State};
+use crate::queue::{Arrival, Job, State};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Plan {
     Do(Action),
     /// Nothing, for this reason.
     Keep(&'static str),
-    /// The job that this one is a copy of is not done.
+    /// The job that this one is a copy of is not done, or another's content may be in its video.
     Wait,
 }
 
@@ -31,6 +31,12 @@ pub(super) fn plan(case: &Case, watch: Option<&Watch>) -> Plan {
             Some(_) | None => Plan::Do(Action::None),
         },
         State::Done | State::Duplicate if case.original.state != State::Done => Plan::Wait,
+        State::Done | State::Duplicate if let Some(replaced) = case.original.replaced => {
+            match replaced.arrival {
+                Arrival::Certain => Plan::Keep("its video has the content of another file by now"),
+                Arrival::Sending | Arrival::Perhaps => Plan::Wait,
+            }
+        }
         State::Done | State::Duplicate => {
             let action = match watch.afterwards.after_upload {
                 AfterUpload::Keep if was_moved => Action::Back,

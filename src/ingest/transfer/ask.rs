@@ -83,7 +83,10 @@ pub(super) async fn ask_first(
     if !is_in_parts(lease) {
         // Of parts only the list tells whether they were completed: until then the note stays.
         let lost = lease.clone();
-        persist(context, move |db| ticket::last_byte_was_lost(db, &lost)).await?;
+        persist(context, move |db| {
+            ticket::last_byte_counts_as_lost(db, &lost)
+        })
+        .await?;
     }
     Ok(None)
 }

@@ -117,7 +117,7 @@ pub fn placed(
     // Another job cannot have this very file under this name; should it, this one keeps its path.
     db.prepare_cached(
         "UPDATE OR IGNORE jobs SET path = ?2, dev = ?3, ino = ?4, mtime_ns = ?5, ctime_ns = ?6,
-                run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at)
+                run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at), renamed_at = ?7
          WHERE id = ?1",
     )?
     .execute(params![

@@ -48,7 +48,7 @@ fn a_sidecar_makes_the_newest_jobs_of_its_videos_due_and_no_other() {
     assert_eq!(due(&db, at(4)), [2, 3, 5]);
     let plan: Vec<String> = {
         let sql = "EXPLAIN QUERY PLAN SELECT max(id), path FROM jobs
-                   WHERE superseded = 0 AND state IN ('queued', 'running', 'done')
+                   WHERE superseded = 0 AND replaced_by IS NULL AND state IN ('queued', 'running', 'done')
                      AND (path = 'a' OR path >= 'a.' AND path < 'a/') GROUP BY path";
         let mut statement = db.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get(3)).unwrap();

@@ -2,6 +2,7 @@
 //! same video, or nothing until a person decides. The video that was there is never withdrawn.
 
 mod crash;
+mod holders;
 mod sidecar;
 
 use std::fs;

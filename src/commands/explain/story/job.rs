@@ -11,7 +11,7 @@ use super::super::facts::Facts;
 use super::{Fact, after};
 use crate::queue::query::Attempt;
 use crate::queue::story::{Other, Place, Story};
-use crate::queue::{Job, State, Step};
+use crate::queue::{Arrival, Job, State, Step};
 
 /// The facts of one of the path's jobs.
 pub(super) fn facts(
@@ -156,7 +156,16 @@ fn neighbours(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
         told.push(Fact::new(job.created_at, "replace", text));
     }
     for other in &story.replaced_by {
-        let text = format!("{} puts other content into its video", named(other));
+        let arrival = job.replaced.map(|replaced| replaced.arrival);
+        let what = match arrival {
+            Some(Arrival::Certain) => "has put other content into its video",
+            Some(Arrival::Perhaps) => {
+                "may have put other content into its video; until the platform shows which, its own does not count \
+                 as uploaded"
+            }
+            Some(Arrival::Sending) | None => "puts other content into its video",
+        };
+        let text = format!("{} {what}", named(other));
         told.push(Fact::new(other.created_at, "replace", text));
     }
     if job.held {

@@ -178,6 +178,7 @@ fn job(state: State, step: Step) -> Job {
         waits_for: None,
         by_hand: false,
         held: false,
+        replaced: None,
         replaces: None,
     }
 }
