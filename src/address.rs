@@ -42,6 +42,22 @@ pub(crate) fn hosts_only(text: &str) -> String {
     shown
 }
 
+/// A server's words without those of the credential that was sent to it: its signature, token, or
+/// session may be repeated outside of an address.
+pub(crate) fn without_words_of(credential: &str, text: &str) -> String {
+    // Shorter ones are no secret: names of fields, numbers, the host's labels.
+    let words = credential.split(|c: char| !(c.is_alphanumeric() || "-_.%+/=~".contains(c)));
+    let words = words.flat_map(|word| [word, word.rsplit(['=', '/']).next().unwrap_or(word)]);
+    let mut words: Vec<_> = words.filter(|word| word.len() >= SHORTEST_SECRET).collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words
+        .into_iter()
+        .fold(text.to_owned(), |text, word| text.replace(word, "…"))
+}
+
+/// Characters of the shortest word of a link that is taken for a secret.
+const SHORTEST_SECRET: usize = 16;
+
 /// Where the next web address begins.
 fn web_address(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
@@ -106,6 +122,19 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_repeats_of_a_credential_is_left_out() {
+        let link = "1482770374 https://s3.example/videos/aTokenOfThePath01?Signature=0aF%2B0123456789abc&Expires=1 kwJei9j2-session_0001";
+        for (said, shown) in [
+            ("no session kwJei9j2-session_0001 here", "no session … here"),
+            ("bad 0aF%2B0123456789abc", "bad …"),
+            ("aTokenOfThePath01: gone", "…: gone"),
+            ("Expires is over (HTTP 403)", "Expires is over (HTTP 403)"),
+        ] {
+            assert_eq!(without_words_of(link, said), shown);
+        }
+    }
 
     fn private(url: &str) -> bool {
         private_host(&Url::parse(url).expect(url)).is_some()

@@ -96,9 +96,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer_of_clap(&error).into(),
     };
-    telemetry::start((cli.log, cli.command.usual_level()), cli.log_format, || {
-        AboveBars
-    });
+    let json = cli.log_format == telemetry::Format::Json;
+    let level = (cli.log, cli.command.usual_level());
+    telemetry::start(level, cli.log_format, move || AboveBars { json });
     match cli.run() {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -113,11 +113,12 @@ pub fn main() -> ExitCode {
 
 /// Help and version are answers; everything else that clap says is about a wrong command line.
 fn answer_of_clap(error: &clap::Error) -> Exit {
-    let printed = error.print();
     if error.use_stderr() {
+        // It repeats what was on the command line, where a shell may have put the names of files.
+        remark(error.render().to_string().trim_end());
         return Exit::Usage;
     }
-    match printed {
+    match error.print() {
         Err(fault) => CommandError::Output(fault).exit(),
         Ok(()) => Exit::Done,
     }

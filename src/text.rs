@@ -2,10 +2,16 @@
 //!
 //! A file name is any run of bytes: it must neither move the cursor, nor break a line, nor look
 //! like another name. What is escaped here can be read back by a person without doubt.
+//!
+//! [`path`] and [`line`] make one text fit. [`visible`] and [`json`] are the gates through which all
+//! output goes, so that a text which nobody thought of does no harm either.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use serde::Serialize;
 
 /// A path on one line: `\n` and its like for control characters, `\xNN` for what is not UTF-8, and
 /// a doubled backslash, so that none of these can be mistaken.
@@ -35,6 +41,57 @@ pub fn line(text: &str) -> String {
     shown
 }
 
+/// A whole output for people, of one line or several: its line breaks stay, and so does ASCII, with
+/// which a terminal's colours are written.
+pub fn visible(output: &str) -> Cow<'_, str> {
+    escape_beyond_ascii(output, |shown, character| {
+        shown.extend(character.escape_default());
+    })
+}
+
+/// A value as JSON on one line.
+///
+/// # Errors
+/// As for [`serde_json::to_string`].
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(visible_json(&serde_json::to_string(value)?).into_owned())
+}
+
+/// A value as JSON over several lines.
+///
+/// # Errors
+/// As for [`serde_json::to_string_pretty`].
+pub fn json_pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(visible_json(&serde_json::to_string_pretty(value)?).into_owned())
+}
+
+/// JSON that means the same. Its characters beyond ASCII are all inside of texts, where an escape
+/// says the same; those below are escaped by whoever writes JSON.
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    escape_beyond_ascii(json, |shown, character| {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            write!(shown, "\\u{unit:04x}").unwrap_or_default();
+        }
+    })
+}
+
+fn escape_beyond_ascii(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    let is_hidden = |c: char| c >= '\u{7f}' && (c.is_control() || is_deceptive(c));
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_hidden(character) {
+            escape(&mut shown, character);
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 fn push(shown: &mut String, character: char) {
     if character.is_control() || is_deceptive(character) {
         shown.extend(character.escape_default());
@@ -48,7 +105,8 @@ fn push(shown: &mut String, character: char) {
 fn is_deceptive(character: char) -> bool {
     matches!(
         character,
-        '\u{200b}'
+        '\u{061c}'
+            | '\u{200b}'
             | '\u{200e}'
             | '\u{200f}'
             | '\u{2028}'..='\u{202e}'
@@ -78,6 +136,26 @@ mod tests {
         ] {
             assert_eq!(path(Path::new(OsStr::from_bytes(name))), shown);
         }
+    }
+
+    #[test]
+    fn what_is_hidden_is_shown_in_every_output_and_json_means_the_same() {
+        let hidden =
+            "\u{7f}\u{80}\u{9b}\u{9f}\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}";
+        let text = format!("Été 👩‍👩‍👧\n\x1b[1m{hidden}\"");
+        for written in [json(&text).unwrap(), json_pretty(&[&text]).unwrap()] {
+            assert!(!written.contains(|c| hidden.contains(c)), "{written}");
+            assert!(written.contains("Été 👩‍👩‍👧"), "{written}");
+            let read: serde_json::Value = serde_json::from_str(&written).unwrap();
+            let read = read.get(0).unwrap_or(&read);
+            assert_eq!(read, &serde_json::Value::from(text.as_str()));
+        }
+        let shown = visible(&text);
+        assert!(!shown.contains(|c| hidden.contains(c)), "{shown}");
+        assert!(
+            shown.starts_with("Été 👩‍👩‍👧\n\x1b[1m\\u{7f}\\u{80}"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -185,13 +185,24 @@ const SHORTEST_SPAN: Duration = Duration::from_secs(1);
 /// A rate over more would lag behind.
 const LONGEST_SPAN: Duration = Duration::from_secs(5);
 
-/// Standard error for the log: the bars make room for each line.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AboveBars;
+/// Standard error for the log: the bars make room for each line, and no line can deceive.
+#[derive(Debug, Clone, Copy)]
+pub struct AboveBars {
+    /// Whether the lines are JSON.
+    pub json: bool,
+}
 
 impl Write for AboveBars {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        aside(|| io::stderr().write(line))
+        // The log gives whole lines, which are UTF-8.
+        let text = String::from_utf8_lossy(line);
+        let shown = if self.json {
+            text::visible_json(&text)
+        } else {
+            text::visible(&text)
+        };
+        aside(|| io::stderr().write_all(shown.as_bytes()))?;
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -67,7 +67,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         Err(Error::Refused(refusal)) => (as_json(&refusal), Exit::Failed),
         Err(error) => return Err(error.into()),
     };
-    context.screen.line(format_args!("{answer:#}"))?;
+    context.screen.object_laid_out(&answer)?;
     Ok(exit)
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::show::time::Present;
-use crate::clock;
+use crate::{clock, text};
 
 /// The surroundings of one command.
 pub struct Context {
@@ -58,7 +58,7 @@ impl Screen {
     /// # Errors
     /// Standard output's; a closed pipe among them.
     pub fn line(&mut self, text: impl Display) -> io::Result<()> {
-        writeln!(self.out, "{text}")
+        writeln!(self.out, "{}", text::visible(&text.to_string()))
     }
 
     /// One line of the result that must be seen now: the command goes on working.
@@ -75,8 +75,17 @@ impl Screen {
     /// # Errors
     /// As [`line`](Self::line).
     pub fn object(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, value)?;
-        self.line("")
+        let json = text::json(value)?;
+        self.line(json)
+    }
+
+    /// One object of the result, laid out over several lines.
+    ///
+    /// # Errors
+    /// As [`line`](Self::line).
+    pub fn object_laid_out(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        let json = text::json_pretty(value)?;
+        self.line(json)
     }
 
     /// Hands out what is still held back.
@@ -91,5 +100,9 @@ impl Screen {
 /// A remark for the operator that is no part of the result; where standard error is closed, nobody
 /// wants it.
 pub fn remark(text: impl Display) {
-    drop(writeln!(io::stderr(), "{text}"));
+    drop(writeln!(
+        io::stderr(),
+        "{}",
+        text::visible(&text.to_string())
+    ));
 }

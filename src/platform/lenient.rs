@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::address;
+
 /// Text, or a number in decimal; `None` for null, empty and everything else.
 pub fn text(value: Option<&Value>) -> Option<String> {
     match value? {
@@ -44,6 +46,8 @@ pub fn decimal(value: Option<&Value>) -> Option<f64> {
 
 /// A server's words, fit for one line of a log or a table: no control characters, bounded.
 pub fn line(text: &str) -> String {
+    // It may repeat an address that is a credential.
+    let text = address::hosts_only(text);
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
         if word.is_empty() {
@@ -88,6 +92,8 @@ mod tests {
     #[test]
     fn a_line_is_one_bounded_line() {
         assert_eq!(line("  two\n lines\u{1b}[31m "), "two lines [31m");
+        let link = "no upload at <https://s3.example/k?X-Amz-Signature=0aF> any more";
+        assert_eq!(line(link), "no upload at <https://s3.example/…> any more");
         let long = line(&"é".repeat(10_000));
         assert!(
             long.len() <= LONGEST_LINE + '…'.len_utf8(),

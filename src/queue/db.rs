@@ -20,6 +20,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0006_afterwards.sql")),
     M::up(include_str!("../../migrations/0007_outages.sql")),
     M::up(include_str!("../../migrations/0008_holders.sql")),
+    M::up(include_str!("../../migrations/0013_sealed_links.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
@@ -31,8 +32,8 @@ const MEETINGS: u32 = 20;
 /// So often in a row may a command be just looking whether a daemon runs, which takes microseconds.
 const LOOKS_AT_ONCE: u32 = 10_000;
 
-/// Readable by the owner's group, so that operators can look into it, and by nobody else: it holds
-/// upload links.
+/// Readable by the owner's group, so that operators can look into it, and by nobody else. The upload
+/// links in it are sealed.
 const MODE: u32 = 0o640;
 
 /// Opens the database for writing, creates it where there is none, and migrates it.
@@ -384,6 +385,64 @@ mod tests {
         );
         assert!(ticket::parts(&db, job.id).unwrap().is_empty());
         open_for_reading(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_links_of_an_earlier_release_are_sealed_and_nothing_of_them_is_left() {
+        use crate::queue::{JobId, Queue, ticket};
+        const GONE: &str = "- https://upload.example/gone?Signature=0123456789";
+        const LIVES: &str = "- https://upload.example/lives?Signature=0123456789";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        let mut old = Connection::open(&path).unwrap();
+        old.pragma_update(None, "journal_mode", "WAL").unwrap();
+        old.pragma_update(None, "foreign_keys", false).unwrap();
+        keep_wal(&old);
+        let released = Migrations::from_slice(&MIGRATIONS[..7]);
+        released.to_latest(&mut old).unwrap();
+        for (id, method, link) in [(1, "s3", GONE), (2, "s3", LIVES), (3, "ftp", "a.mp4")] {
+            old.execute(
+                "INSERT INTO jobs (id, watch, account, path, size, step, method, video_key, run_at, created_at,
+                                   ingest_id, dev, ino, mtime_ns, ctime_ns)
+                 VALUES (?1, 'w', 'main', '/w/' || ?1, 5, 'transfer', ?2, 'tL17msiU', '2026', '2026', 'm', 1, 2, 3, 4)",
+                (id, method),
+            )
+            .unwrap();
+            let insert = "INSERT INTO tickets (job_id, link) VALUES (?1, ?2)";
+            old.execute(insert, (id, link)).unwrap();
+        }
+        // Whole pages of them, which go to the list of free pages.
+        old.execute(
+            "WITH RECURSIVE n (id) AS (SELECT 100 UNION ALL SELECT id + 1 FROM n WHERE id < 2000)
+             INSERT INTO tickets (job_id, link) SELECT id, ?1 FROM n",
+            [GONE],
+        )
+        .unwrap();
+        old.execute("DELETE FROM tickets WHERE job_id NOT IN (2, 3)", [])
+            .unwrap();
+        old.query_row("PRAGMA wal_checkpoint", [], |_| Ok(()))
+            .unwrap();
+        drop(old);
+        let shows = |what: &str| {
+            ["jobs.db", "jobs.db-wal", "jobs.db-shm"]
+                .iter()
+                .any(|name| {
+                    let bytes = fs::read(folder.path().join(name)).unwrap();
+                    bytes.windows(what.len()).any(|at| at == what.as_bytes())
+                })
+        };
+        assert!(shows(GONE) && shows(LIVES), "there is something to remove");
+        for _start in 0..2 {
+            let queue = Queue::start(&path).unwrap();
+            let ticket = |id| queue.write(move |db| ticket::of(db, JobId(id)));
+            let lives = ticket(2).await.unwrap().unwrap();
+            assert_eq!(queue.unseal(JobId(2), &lives).as_deref(), Some(LIVES));
+            assert_eq!(ticket(3).await.unwrap().unwrap().link, "a.mp4");
+            assert!(!shows("upload.example"));
+            let chores = "SELECT 1 FROM chores";
+            let is_left = queue.write(move |db| Ok(db.prepare(chores)?.exists([])?));
+            assert!(!is_left.await.unwrap());
+        }
     }
 
     #[test]

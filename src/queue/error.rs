@@ -101,6 +101,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The system gives no random numbers, or the like.
+    #[error("cannot seal an upload link")]
+    Seal,
     /// The writer thread has ended; the daemon is stopping.
     #[error("the database thread has ended")]
     WriterGone,

@@ -212,7 +212,7 @@ impl Arrival {
 /// What the transfer needs, and how far it came.
 #[derive(Clone)]
 pub struct Ticket {
-    /// Where the bytes go; a credential.
+    /// Where the bytes go, sealed; for an upload by FTP, the name that the file gets.
     pub link: String,
     /// When the link stops working.
     pub expires_at: Option<Timestamp>,

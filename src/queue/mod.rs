@@ -30,6 +30,7 @@ pub mod priority;
 pub mod query;
 pub mod replace;
 pub mod retry;
+mod seal;
 pub mod settling;
 mod sql;
 pub mod story;
@@ -43,7 +44,7 @@ mod tests;
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -54,12 +55,15 @@ pub use error::Error;
 pub use job::{Arrival, Job, JobId, Lease, State, Step, Ticket};
 pub use presence::{Lost, TableFiles};
 
+use seal::Seal;
+
 type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// The handle to the writer thread; cheap to clone. The thread ends with the last handle.
 #[derive(Clone)]
 pub struct Queue {
     work: mpsc::Sender<Work>,
+    seal: Arc<Seal>,
 }
 
 /// How much a commit must survive.
@@ -78,6 +82,8 @@ impl Queue {
     /// Whatever keeps the database from being used, with what to do about it; see [`Error`].
     pub fn start(path: &Path) -> Result<Self, Error> {
         let mut connection = open(path)?;
+        let seal = Arc::new(Seal::beside(path)?);
+        ticket::seal_plain_links(&mut connection, &seal)?;
         let (work, inbox) = mpsc::channel::<Work>();
         thread::Builder::new()
             .name("database".to_owned())
@@ -87,7 +93,21 @@ impl Queue {
                 }
             })
             .map_err(|source| Error::Thread { source })?;
-        Ok(Self { work })
+        Ok(Self { work, seal })
+    }
+
+    /// An upload link of a job as the table may keep it: others can read the table.
+    ///
+    /// # Errors
+    /// Where the system gives no random numbers.
+    pub fn seal(&self, job: JobId, link: &str) -> Result<String, Error> {
+        self.seal.close(job, link)
+    }
+
+    /// The upload link of a job's ticket; `None` where the key of this table did not seal it for this
+    /// job, as in a table that was restored from a backup.
+    pub fn unseal(&self, job: JobId, ticket: &Ticket) -> Option<String> {
+        self.seal.open(job, &ticket.link)
     }
 
     /// Runs `verb` in one transaction that survives power loss, commits it, and only then answers.

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::job::{JobId, Lease, Ticket};
 use super::outcome::held;
 use super::replace;
+use super::seal::{MARK, Seal};
 use super::sql::{At, optional_time};
 use crate::hex;
 
@@ -20,7 +21,7 @@ use crate::hex;
 pub struct NewTicket<'a> {
     /// The video's key.
     pub video_key: &'a str,
-    /// The upload link, a credential.
+    /// The upload link, a credential, as [`Queue::seal`](super::Queue::seal) gives it.
     pub link: &'a str,
     /// When the link stops working.
     pub expires_at: Option<Timestamp>,
@@ -166,6 +167,53 @@ pub(super) fn doubt_parts(db: &Connection, id: JobId, ctime_ns: i64) -> Result<(
     )?
     .execute(params![id.0, ctime_ns])?;
     Ok(())
+}
+
+/// Seals the links that an earlier release left in the table, once, and leaves nothing of them in
+/// unused space: the whole table is written anew.
+pub(super) fn seal_plain_links(db: &mut Connection, seal: &Seal) -> Result<(), Error> {
+    let is_pending = "SELECT 1 FROM chores WHERE name = 'seal-links'";
+    if !db.prepare(is_pending)?.exists([])? {
+        return Ok(());
+    }
+    super::write_now(db, |db| {
+        // The ticket of an upload by FTP holds the name of a file.
+        let mut statement = db.prepare(
+            "SELECT job_id, link FROM tickets JOIN jobs ON id = job_id
+             WHERE method IS NOT 'ftp' AND link <> '' AND substr(link, 1, length(?1)) <> ?1",
+        )?;
+        let plain: Vec<(i64, String)> = statement
+            .query_map([MARK], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (id, link) in plain {
+            let sealed = seal.close(JobId(id), &link)?;
+            db.prepare_cached("UPDATE tickets SET link = ?2 WHERE job_id = ?1")?
+                .execute(params![id, sealed])?;
+        }
+        Ok(())
+    })?;
+    match wipe_unused_space(db) {
+        Ok(true) => {
+            db.execute("DELETE FROM chores WHERE name = 'seal-links'", [])?;
+        }
+        Ok(false) => tracing::warn!(
+            "upload links of the earlier release are still in jobs.db-wal, because another program reads the \
+             job table; the next start removes them"
+        ),
+        Err(error) => tracing::warn!(
+            "upload links of the earlier release are still in unused space of the job table ({error}); the next \
+             start removes them"
+        ),
+    }
+    Ok(())
+}
+
+/// Writes the table anew, and empties the log beside it; answers whether both are done.
+fn wipe_unused_space(db: &Connection) -> rusqlite::Result<bool> {
+    db.execute_batch("VACUUM")?;
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        row.get(0).map(|busy: i64| busy == 0)
+    })
 }
 
 /// Ticket and progress go when no byte is to be sent by them any more.

@@ -24,10 +24,18 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("sandbox", &["clock"]),
     ("metadata", &["hex", "text"]),
     ("config", &["address", "metadata", "patience"]),
-    ("queue", &["clock", "hex", "identity", "way"]),
+    ("queue", &["clock", "hex", "identity", "text", "way"]),
     (
         "platform",
-        &["clock", "config", "disposition", "hex", "metadata", "way"],
+        &[
+            "address",
+            "clock",
+            "config",
+            "disposition",
+            "hex",
+            "metadata",
+            "way",
+        ],
     ),
     (
         "upload",

@@ -16,6 +16,8 @@ mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod deceive;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod evidence;
@@ -29,6 +31,8 @@ mod identity;
 mod known;
 #[cfg(test)]
 mod line;
+#[cfg(test)]
+mod links;
 #[cfg(test)]
 mod mounts;
 #[cfg(test)]

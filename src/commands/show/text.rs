@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-pub use crate::text::{line, path};
+pub use crate::text::{line, path, visible, visible_json};
 
 /// A word as a shell takes it: quoted where it must be.
 pub fn shell(word: &OsStr) -> String {

@@ -42,7 +42,7 @@ pub(super) fn write_failure(watch: Option<&Watch>, job: &Job) -> io::Result<Path
 /// Writes the key of the job's video.
 pub(super) fn write_key(watch: &Watch, case: &Case, title: &str) -> io::Result<()> {
     let note = reach::place(Some(watch), &beside(&case.job.path, NOTES[1]))?;
-    let text = format!("{:#}\n", key(case, title));
+    let text = text::json_pretty(&key(case, title))? + "\n";
     write(&note, text.as_bytes(), &case.job)
 }
 

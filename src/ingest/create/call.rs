@@ -136,7 +136,7 @@ pub(in crate::ingest) async fn record(
         return fetch::asked(task, lease, (key.to_string(), replaced), first_look).await;
     }
     let ticket = Ticket {
-        link: created.grant.store(),
+        link: context.queue.seal(lease.job.id, &created.grant.store())?,
         expires_at: created.grant.expires_at(),
         last_byte_at: None,
         part_size: matches!(created.grant, Grant::Parts(_))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::settle_trouble;
+use super::{settle_trouble, words_of};
 use crate::disposition::Disposition;
 use crate::ingest::calls::park;
 use crate::ingest::create;
@@ -16,7 +16,7 @@ use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, afterwards, ticket};
 use crate::upload::{self, Receipt};
 use crate::way::Way;
-use crate::{chain, clock, config, text};
+use crate::{clock, config, text};
 
 /// The server took all bytes, of which this try sent so many: they count if the file is still what
 /// it was.
@@ -116,7 +116,7 @@ pub(super) async fn refuse(
     }
     let report = Report {
         bytes_sent: sent,
-        message: Some(chain(error)),
+        message: Some(words_of(task, lease, error)),
         request_id: error.request_id().map(str::to_owned),
     };
     let transient = matches!(disposition, Disposition::Transient { .. });

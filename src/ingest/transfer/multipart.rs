@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{end, settle_trouble, start_over, unsettled};
+use super::{end, settle_trouble, start_over, unsettled, words_of};
 use crate::ingest::fate::{self, Failure};
 use crate::ingest::persist::persist;
 use crate::ingest::source::{Freshness, Problem, Source};
@@ -109,7 +109,7 @@ async fn refuse(
     };
     let report = Report {
         bytes_sent: sent,
-        message: Some(chain(error)),
+        message: Some(words_of(task, lease, error)),
         request_id: error.request_id().map(str::to_owned),
     };
     let failure = Failure {

@@ -190,6 +190,7 @@ impl Story {
             "SELECT count(*) FROM jobs WHERE attempts < 0",
             "SELECT count(*) - count(DISTINCT lease_id) FROM jobs WHERE lease_id IS NOT NULL",
             "SELECT count(*) FROM jobs LEFT JOIN tickets ON job_id = id WHERE (step = 'transfer') <> (link IS NOT NULL)",
+            "SELECT count(*) FROM jobs JOIN tickets ON job_id = id WHERE state IN ('done', 'failed', 'cancelled', 'duplicate')",
             "SELECT count(*) FROM jobs JOIN progress ON job_id = id WHERE state <> 'running'",
             "SELECT count(*) FROM jobs JOIN attempts ON job_id = jobs.id WHERE outcome IS NULL AND state <> 'running'",
         ];

@@ -25,7 +25,7 @@ pub(crate) struct Platform {
     address: SocketAddr,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// A video as the platform has it.
@@ -81,7 +81,7 @@ impl Platform {
             address,
             stop,
             thread: Some(thread),
-            _dir: dir,
+            dir,
         }
     }
 
@@ -182,10 +182,32 @@ impl Platform {
         received.sum()
     }
 
+    /// The tokens and sessions of all uploads so far: what nobody else may learn.
+    pub(crate) fn upload_tokens(&self) -> Vec<String> {
+        let index = std::fs::read_to_string(self.dir.path().join("index.jsonl")).unwrap();
+        let mut tokens = Vec::new();
+        for line in index.lines() {
+            collect_tokens(&serde_json::from_str(line).unwrap(), &mut tokens);
+        }
+        tokens
+    }
+
     /// The log of requests, for a test that failed.
     pub(crate) fn story(&self) -> String {
         let seen = self.control("GET", "requests", &Value::Null);
         serde_json::to_string_pretty(&seen).unwrap()
+    }
+}
+
+fn collect_tokens(value: &Value, tokens: &mut Vec<String>) {
+    let Some(object) = value.as_object() else {
+        return;
+    };
+    for (name, value) in object {
+        match value.as_str() {
+            Some(token) if name == "token" && !token.is_empty() => tokens.push(token.to_owned()),
+            _ => collect_tokens(value, tokens),
+        }
     }
 }
 
