@@ -61,6 +61,29 @@ fn look(now: Timestamp) -> Look {
         .look(now, steady)
 }
 
+/// A difference from the platform's clock, in seconds, that people should know of.
+const TOO_FAR_OFF_S: u64 = 5 * 60;
+
+/// Whether this machine's clock, so many seconds ahead of the platform's (negative: behind), should be
+/// set.
+pub fn is_too_far_off(ahead_s: i64) -> bool {
+    ahead_s.unsigned_abs() > TOO_FAR_OFF_S
+}
+
+/// What is wrong with this machine's clock, so many seconds ahead of the platform's, and what to do.
+pub fn complaint(ahead_s: i64) -> String {
+    let minutes = ahead_s.unsigned_abs() / 60;
+    let apart = match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    };
+    let where_to = if ahead_s < 0 { "behind" } else { "ahead of" };
+    format!(
+        "this machine's clock is {apart} {where_to} the platform's; set it right (timedatectl set-ntp true)"
+    )
+}
+
 /// The clock on the wall beside one that nobody can set.
 #[derive(Debug)]
 struct Course {
@@ -129,6 +152,23 @@ mod tests {
         assert_eq!(look(350, SignedDuration::ZERO), (50, 1));
         assert_eq!(look(360, SignedDuration::from_hours(-26)), (0, 2));
         assert_eq!(look(360, SignedDuration::ZERO), (0, 2));
+    }
+
+    #[test]
+    fn a_complaint_names_the_difference_and_the_command() {
+        for (ahead_s, expected) in [
+            (3_670, "61 min ahead of the platform's"),
+            (-3_600, "60 min behind the platform's"),
+            (26 * 3_600, "26 h ahead of the platform's"),
+            (-8 * 86_400, "8 days behind the platform's"),
+        ] {
+            let said = complaint(ahead_s);
+            assert!(
+                said.contains(expected) && said.contains("timedatectl set-ntp true"),
+                "{said}"
+            );
+        }
+        assert!(!is_too_far_off(300) && is_too_far_off(301) && is_too_far_off(-301));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::queue::accounts::{self, Paused};
 use crate::queue::query::{self, Filter, Progress};
 use crate::queue::{self, Job, JobId, State};
-use crate::queue::{claim, settling};
+use crate::queue::{claim, clocks, clocks::Skewed, settling};
 
 /// How many jobs a person sees without asking for more.
 const DEFAULT_LIMIT: u32 = 50;
@@ -138,6 +138,7 @@ fn list_as_table(
         originals: query::originals(db, &jobs)?,
         progress: query::progress(db)?,
         paused: accounts::paused(db)?,
+        clocks: clocks::all(db)?,
         daemon: queue::daemon_runs(&outline.database.path),
         folders: outline
             .watches
@@ -198,6 +199,11 @@ fn say_what_holds_for_all(
         context
             .screen
             .line(standing::pause(paused, &context.present))?;
+    }
+    for skewed in &view.clocks {
+        context
+            .screen
+            .line(standing::clock(skewed, &context.present))?;
     }
     if view.daemon == Some(false) && is_any_open(db)? {
         context
@@ -289,6 +295,7 @@ struct View<'a> {
     originals: HashMap<i64, Job>,
     progress: HashMap<JobId, Progress>,
     paused: Vec<Paused>,
+    clocks: Vec<Skewed>,
     daemon: Option<bool>,
     folders: HashMap<&'a str, PathBuf>,
 }

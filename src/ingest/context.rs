@@ -58,6 +58,13 @@ impl Settings {
         self.clients.get(account)
     }
 
+    /// The clients of all accounts, by name.
+    pub fn clients(&self) -> impl Iterator<Item = (&str, &Client)> {
+        self.clients
+            .iter()
+            .map(|(name, client)| (name.as_str(), client))
+    }
+
     /// The watch of this name.
     pub fn watch(&self, name: &str) -> Option<&Watch> {
         self.config.watches.iter().find(|watch| watch.name == name)

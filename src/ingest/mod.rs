@@ -14,6 +14,7 @@
 mod afterwards;
 mod calls;
 mod choice;
+mod clocks;
 mod confirm;
 mod context;
 mod create;

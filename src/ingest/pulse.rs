@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::clocks::Clocks;
 use super::context::Context;
 use super::persist::persist;
 use crate::clock;
@@ -24,6 +25,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     let mut version = None;
     let mut looks: u32 = 0;
     let mut jumps = clock::jumps();
+    let mut clocks = Clocks::start(&context).await?;
     let mut timer = tokio::time::interval(LOOK);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !(context.stop.is_cancelled() && context.live.is_idle()) {
@@ -31,6 +33,10 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
         looks = looks.wrapping_add(1);
         if std::mem::replace(&mut jumps, clock::jumps()) != jumps {
             after_a_jump(&context).await?;
+            clocks = Clocks::start(&context).await?;
+        }
+        if looks.is_multiple_of(LOOKS_PER_BEAT) {
+            clocks.look(&context).await?;
         }
         match beat(&context, &mut version, looks).await {
             Err(error) if error.is_passing() => {
@@ -39,7 +45,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
             outcome => outcome?,
         }
     }
-    Ok(())
+    clocks.look(&context).await
 }
 
 /// The times in the table were written by the old clock: nothing may wait for them, nor be given up

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::key::VideoKey;
 use super::link::Link;
 use super::new::{Created, NewVideo};
+use super::skew::{PlatformClock, Skew};
 use super::update::Update;
 use super::verb::Verb;
 use super::video::Video;
@@ -57,6 +58,24 @@ impl Client {
                 token,
                 base_url,
             } => v2::Client::new(&account.name, (site, base_url), token).map(Self::V2),
+        }
+    }
+
+    /// How far the platform's clock is from this machine's; none before the first answer.
+    pub fn skew(&self) -> Option<Skew> {
+        self.clock().skew()
+    }
+
+    /// What the platform's clock shows when this machine's shows `here`; the same, before the first
+    /// answer.
+    pub fn platform_time(&self, here: Timestamp) -> Timestamp {
+        self.clock().at(here)
+    }
+
+    fn clock(&self) -> &PlatformClock {
+        match self {
+            Self::V1(client) => client.clock(),
+            Self::V2(client) => client.clock(),
         }
     }
 

@@ -129,6 +129,11 @@ impl Code {
         )
     }
 
+    /// Whether it is about the time that a call was dated with.
+    pub(super) fn is_about_the_time(self) -> bool {
+        matches!(self, Self::TimestampInvalid | Self::TimestampExpired)
+    }
+
     /// Whether it names what is wrong with one file or its description.
     pub(super) fn is_about_the_file(self) -> bool {
         matches!(
@@ -160,7 +165,8 @@ fn by_status(status: u16) -> Class {
     }
 }
 
-const RESIGN: [Code; 5] = [
+const RESIGN: [Code; 6] = [
+    Code::TimestampInvalid,
     Code::TimestampExpired,
     Code::NonceMissing,
     Code::NonceInvalid,

@@ -9,7 +9,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::code::{Class, Code};
+use super::skew::Skew;
 use super::v2::Target;
+use crate::clock;
 use crate::disposition::Disposition;
 
 /// A failed call.
@@ -185,6 +187,30 @@ impl Error {
             }
             Cause::Status(target) => target == Target::Media && refusal.status == 404,
         }
+    }
+
+    /// Whether the call was refused for the time that it was dated with.
+    pub(super) fn is_about_the_time(&self) -> bool {
+        matches!(self, Self::Refused(refusal)
+            if matches!(refusal.cause, Cause::Code(code) if code.is_about_the_time()))
+    }
+
+    /// The same error; one about the time says how far the clocks are apart, as far as that is known.
+    pub(super) fn with_clock(mut self, skew: Option<Skew>) -> Self {
+        if self.is_about_the_time()
+            && let Self::Refused(refusal) = &mut self
+        {
+            let ahead_s = skew.map_or(0, |skew| skew.machine_ahead().as_secs());
+            let what = if clock::is_too_far_off(ahead_s) {
+                clock::complaint(ahead_s)
+            } else {
+                "set this machine's clock right (timedatectl set-ntp true)".to_owned()
+            };
+            let said = std::mem::take(&mut refusal.message);
+            let and = if said.is_empty() { "" } else { "; " };
+            refusal.message = format!("{said}{and}{what}");
+        }
+        self
     }
 
     pub(super) fn wants_fresh_signature(&self) -> bool {

@@ -20,6 +20,7 @@ use super::error::Garbage;
 use super::limit::{Outcome, Permit};
 use super::link::is_loopback;
 use super::read::{self, Head};
+use super::skew::Skew;
 use crate::clock;
 
 /// Builds the HTTP client for an API that lives at `base`.
@@ -53,6 +54,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// The shortest wait that it asks for.
     pub(super) after: Option<Duration>,
+    /// How far the server's clock is from this machine's, where it named its time.
+    pub(super) skew: Option<Skew>,
 }
 
 /// Nothing came back, or not all of it; the errors have lost their URL.
@@ -85,6 +88,7 @@ pub(super) async fn exchange(
         }
         None => (request, None),
     };
+    let (sent, jumps) = (clock::now(), clock::jumps());
     let response = match request.send().await {
         Ok(response) => response,
         Err(source) => {
@@ -101,6 +105,11 @@ pub(super) async fn exchange(
         }
     };
     let head = Head::of(&response);
+    let received = clock::now();
+    let skew = head
+        .date
+        .filter(|_| clock::jumps() == jumps)
+        .map(|date| Skew::of(date, sent, received));
     let read = match read::bounded(response).await {
         Ok(read) => read,
         Err(source) => {
@@ -125,6 +134,7 @@ pub(super) async fn exchange(
         object,
         body,
         after,
+        skew,
     })
 }
 

@@ -16,6 +16,7 @@ mod pass;
 mod percent;
 mod read;
 mod session;
+mod skew;
 #[cfg(test)]
 pub(crate) mod stub;
 mod update;
@@ -31,6 +32,7 @@ pub use link::Link;
 pub use new::{Created, Grant, NewVideo};
 pub use pass::Pass;
 pub use session::SessionId;
+pub use skew::Skew;
 pub use update::Update;
 pub use verb::Verb;
 pub use video::{Status, Video};

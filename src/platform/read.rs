@@ -29,7 +29,7 @@ pub(super) struct Head {
     remaining: Option<u64>,
     reset: Option<u64>,
     /// The server's own time: a reset given in its seconds is only right by its clock.
-    date: Option<Timestamp>,
+    pub(super) date: Option<Timestamp>,
 }
 
 impl Head {

@@ -84,7 +84,9 @@ impl PlatformClock {
     /// What the platform's clock shows when this machine's shows `here`; the same, while nothing is
     /// known.
     pub(super) fn at(&self, here: Timestamp) -> Timestamp {
-        let ahead = self.skew().map_or(SignedDuration::ZERO, |skew| skew.platform_ahead);
+        let ahead = self
+            .skew()
+            .map_or(SignedDuration::ZERO, |skew| skew.platform_ahead);
         here.checked_add(ahead).unwrap_or(here)
     }
 
@@ -143,16 +145,16 @@ mod tests {
         clock.learn(None, true);
         assert_eq!(clock.skew(), None);
         clock.learn(Some(ahead(10)), false);
-        assert_eq!((clock.skew(), clock.at(at(0))), (Some(ahead(10)), at(10_000)));
+        assert_eq!(
+            (clock.skew(), clock.at(at(0))),
+            (Some(ahead(10)), at(10_000))
+        );
         for sample in [11, 12, 90_000, 13] {
             clock.learn(Some(ahead(sample)), false);
         }
         assert_eq!(clock.skew(), Some(ahead(13)));
         clock.learn(Some(ahead(-7_200)), true);
         assert_eq!(clock.clone().skew(), Some(ahead(-7_200)));
-        assert_eq!(
-            ahead(-7_200).machine_ahead(),
-            SignedDuration::from_hours(2)
-        );
+        assert_eq!(ahead(-7_200).machine_ahead(), SignedDuration::from_hours(2));
     }
 }

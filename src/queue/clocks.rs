@@ -20,12 +20,7 @@ pub struct Skewed {
 }
 
 /// The clocks differ by so much.
-pub fn differs(
-    db: &Connection,
-    account: &str,
-    ahead_s: i64,
-    now: Timestamp,
-) -> Result<(), Error> {
+pub fn differs(db: &Connection, account: &str, ahead_s: i64, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
         "INSERT INTO clocks (account, ahead_s, measured_at) VALUES (?1, ?2, ?3)
          ON CONFLICT (account) DO UPDATE SET ahead_s = ?2, measured_at = ?3",

@@ -21,6 +21,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0007_outages.sql")),
     M::up(include_str!("../../migrations/0008_holders.sql")),
     M::up(include_str!("../../migrations/0013_sealed_links.sql")),
+    M::up(include_str!("../../migrations/0014_clocks.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

@@ -12,6 +12,7 @@
 pub mod accounts;
 pub mod afterwards;
 pub mod claim;
+pub mod clocks;
 pub mod confirm;
 pub mod copies;
 mod db;

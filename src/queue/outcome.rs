@@ -252,6 +252,18 @@ pub fn left_open(db: &Connection, job: JobId) -> Result<i64, Error> {
         .query_row([job.0], |row| row.get(0))?)
 }
 
+/// Whether the transfer that has begun is the first one to the job's present video.
+pub fn is_first_transfer(db: &Connection, job: JobId) -> Result<bool, Error> {
+    let transfers: i64 = db
+        .prepare_cached(
+            "SELECT count(*) FROM attempts
+             WHERE job_id = ?1 AND step = 'transfer'
+               AND id > (SELECT coalesce(max(id), 0) FROM attempts WHERE job_id = ?1 AND step = 'create')",
+        )?
+        .query_row([job.0], |row| row.get(0))?;
+    Ok(transfers <= 1)
+}
+
 /// What the table knows of a file that is not at the path that a worker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {

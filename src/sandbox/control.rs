@@ -14,7 +14,8 @@
 //!                                   since the start: also of those that broke off or came again;
 //!                                   `parts` how many parts wait to be joined (null: no such upload)
 //! POST   /control/videos/KEY        {"status": "failed", "message": "…"}; null: the timer's again
-//! POST   /control/clock             {"advance_s": 3600} puts the sandbox's clock forward
+//! POST   /control/clock             {"advance_s": 3600} puts the sandbox's clock forward, a
+//!                                   negative number back: `Date`, signatures and links go by it
 //! ```
 //!
 //! A fault names the operation that it meets, how often (`times`, 1 by default, `null` for ever),

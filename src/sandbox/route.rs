@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::sync::oneshot;
 
 use super::Sandbox;
@@ -25,6 +26,7 @@ pub(super) async fn route(
     request: Request,
 ) -> Response {
     let (answer, answered) = oneshot::channel();
+    let clock = Arc::clone(&sandbox);
     tokio::spawn(async move {
         let response = tokio::select! {
             response = dispatch(&sandbox, conn, request) => response,
@@ -34,9 +36,23 @@ pub(super) async fn route(
         answer.send(response).ok();
     });
     // A task that panicked dropped its end.
-    answered
+    let mut response = answered
         .await
-        .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR))
+        .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR));
+    date(&mut response, &clock);
+    response
+}
+
+/// Every host of the platform has one clock: what `Date` says is what signatures and links are checked
+/// by. A fault may have set another.
+fn date(response: &mut Response, sandbox: &Sandbox) {
+    let now = jiff::Timestamp::from_second(sandbox.now_s());
+    let text = now.and_then(|now| DateTimePrinter::new().timestamp_to_rfc9110_string(&now));
+    if let Ok(value) = text.map(HeaderValue::try_from)
+        && let Ok(value) = value
+    {
+        response.headers_mut().entry(header::DATE).or_insert(value);
+    }
 }
 
 async fn dispatch(sandbox: &Arc<Sandbox>, conn: Conn, request: Request) -> Response {

@@ -10,6 +10,8 @@ mod architecture;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod companions;
 #[cfg(test)]
 mod crash;

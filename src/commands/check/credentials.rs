@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::super::show::text;
 use super::finding::Finding;
-use crate::chain;
 use crate::config::{Account, Api, Config};
 use crate::disposition::Disposition;
-use crate::platform::{Client, Error, Garbage};
+use crate::platform::{Client, Error, Garbage, Skew};
+use crate::{chain, clock};
 
 /// No answer within this time is as good as none: a service that starts must not hang on it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -25,8 +25,9 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
             .collect();
         let mut findings = Vec::new();
         for (call, account) in calls.into_iter().zip(config.accounts.values()) {
-            let answer = call.await.unwrap_or(Answer::Silence);
+            let (answer, skew) = call.await.unwrap_or((Answer::Silence, None));
             findings.push(finding(account, &answer));
+            findings.extend(skew.and_then(|skew| clock_finding(account, skew)));
         }
         findings
     })
@@ -38,13 +39,26 @@ enum Answer {
     Silence,
 }
 
-async fn answer(account: Account) -> Answer {
-    let call = async { Client::new(&account)?.check_credentials().await };
-    match tokio::time::timeout(PATIENCE, call).await {
+async fn answer(account: Account) -> (Answer, Option<Skew>) {
+    let client = match Client::new(&account) {
+        Ok(client) => client,
+        Err(error) => return (Answer::Bad(error), None),
+    };
+    let answer = match tokio::time::timeout(PATIENCE, client.check_credentials()).await {
         Ok(Ok(())) => Answer::Good,
         Ok(Err(error)) => Answer::Bad(error),
         Err(_) => Answer::Silence,
-    }
+    };
+    (answer, client.skew())
+}
+
+/// Uploads go by the platform's time, but logs, `grace` and timetables go by this machine's.
+fn clock_finding(account: &Account, skew: Skew) -> Option<Finding> {
+    let ahead_s = skew.machine_ahead().as_secs();
+    clock::is_too_far_off(ahead_s).then(|| {
+        let text = format!("{} (account {})", clock::complaint(ahead_s), account.name);
+        Finding::warn("clock", text)
+    })
 }
 
 /// Whether the answer looks as if it came from another place than the API.

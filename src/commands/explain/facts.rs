@@ -10,6 +10,7 @@ use super::super::error::CommandError;
 use super::disk::Disk;
 use crate::config::{Outline, Watch};
 use crate::queue::accounts::{self, Paused};
+use crate::queue::clocks::{self, Skewed};
 use crate::queue::query::{self, Progress};
 use crate::queue::settling::{self, Settling};
 use crate::queue::story::{self, Story};
@@ -42,6 +43,8 @@ pub(super) struct Known {
     pub(super) settling: Option<Settling>,
     /// The paused accounts.
     pub(super) paused: Vec<Paused>,
+    /// The accounts whose platform has another time than this machine.
+    pub(super) clocks: Vec<Skewed>,
     /// How far the uploads are that run now.
     pub(super) progress: HashMap<JobId, Progress>,
     /// The jobs that have the videos of those that are duplicates.
@@ -100,6 +103,7 @@ impl Known {
             originals: query::originals(&db, &jobs)?,
             settling: settling::of(&db, path)?,
             paused: accounts::paused(&db)?,
+            clocks: clocks::all(&db)?,
             progress: query::progress(&db)?,
             jobs,
             stories,

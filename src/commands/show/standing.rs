@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 
 use super::text;
 use super::time::{Present, span};
+use crate::clock;
 use crate::queue::accounts::{Cause, Paused};
+use crate::queue::clocks::Skewed;
 use crate::queue::job::Replaced;
 use crate::queue::query::Progress;
 use crate::queue::settling::Waiting;
@@ -218,13 +220,26 @@ pub fn pause(paused: &Paused, present: &Present) -> String {
     )
 }
 
+/// One line about a clock that differs from the platform's.
+pub fn clock(skewed: &Skewed, present: &Present) -> String {
+    format!(
+        "{} (account {}, measured {}); uploads go by the platform's time",
+        clock::complaint(skewed.ahead_s),
+        skewed.account,
+        present.both(skewed.measured_at)
+    )
+}
+
 /// What mends a paused account, from the platform's code or words in the reason.
 fn remedy(paused: &Paused) -> &'static str {
     if paused.cause == Cause::Unreachable {
         return "; it goes on by itself once the network, its name server and the platform work again";
     }
     let words = paused.reason.to_ascii_lowercase();
-    if words.contains("timestamp") {
+    if words.contains("timedatectl") {
+        // The reason says it already.
+        "; jw-ingest tests the account by itself and resumes"
+    } else if words.contains("timestamp") {
         "; set this machine's clock right (`timedatectl` shows it)"
     } else if words.contains("limit exceeded")
         || words.contains("quota")

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::verdict::pause;
 use crate::disposition::Disposition;
 use crate::ingest::context::Context;
@@ -32,16 +34,31 @@ pub(super) async fn look(context: &Context, account: &str, client: &Client) -> R
     let (name, now) = (account.to_owned(), clock::now());
     let seeking = persist(context, move |db| ftp::seeking(db, &name, now, AT_ONCE)).await?;
     for job in seeking {
-        let since = job.sent_at.checked_sub(SLACK).unwrap_or(job.sent_at);
+        let since = since(&job, client);
         let titles = titles(&job);
         let md5 = job.md5.as_deref().unwrap_or_default();
         let words: Vec<&str> = titles.iter().map(String::as_str).collect();
         match client.find_by_content(md5, &words, since).await {
-            Ok(videos) => settle(context, account, (&job, videos, &titles)).await?,
+            Ok(videos) => {
+                let found = Found { videos, since };
+                settle(context, account, (&job, found, &titles)).await?;
+            }
             Err(error) => return put_off(context, account, (&job, &error)).await,
         }
     }
     Ok(())
+}
+
+/// What a search found, and by the platform's clock the moment that none of it may be older than.
+struct Found {
+    videos: Vec<Video>,
+    since: Timestamp,
+}
+
+/// The moment before which no video can be the job's, by the platform's clock.
+fn since(job: &Seeking, client: &Client) -> Timestamp {
+    let sent_at = client.platform_time(job.sent_at);
+    sent_at.checked_sub(SLACK).unwrap_or(sent_at)
 }
 
 /// A video that was taken for the job's shows other bytes now that it has any: it is somebody
@@ -79,10 +96,10 @@ fn titles(job: &Seeking) -> Vec<String> {
 async fn settle(
     context: &Context,
     account: &str,
-    (job, videos, titles): (&Seeking, Vec<Video>, &[String]),
+    (job, found, titles): (&Seeking, Found, &[String]),
 ) -> Result<(), Error> {
     let mut free = Vec::new();
-    for video in videos {
+    for video in found.videos {
         let key = video.key.to_string();
         if !persist(context, move |db| ftp::is_taken(db, &key)).await? {
             free.push(video);
@@ -90,7 +107,7 @@ async fn settle(
     }
     let (id, now) = (job.id, clock::now());
     let path = text::path(&job.path);
-    let picked = pick(job, &free, titles);
+    let picked = pick((job, found.since), &free, titles);
     if let Pick::One(video) = picked {
         let key = video.key.to_string();
         let taken = key.clone();
@@ -177,8 +194,11 @@ enum Pick<'a> {
 }
 
 /// Chooses the video: by its MD5, then by its title.
-fn pick<'a>(job: &Seeking, videos: &'a [Video], titles: &[String]) -> Pick<'a> {
-    let since = job.sent_at.checked_sub(SLACK).unwrap_or(job.sent_at);
+fn pick<'a>(
+    (job, since): (&Seeking, Timestamp),
+    videos: &'a [Video],
+    titles: &[String],
+) -> Pick<'a> {
     let fresh = |video: &&Video| video.date.is_some_and(|date| date >= since.as_second());
     let is_named = |video: &&Video| {
         let title = video.title.as_ref();
@@ -237,8 +257,6 @@ fn fits(job: &Seeking, video: &Video) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::queue::JobId;
 
@@ -271,7 +289,8 @@ mod tests {
 
     fn picked(videos: &[Video]) -> String {
         let job = job();
-        match pick(&job, videos, &titles(&job)) {
+        let since = job.sent_at.checked_sub(SLACK).unwrap();
+        match pick((&job, since), videos, &titles(&job)) {
             Pick::One(video) => video.key.to_string(),
             Pick::None => "none".to_owned(),
             Pick::Several(keys) => keys.join("|"),

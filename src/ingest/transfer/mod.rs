@@ -13,11 +13,10 @@ mod unsettled;
 pub(super) use self::link::on_confirmed;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::calls::park;
+use super::calls::{park, until_stopped};
 use super::fate;
 use super::persist::persist;
 use super::source::Problem;
@@ -28,10 +27,6 @@ use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, Step, Ticket};
 use crate::way::Way;
 use crate::{address, chain, clock, upload};
-
-/// A link must live at least so long when the upload starts: the server looks at it when the
-/// request arrives.
-const LINK_MARGIN: Duration = Duration::from_mins(1);
 
 /// What is said of a link whose key is gone.
 const NOT_OPENED: &str = "the key file beside the job table does not open the upload link";
@@ -64,7 +59,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         return start_over(task, lease, NOT_OPENED).await;
     };
     let grant = match Grant::restore(way, &link) {
-        Ok(grant) if !grant.is_expired(fate::later(now, LINK_MARGIN)) => grant,
+        Ok(grant) if !is_over(task, lease, &grant).await? => grant,
         Ok(_) => return start_over(task, lease, "the upload link has expired").await,
         Err(error) => return start_over(task, lease, &error.to_string()).await,
     };
@@ -78,6 +73,29 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         Grant::Parts(pass) => multipart::send(task, lease, source, &pass).await,
         Grant::Fetch => start_over(task, lease, "there is nothing to send this way").await,
     }
+}
+
+/// Whether the link's time is over by the platform's clock. A fresh one is used at once, however short
+/// its life: should it be over all the same, the platform says so, and no video is made for nothing.
+async fn is_over(task: &Task, lease: &Lease, grant: &Grant) -> Result<bool, Error> {
+    let context = &task.context;
+    let id = lease.job.id;
+    if persist(context, move |db| outcome::is_first_transfer(db, id)).await? {
+        return Ok(false);
+    }
+    let settings = context.now_settings();
+    let Some(client) = settings.client(&lease.job.account) else {
+        return Ok(grant.is_expired(clock::now()));
+    };
+    if client.skew().is_none() {
+        // A daemon that has just started has no answer of the platform yet: any will do, and without
+        // one the link is tried, as this machine's clock may be wrong.
+        let asked = until_stopped(task, client.check_credentials()).await;
+        if let Some(Err(error)) = asked {
+            tracing::debug!("the platform's time is not known: {error}");
+        }
+    }
+    Ok(client.skew().is_some() && grant.is_expired(client.platform_time(clock::now())))
 }
 
 fn parts(lease: &Lease) -> Option<(&Ticket, VideoKey, Way)> {

@@ -1,7 +1,8 @@
 //! The calls of the Management API v1 that this program makes, one method each.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
@@ -14,6 +15,7 @@ use crate::disposition::Disposition;
 use crate::platform::error::{Error, Garbage, Garbled};
 use crate::platform::key::VideoKey;
 use crate::platform::new::{Created, NewVideo};
+use crate::platform::skew::PlatformClock;
 use crate::platform::update::Update;
 use crate::platform::video::Video;
 use crate::way::Way;
@@ -63,6 +65,10 @@ impl Client {
         })
     }
 
+    pub(in crate::platform) fn clock(&self) -> &PlatformClock {
+        self.transport.clock()
+    }
+
     /// See [`crate::platform::Client::set_longest_wait`].
     pub(in crate::platform) fn set_longest_wait(&self, longest: Duration) {
         self.transport.set_longest_wait(longest);
@@ -85,7 +91,7 @@ impl Client {
             params.push(("title", video.title));
         }
         params.extend(described.iter().map(|(n, v)| (n.as_str(), v.as_str())));
-        let asked_at = clock::now();
+        let asked_at = Instant::now();
         let answer = match self.transport.once(CREATE, &params).await {
             // A refused signature may also be the answer to a copy of a call that did get through,
             // made by something between here and there: see first, then sign afresh.
@@ -100,6 +106,7 @@ impl Client {
             }
             other => other,
         }?;
+        let asked_at = self.by_the_platform(asked_at);
         read(CREATE, answer::created(&answer, video.way, asked_at))
     }
 
@@ -117,8 +124,9 @@ impl Client {
         if let Some(size) = &size {
             params.push(("size", size));
         }
-        let asked_at = clock::now();
+        let asked_at = Instant::now();
         let answer = self.transport.call(UPDATE, &params).await?;
+        let asked_at = self.by_the_platform(asked_at);
         read(UPDATE, answer::granted(&answer, (key, video.way), asked_at))
     }
 
@@ -188,6 +196,12 @@ impl Client {
         })
         .await
         .map(|_| ())
+    }
+
+    /// What the platform's clock showed at that moment, as far as it is known now.
+    fn by_the_platform(&self, at: Instant) -> Timestamp {
+        let now = self.clock().at(clock::now());
+        now.checked_sub(at.elapsed()).unwrap_or(now)
     }
 
     /// Where the API lives.

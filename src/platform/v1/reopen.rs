@@ -26,7 +26,7 @@ impl Client {
     /// Those of [`Client::show`].
     pub async fn reopen(&self, key: &VideoKey) -> Result<Option<Link>, Error> {
         let video = self.show(key).await?;
-        Ok(link(self.base(), video, clock::now()))
+        Ok(link(self.base(), video, self.clock().at(clock::now())))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::platform::http::{self, Answer, Payload, Silence};
 use crate::platform::lenient;
 use crate::platform::limit::{Kind, Limiter};
 use crate::platform::read::Head;
+use crate::platform::skew::PlatformClock;
 
 /// The way to one account's API.
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ pub(super) struct Transport {
     key: String,
     secret: SecretString,
     limiter: Limiter,
+    clock: PlatformClock,
 }
 
 impl Transport {
@@ -44,7 +46,13 @@ impl Transport {
             key: key.to_owned(),
             secret: secret.clone(),
             limiter: Limiter::new(),
+            clock: PlatformClock::default(),
         })
+    }
+
+    /// The platform's clock, as far as it is known.
+    pub(super) fn clock(&self) -> &PlatformClock {
+        &self.clock
     }
 
     pub(super) fn set_longest_wait(&self, longest: Duration) {
@@ -88,7 +96,13 @@ impl Transport {
             text: self.signed(params),
         };
         match http::exchange(permit, self.http.post(url), Some(payload)).await {
-            Ok(answer) => call.judge(answer),
+            Ok(answer) => {
+                let skew = answer.skew;
+                let judged = call.judge(answer);
+                let refused = matches!(&judged, Err(error) if error.is_about_the_time());
+                self.clock.learn(skew, refused);
+                judged.map_err(|error| error.with_clock(self.clock.skew()))
+            }
             Err(Silence::Unsent(source)) => Err(Error::Unreachable {
                 call: call.path.to_owned(),
                 source,
@@ -119,10 +133,10 @@ impl Transport {
     }
 
     /// The time is read here because a signature is dated when it is made, however long the call
-    /// had to wait for room.
+    /// had to wait for room; by the platform's clock, which is the one that checks it.
     fn signed(&self, params: &[(&str, &str)]) -> String {
         let nonce = format!("{:08}", rand::random_range(0..100_000_000_u32));
-        let timestamp = clock::now().as_second().to_string();
+        let timestamp = self.clock.at(clock::now()).as_second().to_string();
         let api = [
             ("api_key", self.key.as_str()),
             ("api_nonce", &nonce),
@@ -166,6 +180,7 @@ impl Call<'_> {
             object,
             after,
             body: _,
+            skew: _,
         } = answer;
         let garbage = match object {
             Ok(object) => match object.get("status").and_then(Value::as_str) {

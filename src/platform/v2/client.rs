@@ -14,6 +14,7 @@ use crate::platform::error::Error;
 use crate::platform::key::VideoKey;
 use crate::platform::lenient;
 use crate::platform::new::{Created, NewVideo};
+use crate::platform::skew::PlatformClock;
 use crate::platform::update::Update;
 use crate::platform::verb::Verb;
 use crate::platform::video::Video;
@@ -41,6 +42,10 @@ impl Client {
         Ok(Self {
             transport: Transport::new(account, site, token)?,
         })
+    }
+
+    pub(in crate::platform) fn clock(&self) -> &PlatformClock {
+        self.transport.clock()
     }
 
     /// See [`crate::platform::Client::set_longest_wait`].

@@ -32,6 +32,7 @@ impl Call {
             object,
             body,
             after,
+            skew: _,
         } = answer.map_err(|silence| self.silence(silence))?;
         let garbage = match (object, head.status) {
             // Where nothing is expected, a list of errors is no success, whatever the status.

@@ -13,6 +13,7 @@ use crate::platform::error::{Effect, Error};
 use crate::platform::http::{self, Payload};
 use crate::platform::limit::{Kind, Limiter};
 use crate::platform::percent;
+use crate::platform::skew::PlatformClock;
 use crate::platform::verb::Verb;
 
 /// The way to one site's API.
@@ -24,6 +25,7 @@ pub(super) struct Transport {
     /// It marks itself as sensitive, so that nothing prints it.
     bearer: HeaderValue,
     limiter: Limiter,
+    clock: PlatformClock,
 }
 
 /// A call to be made.
@@ -79,7 +81,13 @@ impl Transport {
             site: site.to_owned(),
             bearer,
             limiter: Limiter::new(),
+            clock: PlatformClock::default(),
         })
+    }
+
+    /// The platform's clock, as far as it is known.
+    pub(super) fn clock(&self) -> &PlatformClock {
+        &self.clock
     }
 
     pub(super) fn set_longest_wait(&self, longest: Duration) {
@@ -106,7 +114,11 @@ impl Transport {
         }
         let permit = self.limiter.acquire(Kind::General).await;
         let request = self.http.request(request.verb.into(), url).headers(headers);
-        call.judge(http::exchange(permit, request, payload).await)
+        let outcome = http::exchange(permit, request, payload).await;
+        if let Ok(answer) = &outcome {
+            self.clock.learn(answer.skew, false);
+        }
+        call.judge(outcome)
     }
 
     /// The documented routes end in a slash, and a redirect to there is not followed.

@@ -98,18 +98,18 @@ fn what_fails_for_too_long_is_given_up_with_a_sentence() {
 
 #[test]
 fn a_link_that_expired_before_the_upload_costs_one_more_video_which_replaces_it() {
-    // The daemon wants a minute of life of a link; the outage takes the rest.
+    // The outage lasts longer than the link lives.
     let platform = Platform::with(|options| {
-        options.link_lifetime = Duration::from_secs(62);
+        options.link_lifetime = Duration::from_secs(6);
         options.processing = Duration::from_millis(100);
     });
     let site = Site::with(
         &platform,
-        "[retry]\nfirst-delay = \"100ms\"\nmax-delay = \"5s\"\n",
+        "[retry]\nfirst-delay = \"100ms\"\nmax-delay = \"20s\"\n",
     );
     platform.fault(
         "s3-put",
-        json!({"kind": "status", "status": 503, "headers": {"Retry-After": "3"}}),
+        json!({"kind": "status", "status": 503, "headers": {"Retry-After": "8"}}),
     );
     let daemon = site.start();
     let file = site.drop_file("late.mp4", &Dice::new().bytes(SMALL));

@@ -18,6 +18,10 @@ pub(super) fn facts(facts: &Facts<'_>, present: &Present) -> Vec<Fact> {
             standing::pause(paused, present),
         ));
     }
+    let skewed = facts.known.clocks.iter();
+    for skewed in skewed.filter(|skewed| Some(&skewed.account) == account) {
+        told.push(Fact::new(now, "clock", standing::clock(skewed, present)));
+    }
     if let Some(limit) = limit(facts) {
         told.push(Fact::new(now, "limit", limit));
     }
