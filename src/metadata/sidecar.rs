@@ -71,6 +71,16 @@ pub fn beside(video: &Place) -> Beside {
     Beside::default()
 }
 
+impl Beside {
+    /// Whether nothing is left to tell: there is no sidecar, or it says now what the platform was told.
+    pub fn is_told(&self, told: Option<&str>) -> bool {
+        match &self.digest {
+            Some(digest) => told == Some(digest),
+            None => self.fault.is_none(),
+        }
+    }
+}
+
 /// What a video's sidecar may be called; the first counts most.
 fn names(video: &OsStr) -> Vec<(OsString, Format)> {
     let bases = [Some(video), Path::new(video).file_stem()];

@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::error::Error;
 use super::job::{Job, JobId, State};
-use super::operator;
 use super::sql::{At, StoredPath, optional_time};
+use super::{metadata, operator};
 
 pub use verbs::{did_not_go, done, forget, going, later, note, placed, plan, put_back, verified};
 
@@ -113,6 +113,8 @@ pub struct Case {
     pub original: Job,
     /// What is known of that video's bytes.
     pub proof: Proof,
+    /// Distinct for what that video's sidecar said that the platform was told.
+    pub told: Option<String>,
 }
 
 const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, moved_to, \
@@ -177,11 +179,13 @@ fn cases(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Ve
             None => job.clone(),
         };
         let proof = proof(db, &original)?;
+        let told = metadata::of(db, original.id)?.and_then(|told| told.digest);
         cases.push(Case {
             job,
             row,
             original,
             proof,
+            told,
         });
     }
     Ok(cases)

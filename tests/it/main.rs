@@ -70,6 +70,8 @@ mod support;
 #[cfg(test)]
 mod symlinks;
 #[cfg(test)]
+mod untold;
+#[cfg(test)]
 mod waits;
 #[cfg(test)]
 mod ways_v2;

@@ -106,7 +106,7 @@ impl Task<'_> {
         };
         if action == Action::Delete {
             errand.take_away()?;
-            let left = companions::delete(self.watch, &at.beside(name(&job.path)));
+            let left = companions::delete(self.watch, self.case, &at.beside(name(&job.path)));
             return Ok(End {
                 outcome: format!("deleted{}", left.words()),
                 moved_to: None,
@@ -138,7 +138,7 @@ impl Task<'_> {
         };
         // Where its folder is not there any more, nothing is left beside it.
         let (left, note) = match reach::place(Some(self.watch), &job.path) {
-            Ok(from) => companions::carry(self.watch, (&from, to), (&job.ingest_id, carry)),
+            Ok(from) => companions::carry(self.watch, self.case, (&from, to), carry),
             Err(_) => Default::default(),
         };
         let verb = match self.action {

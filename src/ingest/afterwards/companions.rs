@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::files::{self, Trouble};
 use crate::beneath::Place;
 use crate::config::{Marker, Watch};
+use crate::metadata::sidecar;
+use crate::queue::State;
+use crate::queue::afterwards::{Action, Case};
 use crate::text;
 use crate::watch::select::{self, NOTES, Verdict};
 
@@ -33,19 +36,47 @@ impl Left {
     }
 }
 
+impl Left {
+    /// Whether a companion is a sidecar that stays; noted, if it is there.
+    fn keeps(&mut self, video: &Place, companion: &Companion) -> bool {
+        let is_sidecar = sidecar::belongs(companion.from.name(), video.path());
+        if is_sidecar && companion.from.metadata().is_ok() {
+            let name = text::path(companion.from.path());
+            self.0.push(format!("{name} stayed: {UNTOLD}"));
+        }
+        is_sidecar
+    }
+}
+
 /// Endings of sidecars.
 const SIDECARS: [&str; 2] = ["json", "toml"];
+
+/// Why a sidecar stays.
+const UNTOLD: &str = "the platform was not told yet what it says";
+
+/// Whether the sidecar of a job's file says what the platform was not told: it stays where it is,
+/// where it can be put right and is told then. What failed takes its sidecar along, and brings it back.
+pub(super) fn has_untold_sidecar(case: &Case, video: &Place) -> bool {
+    let is_up = matches!(case.job.state, State::Done | State::Duplicate);
+    let goes_back = case.row.action == Action::Back;
+    is_up && !goes_back && !sidecar::beside(video).is_told(case.told.as_deref())
+}
 
 /// Moves the companions of a job's file to where that lies now; answers where the note of its
 /// failure lies then.
 pub(super) fn carry(
     watch: &Watch,
+    case: &Case,
     (video, to): (&Place, &Place),
-    (mark, go): (&str, impl Fn(&Companion) -> Option<Result<Place, Trouble>>),
+    go: impl Fn(&Companion) -> Option<Result<Place, Trouble>>,
 ) -> (Left, Option<PathBuf>) {
     let (mut left, mut note) = (Left::default(), None);
     let patterns: Vec<&Marker> = markers(watch).chain(&watch.metadata.wait_for).collect();
-    for mut companion in all(watch, (video, to), mark, &patterns) {
+    let untold = has_untold_sidecar(case, video);
+    for mut companion in all(watch, (video, to), &case.job.ingest_id, &patterns) {
+        if untold && left.keeps(video, &companion) {
+            continue;
+        }
         companion.from = files::place(&companion.from, &companion.mark);
         match go(&companion) {
             None | Some(Err(Trouble::Stopped)) => {}
@@ -65,14 +96,18 @@ pub(super) fn carry(
 
 /// Deletes the companions of a file that was deleted; the note with the video's key is all that
 /// stays. What `wait-for` names stays too: it may hold what the platform was never given.
-pub(super) fn delete(watch: &Watch, video: &Place) -> Left {
+pub(super) fn delete(watch: &Watch, case: &Case, video: &Place) -> Left {
     let mut left = Left::default();
+    let untold = has_untold_sidecar(case, video);
     // That of a failure has gone by now.
     let notes = NOTES.map(|suffix| beside(video.path(), suffix));
     let patterns: Vec<&Marker> = markers(watch).collect();
     for companion in all(watch, (video, video), "", &patterns) {
         let is_file = companion.from.metadata().is_ok_and(|meta| meta.is_file());
         if !is_file || notes.iter().any(|note| note == companion.from.path()) {
+            continue;
+        }
+        if untold && left.keeps(video, &companion) {
             continue;
         }
         if let Err(error) = companion.from.remove() {

@@ -119,7 +119,7 @@ async fn one(context: &Context, due: &Due, beside: Beside) -> Result<bool, Error
             );
             compared(context, due, (beside.digest, None)).await
         }
-        Err(error) => failed(context, due, (beside.digest, &error)).await,
+        Err(error) => failed(context, due, &error).await,
     }
 }
 
@@ -146,7 +146,7 @@ async fn first(context: &Context, due: &Due) -> Result<bool, Error> {
             Err(error) => Err(error),
         };
         if let Err(error) = answer {
-            return failed(context, due, (digest, &error)).await;
+            return failed(context, due, &error).await;
         }
     }
     compared(context, due, (digest, fault)).await
@@ -162,11 +162,8 @@ async fn tell(client: &Client, due: &Due, beside: &Beside) -> Result<(), platfor
     client.update(&due.video_key.parse()?, update).await
 }
 
-async fn failed(
-    context: &Context,
-    due: &Due,
-    (digest, error): (Option<String>, &platform::Error),
-) -> Result<bool, Error> {
+/// What failed was not told: the digest stays that of what was.
+async fn failed(context: &Context, due: &Due, error: &platform::Error) -> Result<bool, Error> {
     let (path, said) = (text::path(&due.path), address::hosts_only(&chain(error)));
     let id = due.job.0;
     let retry = context.now_settings().config.retry.clone();
@@ -188,17 +185,17 @@ async fn failed(
                 "the video {} is not on the platform any more",
                 due.video_key
             );
-            return compared(context, due, (digest, Some(why))).await;
+            return compared(context, due, (due.digest.clone(), Some(why))).await;
         }
         Disposition::Permanent => {
             let why = format!("the platform refused what the sidecar says: {said}");
             tracing::error!(job.id = id, "{path}: {why}");
-            return compared(context, due, (digest, Some(why))).await;
+            return compared(context, due, (due.digest.clone(), Some(why))).await;
         }
         _ if too_long => {
             let why = format!("what the sidecar says could not be told; given up: {said}");
             tracing::error!(job.id = id, "{path}: {why}");
-            return compared(context, due, (digest, Some(why))).await;
+            return compared(context, due, (due.digest.clone(), Some(why))).await;
         }
         Disposition::Transient { after } => after,
         Disposition::Ambiguous | Disposition::LinkExpired => None,
