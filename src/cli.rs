@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::AboveBars;
 use crate::commands::context::{Context, remark};
 use crate::commands::error::CommandError;
-use crate::commands::{add, bump, call, cancel, check, explain, job, jobs, retry, run};
+use crate::commands::{add, bump, call, cancel, check, explain, job, jobs, restored, retry, run};
 #[cfg(feature = "sandbox")]
 use crate::commands::{demo, sandbox};
 use crate::config::DEFAULT_FILE;
@@ -73,6 +73,8 @@ enum Command {
     Explain(explain::Args),
     /// Makes one call of the platform's API
     Call(call::Args),
+    /// Makes a new job table in the place of a lost one
+    Restored(restored::Args),
     /// Runs a strict stand-in of the platform on this machine, to try things on
     #[cfg(feature = "sandbox")]
     Sandbox(Box<sandbox::Args>),
@@ -140,6 +142,7 @@ impl Cli {
             Command::Add(args) => add::run(args, &mut context),
             Command::Explain(args) => explain::run(args, &mut context),
             Command::Call(args) => call::run(args, &mut context),
+            Command::Restored(args) => restored::run(args, &mut context),
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => sandbox::run(args, &mut context),
         }?;

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod job;
 pub mod jobs;
 pub mod place;
+pub mod restored;
 pub mod retry;
 pub mod run;
 #[cfg(feature = "sandbox")]

@@ -50,6 +50,25 @@ pub enum Api {
     },
 }
 
+impl Account {
+    /// Which account this is, whatever its section is called: the API, the key or site and, where that is
+    /// not JW's own, the platform. The key of a property and its site are two accounts.
+    pub fn identity(&self) -> String {
+        let (id, base_url) = match &self.api {
+            Api::V1 { key, base_url, .. } => (key, base_url),
+            Api::V2 { site, base_url, .. } => (site, base_url),
+        };
+        let api = self.api.word();
+        match base_url.host_str() {
+            Some(host) if JW_HOSTS.contains(&host) => format!("{api} {id}"),
+            _ => format!("{api} {id} at {base_url}"),
+        }
+    }
+}
+
+/// Hosts of JW's own platform, all of which have the same accounts.
+const JW_HOSTS: [&str; 2] = ["api.jwplatform.com", "api.jwplayer.com"];
+
 impl Api {
     /// Its word in the configuration.
     pub fn word(&self) -> &'static str {
@@ -407,6 +426,27 @@ mod tests {
             refused.contains("no API v2 secret") && !refused.contains("caf"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn an_account_is_who_it_is_by_whatever_host_and_name() {
+        let fixture = Fixture::new();
+        let identity = |more: &str, name: &str| {
+            let text = LEAST.replace("[[watch]]", &format!("{more}\n[[watch]]"));
+            let text = text.replace("account.main", &format!("account.{name}"));
+            fixture.parse(&text).unwrap().accounts[name].identity()
+        };
+        assert_eq!(identity("", "main"), "v1 abcd1234");
+        let other = "base-url = \"https://api.jwplayer.com/v1\"";
+        assert_eq!(identity(other, "news"), "v1 abcd1234");
+        let elsewhere = "base-url = \"https://example.com/v1/\"";
+        assert_eq!(
+            identity(elsewhere, "main"),
+            "v1 abcd1234 at https://example.com/v1"
+        );
+        let text = LEAST.replace("key =", "api = \"v2\"\nsite =");
+        let site = fixture.parse(&text).unwrap().accounts["main"].identity();
+        assert_eq!(site, "v2 abcd1234");
     }
 
     #[test]

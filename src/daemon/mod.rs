@@ -4,6 +4,7 @@
 //! again); a job that fails never does. Files are watched by threads of their own ([`crate::watch`]),
 //! jobs are worked on by [`crate::ingest`].
 
+mod accounts;
 mod folders;
 mod idle;
 mod rates;
@@ -97,6 +98,7 @@ impl Error {
                 queue::Error::Folder { .. }
                 | queue::Error::NetworkFilesystem { .. }
                 | queue::Error::Newer { .. }
+                | queue::Error::Vanished { .. }
                 | queue::Error::Damaged { .. },
             )
             | Self::Settings(_) => Exit::Config,
@@ -126,9 +128,11 @@ pub async fn run(
     let queue = Queue::start(&config.database.path)?;
     let longest = ingest::longest(&config);
     let priorities = reload::priorities(&config);
+    let accounts = accounts::Accounts::of(&config);
     let back = queue
         .write(move |db| {
             times::mend(db, started, longest)?;
+            accounts.follow(db, started)?;
             priority::follow(db, &priorities)?;
             claim::reclaim(db, None, &[], started)
         })
@@ -327,6 +331,25 @@ impl Supervisor {
         let Some(next) = reload::read(&present.config).await else {
             return Ok(());
         };
+        let accounts = accounts::Accounts::of(&next.config);
+        let queue = &self.parts.context.queue;
+        let asked = queue.jot(move |db| Ok((accounts.need_restart(db)?, accounts)));
+        let (need_restart, accounts) = match asked.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = chain(&error);
+                tracing::error!(error, "the new configuration is refused, the old one stays");
+                return Ok(());
+            }
+        };
+        if need_restart {
+            tracing::error!(
+                "the new configuration is refused, the old one stays: a section [account.NAME] was renamed, or has \
+                 another key, site or base-url; that takes a restart, after which the jobs follow: systemctl restart \
+                 jw-ingest"
+            );
+            return Ok(());
+        }
         let folders_changed = reload::folders_differ(&present.config, &next.config);
         if folders_changed && let Err(taken) = folders::reserve(&self.locks, &next.config).await {
             tracing::error!("the new configuration is refused, the old one stays: {taken}");
@@ -351,6 +374,7 @@ impl Supervisor {
             .context
             .queue
             .write(move |db| {
+                accounts.follow(db, now)?;
                 priority::follow(db, &priorities)?;
                 queue::accounts::probe_now(db, now)
             })

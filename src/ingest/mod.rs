@@ -32,6 +32,7 @@ mod persist;
 mod probe;
 mod pulse;
 mod replace;
+mod restored;
 mod source;
 mod transfer;
 mod trouble;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use super::error::Error;
+use super::restored;
 
 /// Released migrations are never edited; a change is a new file at the end.
 const MIGRATIONS: &[M<'_>] = &[
@@ -22,6 +23,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0008_holders.sql")),
     M::up(include_str!("../../migrations/0013_sealed_links.sql")),
     M::up(include_str!("../../migrations/0014_clocks.sql")),
+    M::up(include_str!("../../migrations/0015_settings.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
@@ -35,13 +37,21 @@ const LOOKS_AT_ONCE: u32 = 10_000;
 
 /// Readable by the owner's group, so that operators can look into it, and by nobody else. The upload
 /// links in it are sealed.
-const MODE: u32 = 0o640;
+pub(super) const MODE: u32 = 0o640;
 
-/// Opens the database for writing, creates it where there is none, and migrates it.
+/// Opens the database for writing, creates it where there never was one, and migrates it.
 ///
 /// # Errors
 /// See [`Error`]: each says what to do.
 pub fn open(path: &Path) -> Result<Connection, Error> {
+    restored::check_path(path)?;
+    let db = open_or_make(path)?;
+    restored::check_jobs(path, &db)?;
+    Ok(db)
+}
+
+/// The same, whatever was there before.
+pub(super) fn open_or_make(path: &Path) -> Result<Connection, Error> {
     let folder = parent(path);
     fs::metadata(&folder).map_err(|source| Error::Folder {
         path: folder.clone(),
@@ -75,6 +85,7 @@ pub fn open(path: &Path) -> Result<Connection, Error> {
 pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
     // What we may not look at is not missing: SQLite says below why it cannot be opened.
     if matches!(path.try_exists(), Ok(false)) {
+        restored::check_path(path)?;
         return Err(Error::Missing {
             path: path.to_owned(),
         });
@@ -168,7 +179,7 @@ fn lock_file(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn parent(path: &Path) -> PathBuf {
+pub(super) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -197,7 +208,7 @@ fn create_private(path: &Path, folder: &Path) -> Result<(), Error> {
 
 /// A command run by root before the daemon's first start must not leave a file that the daemon's
 /// own user cannot write. Where we are not root, it fails and changes nothing.
-fn give_to_owner_of(path: &Path, folder: &Path) {
+pub(super) fn give_to_owner_of(path: &Path, folder: &Path) {
     use std::os::unix::fs::{MetadataExt, chown};
     if let Ok(meta) = fs::metadata(folder)
         && let Err(error) = chown(path, Some(meta.uid()), Some(meta.gid()))

@@ -34,8 +34,7 @@ pub enum Error {
     /// The file is damaged, or no SQLite database at all.
     #[error(
         "the database {} is damaged or is no SQLite database: stop the daemon, move the file aside and put \
-         a backup in its place (without one, an empty database is made, and every file that still lies in \
-         the folders is uploaded again)",
+         a backup in its place, or run `jw-ingest restored --new-table`",
         path.display()
     )]
     Damaged {
@@ -79,6 +78,25 @@ pub enum Error {
     #[error("the job table was deleted or replaced while the daemon worked on it: {}", path.display())]
     Lost {
         /// The file that is gone, or is another one.
+        path: PathBuf,
+    },
+    /// It is missing, and is known to have recorded jobs.
+    #[error(
+        "the job table {} is missing or empty, but has recorded jobs ({} remembers it): with an empty table every file \
+         in the folders would be uploaded again. Restore a backup of the table, or run `jw-ingest restored \
+         --new-table`: then the platform is asked for every file before it is uploaded",
+        path.display(), marker.display()
+    )]
+    Vanished {
+        /// The database file.
+        path: PathBuf,
+        /// The file that remembers it.
+        marker: PathBuf,
+    },
+    /// A new table was asked for in the place of one that is not lost.
+    #[error("the job table {} is there and has jobs: no other is made. To give it up, stop the daemon and move it aside first", path.display())]
+    HasJobs {
+        /// The database file.
         path: PathBuf,
     },
     /// Another daemon has it.

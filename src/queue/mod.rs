@@ -21,6 +21,7 @@ pub mod enqueue;
 mod error;
 pub mod fetch;
 pub mod ftp;
+pub mod identities;
 pub mod job;
 pub mod metadata;
 pub mod operator;
@@ -30,6 +31,7 @@ mod presence;
 pub mod priority;
 pub mod query;
 pub mod replace;
+pub mod restored;
 pub mod retry;
 mod seal;
 pub mod settling;
@@ -85,12 +87,16 @@ impl Queue {
         let mut connection = open(path)?;
         let seal = Arc::new(Seal::beside(path)?);
         ticket::seal_plain_links(&mut connection, &seal)?;
+        let mut marker = restored::Marker::of(path);
+        marker.follow(&connection);
         let (work, inbox) = mpsc::channel::<Work>();
         thread::Builder::new()
             .name("database".to_owned())
             .spawn(move || {
                 while let Ok(job) = inbox.recv() {
                     job(&mut connection);
+                    // Before the next piece of work, which may be the claim of a new job.
+                    marker.follow(&connection);
                 }
             })
             .map_err(|source| Error::Thread { source })?;

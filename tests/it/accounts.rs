@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Dice, Platform, SECRET, Site, wait_for};
+use crate::support::{Dice, KEY, Platform, SECRET, Site, wait_for};
 
 const SMALL: usize = 20_000;
 
@@ -235,4 +235,66 @@ fn a_rate_limit_is_kept_without_a_storm_of_refusals() {
     assert!(site.jobs().iter().all(|job| job.state != "failed"));
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code(), Some(0));
+}
+
+/// An upload that hangs in the middle, whose daemon was killed.
+fn killed_upload(platform: &Platform, site: &Site) -> PathBuf {
+    platform.fault("s3-put", json!({"kind": "stall", "after_bytes": 3_000_000}));
+    let daemon = site.start();
+    let file = site.drop_file("big.mp4", &Dice::new().bytes(12_000_000));
+    platform.wait("s3-put", "held", 1);
+    daemon.kill9();
+    platform.release();
+    file
+}
+
+#[test]
+fn the_jobs_of_a_renamed_section_go_on_with_the_same_video() {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    let file = killed_upload(&platform, &site);
+    site.change(|text| text.replace("[account.main]", "[account.news]"));
+    let daemon = site.start();
+    site.wait_done(1);
+    assert_eq!(platform.count("create", "acted"), 1);
+    site.assert_exactly_one_each(&platform, &[file]);
+    let name: Option<String> = site.value("SELECT account FROM jobs");
+    assert_eq!(name.as_deref(), Some("news"));
+    // While the daemon runs, a worker may hold the old name.
+    site.change(|text| text.replace("[account.news]", "[account.sport]"));
+    daemon.signal("HUP");
+    site.wait_log("a section [account.NAME] was renamed");
+    drop(daemon);
+    let daemon = site.start();
+    let second = site.drop_file("second.mp4", &Dice::new().bytes(SMALL));
+    site.wait_done(2);
+    assert_eq!(platform.videos().len(), 2, "{}", second.display());
+    drop(daemon);
+}
+
+#[test]
+fn a_job_never_goes_on_with_the_key_of_another_account() {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    let file = killed_upload(&platform, &site);
+    let (ours, theirs) = (KEY, "oThErKey");
+    site.change(|text| text.replace(ours, theirs));
+    let daemon = site.start();
+    let paused = "SELECT reason FROM paused_accounts WHERE account LIKE 'main (v1 %'";
+    wait_for("the account to be reported as gone", || {
+        site.value::<String>(paused)
+            .filter(|reason| reason.contains("put its section back"))
+    });
+    let told = site.output(&["jobs"]);
+    assert!(told.contains("put its section back"), "{told}");
+    let why = site.output(&["explain", file.to_str().unwrap()]);
+    assert!(why.contains("put its section back"), "{why}");
+    assert_eq!(platform.count("create", "arrived"), 1);
+    drop(daemon);
+    site.change(|text| text.replace(theirs, ours));
+    let daemon = site.start();
+    site.wait_done(1);
+    assert_eq!(platform.count("create", "acted"), 1);
+    site.assert_exactly_one_each(&platform, &[file]);
+    drop(daemon);
 }

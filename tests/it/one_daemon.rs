@@ -168,3 +168,73 @@ fn a_folder_that_appears_later_is_locked_then() {
     });
     drop(waiting);
 }
+
+/// Takes the table away, as if by a mistake.
+fn lose_table(site: &Site) {
+    for ending in ["", "-wal", "-shm"] {
+        fs::remove_file(site.root().join(format!("jobs.db{ending}"))).ok();
+    }
+}
+
+#[test]
+fn a_lost_table_is_made_anew_by_a_person_only_and_uploads_nothing_twice() {
+    let platform = Platform::start();
+    let site = Site::new(&platform);
+    let mut dice = Dice::new();
+    let mut files = vec![site.drop_file("up.mp4", &dice.bytes(SMALL))];
+    site.output(&["run", "--until-idle"]);
+    let key: Option<String> = site.value("SELECT video_key FROM jobs");
+    lose_table(&site);
+    for command in ["run", "check"] {
+        let output = site.command(&[command]);
+        let said =
+            String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(said.contains("restored --new-table"), "{said}");
+    }
+    assert!(!site.database().exists());
+    assert_eq!(site.command(&["restored"]).status.code(), Some(2));
+    site.output(&["restored", "--new-table"]);
+    // A platform that does not answer says neither yes nor no.
+    platform.faults("list", None, &json!({"kind": "status", "status": 503}));
+    files.push(site.drop_file("new.mp4", &dice.bytes(SMALL)));
+    let daemon = site.start();
+    site.wait_jobs("both to wait for an answer", |jobs| {
+        let waiting = jobs
+            .iter()
+            .filter(|job| job.state == "queued" && job.last_error.is_some());
+        (waiting.count() == 2).then_some(())
+    });
+    assert_eq!(platform.count("create", "acted"), 1);
+    daemon.kill9();
+    platform.clear_faults();
+    let daemon = site.start();
+    site.wait_done(2);
+    assert_eq!(platform.count("create", "acted"), 2);
+    let again = "SELECT video_key FROM jobs WHERE path LIKE '%up.mp4'";
+    assert_eq!(site.value::<Option<String>>(again).flatten(), key);
+    assert_eq!(
+        site.value::<String>("SELECT method FROM jobs WHERE path LIKE '%up.mp4'")
+            .as_deref(),
+        Some("found")
+    );
+    site.assert_exactly_one_each(&platform, &files);
+    drop(daemon);
+    let refused = site.command(&["restored", "--new-table"]);
+    assert_eq!(refused.status.code(), Some(1), "it has jobs now");
+}
+
+#[test]
+fn after_a_lost_table_a_person_decides_where_v2_cannot_tell() {
+    let platform = Platform::start();
+    let site = Site::v2(&platform, "");
+    let file = site.drop_file("up.mp4", &Dice::new().bytes(SMALL));
+    site.output(&["run", "--until-idle"]);
+    lose_table(&site);
+    site.output(&["restored", "--new-table"]);
+    site.command(&["run", "--until-idle"]);
+    let said: Option<String> = site.value("SELECT last_error FROM jobs WHERE held = 1");
+    assert!(said.is_some_and(|said| said.contains("has the same title")));
+    assert_eq!(platform.videos().len(), 1);
+    assert!(file.exists());
+}

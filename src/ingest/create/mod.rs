@@ -20,7 +20,7 @@ use super::fetch::{self, Plan};
 use super::persist::persist;
 use super::source::Source;
 use super::worker::{Next, Task};
-use super::{disk, ftp, identify, replace, trouble};
+use super::{disk, ftp, identify, replace, restored, trouble};
 use crate::clock;
 use crate::disposition::Disposition;
 use crate::platform::Client;
@@ -56,6 +56,9 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         Err(next) => return Ok(next),
     };
     if let Some(next) = identify::run(task, lease, client, &source).await? {
+        return Ok(next);
+    }
+    if let Some(next) = restored::look(task, lease, client, &source).await? {
         return Ok(next);
     }
     let before = match replace::look(task, &settings, lease).await? {

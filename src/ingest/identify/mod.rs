@@ -9,14 +9,16 @@ mod samples;
 mod search;
 pub(super) mod sums;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::samples::Kind;
+pub(super) use self::samples::Kind;
 pub(super) use self::samples::fingerprint;
 use self::search::Search;
+pub(super) use self::sums::Sums;
 use super::calls::park;
 use super::persist::persist;
 use super::source::{Problem, Source};
@@ -61,6 +63,26 @@ pub(super) fn kind(path: &Path) -> Kind {
         Kind::Address
     } else {
         Kind::Video
+    }
+}
+
+/// Sums up all of the file. `None`: stopped.
+pub(super) async fn sum(
+    task: &Task,
+    source: &Arc<Source>,
+    part_sizes: BTreeSet<u64>,
+) -> Result<Option<Sums>, Problem> {
+    let (source, size, stop) = (Arc::clone(source), source.size(), task.stop.clone());
+    let summing = tokio::task::spawn_blocking(move || {
+        read_unchanged(&source, |file| {
+            sums::read(file, size, &part_sizes, &|| stop.is_cancelled())
+        })
+    });
+    tokio::select! {
+        summed = summing => summed.unwrap_or_else(|_| {
+            Err(Problem::Unreadable(io::Error::other("the look at the file broke down")))
+        }),
+        () = task.stop.cancelled() => Ok(None),
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::proof::{self, Proof};
+use super::settle;
 use super::sums::{self, Sums};
-use super::{read_unchanged, settle};
 use crate::ingest::calls::{park, settle_call, until_stopped};
 use crate::ingest::fate;
 use crate::ingest::persist::persist;
-use crate::ingest::source::{Problem, Source};
+use crate::ingest::source::Source;
 use crate::ingest::worker::{Next, Task};
 use crate::platform::Client;
 use crate::queue::copies::{self, Original, Others};
@@ -124,19 +124,7 @@ impl<'a> Search<'a> {
         if is_made || !arrived.iter().any(|original| needs(&original)) {
             return Ok(None);
         }
-        let (source, stop) = (Arc::clone(self.source), self.task.stop.clone());
-        let summing = tokio::task::spawn_blocking(move || {
-            read_unchanged(&source, |file| {
-                sums::read(file, size, &part_sizes, &|| stop.is_cancelled())
-            })
-        });
-        let summed = tokio::select! {
-            summed = summing => summed.unwrap_or_else(|_| {
-                Err(Problem::Unreadable(std::io::Error::other("the look at the file broke down")))
-            }),
-            () = self.task.stop.cancelled() => Ok(None),
-        };
-        match summed {
+        match super::sum(self.task, self.source, part_sizes).await {
             Ok(Some(sums)) => self.sums = Some(sums),
             Ok(None) => return park(self.task, self.lease).await.map(Some),
             Err(problem) => return settle(self.task, self.lease, problem).await.map(Some),

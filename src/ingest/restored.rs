@@ -1,0 +1,205 @@
+//! Asking the platform for a file before it is uploaded, where the job table was made in the place of a
+//! lost one: the file may be up already.
+//!
+//! API v1 finds a video by its MD5, and tells its size. API v2 tells neither in its list, so that a video
+//! with the file's title is a question for a person. An answer that does not come is no answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::calls::{park, settle_call, until_stopped};
+use super::fate;
+use super::identify::{self, Sums, kind};
+use super::metadata;
+use super::persist::persist;
+use super::source::Source;
+use super::trouble;
+use super::worker::{Next, Task};
+use crate::platform::{Client, Status, Video};
+use crate::queue::outcome::Report;
+use crate::queue::{Error, Lease, replace, restored};
+use crate::{clock, text};
+
+/// What the platform's videos say of a file.
+#[derive(Debug, PartialEq)]
+enum Answer<'a> {
+    /// It is this video.
+    Found(&'a Video),
+    /// It may be this video, which the platform still works on.
+    Later(&'a Video),
+    /// It may be this video, and the platform tells no checksum of it.
+    Open(&'a Video),
+    /// It is none of them.
+    None,
+}
+
+/// Looks whether the file is up. `None`: it is not, or nothing was lost; go on.
+pub(super) async fn look(
+    task: &Task,
+    lease: &Lease,
+    client: &Client,
+    source: &Arc<Source>,
+) -> Result<Option<Next>, Error> {
+    let context = &task.context;
+    if lease.job.by_hand || !persist(context, restored::asks_first).await? {
+        return Ok(None);
+    }
+    let sums = match identify::sum(task, source, BTreeSet::new()).await {
+        Ok(Some(sums)) => sums,
+        Ok(None) => return park(task, lease).await.map(Some),
+        Err(problem) => {
+            trouble::settle(context, lease, problem, 0).await?;
+            return Ok(Some(Next::Finished));
+        }
+    };
+    let place = (lease.job.watch.as_str(), lease.job.path.as_path());
+    let gathered = metadata::gather(context, place, lease.job.identity.mtime_ns).await;
+    // The sum of a file that holds an address says nothing of the video.
+    let is_address = kind(&lease.job.path) == identify::Kind::Address;
+    let md5 = if is_address { "" } else { &sums.md5 };
+    let titles = [gathered.described.title.as_str()];
+    let asked = client.find_by_content(md5, &titles, Timestamp::UNIX_EPOCH);
+    let videos = match until_stopped(task, asked).await {
+        None => return park(task, lease).await.map(Some),
+        Some(Ok(videos)) => videos,
+        Some(Err(error)) => {
+            settle_call(task, lease, &error).await?;
+            return Ok(Some(Next::Finished));
+        }
+    };
+    settle(task, lease, (answer(&videos, md5, source.size()), &sums)).await
+}
+
+async fn settle(
+    task: &Task,
+    lease: &Lease,
+    (answer, sums): (Answer<'_>, &Sums),
+) -> Result<Option<Next>, Error> {
+    let (context, now) = (&task.context, clock::now());
+    let path = text::path(&lease.job.path);
+    let settings = context.now_settings();
+    let report = |message: String| Report {
+        message: Some(message),
+        ..Report::default()
+    };
+    let has_waited = !fate::is_within(
+        lease.job.created_at,
+        settings.config.confirm.give_up_after,
+        now,
+    );
+    match answer {
+        Answer::None => return Ok(None),
+        Answer::Found(video) => {
+            let (key, held, md5) = (video.key.to_string(), lease.clone(), sums.md5.clone());
+            let (taken, mark) = (key.clone(), video.ingest_id.clone());
+            let is_ours = persist(context, move |db| {
+                restored::found(db, &held, (&taken, mark.as_deref(), &md5), now)
+            });
+            if !is_ours.await? {
+                // Another job has this content: the next attempt finds it there.
+                let run_at = fate::later(now, settings.config.retry.first_delay);
+                let message = report(format!("video {key} has its content and is another job's"));
+                fate::give_back(context, lease, run_at, ("duplicate", message)).await?;
+                return Ok(Some(Next::Finished));
+            }
+            tracing::info!(job.id = lease.job.id.0, video.key = %key, "{path}: not uploaded, it is on the platform as video {key}");
+            context.confirms.notify_one();
+        }
+        Answer::Later(video) if !has_waited => {
+            let message = report(format!(
+                "video {} may have its content and is {}: asked again, because the job table was lost",
+                video.key,
+                video.status.word()
+            ));
+            let run_at = fate::later(now, settings.config.retry.max_delay);
+            fate::give_back(context, lease, run_at, ("ambiguous", message)).await?;
+        }
+        Answer::Later(video) | Answer::Open(video) => {
+            let message = format!(
+                "held: the job table was lost, and video {} has the same title; the platform does not tell whether it \
+                 has the same content. Compare them: `jw-ingest retry {}` uploads the file, otherwise leave it",
+                video.key, lease.job.id
+            );
+            tracing::warn!(job.id = lease.job.id.0, "{path}: {message}");
+            let (held, report) = (lease.clone(), report(message));
+            persist(context, move |db| replace::hold(db, &held, &report, now)).await?;
+        }
+    }
+    Ok(Some(Next::Finished))
+}
+
+/// What they say, the clearest first. A video without bytes, or one that failed, is nobody's copy.
+fn answer<'a>(videos: &'a [Video], md5: &str, size: u64) -> Answer<'a> {
+    let may_be = |video: &&Video| {
+        let same = |known: &String| !md5.is_empty() && known.eq_ignore_ascii_case(md5);
+        let is_other = !md5.is_empty() && video.md5.as_ref().is_some_and(|known| !same(known));
+        !is_other && !matches!(video.status, Status::Created | Status::Failed)
+    };
+    let is_ready = |video: &&Video| video.status == Status::Ready;
+    let is_proven = |video: &&Video| {
+        let same = video
+            .md5
+            .as_ref()
+            .is_some_and(|known| !md5.is_empty() && known.eq_ignore_ascii_case(md5));
+        same && video.size.is_none_or(|known| known == size)
+    };
+    let candidates = || videos.iter().filter(may_be);
+    if let Some(video) = candidates().find(|video| is_ready(video) && is_proven(video)) {
+        return Answer::Found(video);
+    }
+    if let Some(video) = candidates().find(|video| !is_ready(video)) {
+        return Answer::Later(video);
+    }
+    candidates().next().map_or(Answer::None, Answer::Open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MD5: &str = "0123456789abcdef0123456789abcdef";
+    const OTHER: &str = "ffffffffffffffffffffffffffffffff";
+
+    fn video(status: Status, md5: Option<&str>, size: Option<u64>) -> Video {
+        Video {
+            key: "tL17msiU".parse().unwrap(),
+            status,
+            title: Some("a".to_owned()),
+            ingest_id: None,
+            size,
+            md5: md5.map(str::to_owned),
+            duration: None,
+            error: None,
+            date: None,
+            updated: None,
+            upload_session_id: None,
+        }
+    }
+
+    #[test]
+    fn only_a_clear_yes_is_one_and_only_a_clear_no_uploads() {
+        let ready = |md5, size| video(Status::Ready, md5, size);
+        let working = || video(Status::Processing, None, None);
+        for (seen, says) in [
+            (vec![], "none"),
+            (vec![ready(Some(MD5), Some(5))], "found"),
+            (vec![working(), ready(Some(MD5), None)], "found"),
+            (vec![ready(Some(MD5), Some(6))], "open"),
+            (vec![ready(Some(OTHER), Some(5))], "none"),
+            (vec![ready(None, None)], "open"),
+            (vec![working()], "later"),
+            (vec![video(Status::Created, None, None)], "none"),
+            (vec![video(Status::Failed, Some(MD5), Some(5))], "none"),
+        ] {
+            let word = match answer(&seen, MD5, 5) {
+                Answer::Found(_) => "found",
+                Answer::Later(_) => "later",
+                Answer::Open(_) => "open",
+                Answer::None => "none",
+            };
+            assert_eq!(word, says, "{seen:?}");
+        }
+    }
+}
