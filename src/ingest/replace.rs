@@ -198,17 +198,43 @@ pub(super) async fn run(
         }
     };
     // By its own clock, and after the call, which changes the video too: what comes later is the
-    // new content's doing. Not to know it costs a longer wait at the end.
-    let updated_before = match until_stopped(task, client.show(&key)).await {
-        None => return park(task, lease).await,
-        Some(Ok(video)) => video.updated,
-        Some(Err(_)) => None,
+    // new content's doing.
+    let Some(updated_before) = last_change(task, client, &key).await else {
+        return park(task, lease).await;
     };
     let replaced = Replaced {
         job: before.job,
         updated_before,
     };
     call::record(task, lease, (choice.way, granted), Some(replaced)).await
+}
+
+/// The pauses between the questions for a video's last change: not to know it costs a long wait at the
+/// end, and one answer that is lost is no reason for that.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(5),
+];
+
+/// When the platform changed the video last, where it says so. `None`: stopped.
+async fn last_change(task: &Task, client: &Client, key: &VideoKey) -> Option<Option<i64>> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let error = match until_stopped(task, client.show(key)).await? {
+            Ok(video) => return Some(video.updated),
+            Err(error) => error,
+        };
+        let Some(pause) = pauses.next() else {
+            tracing::warn!(video.key = %key, "the platform does not say when the video changed last: {}", chain(&error));
+            return Some(None);
+        };
+        tokio::select! {
+            () = task.stop.cancelled() => return None,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
 }
 
 /// The platform does not take it: how the video is says why, and what to do.

@@ -124,6 +124,17 @@ pub(super) const UP: &str = "SELECT id, video_key, id AS holder, size, coalesce(
        AND +former.state = 'done' AND former.video_key IS NOT NULL
      ORDER BY since DESC, id DESC LIMIT 1";
 
+/// MD5 of the content that the job is to replace, where known.
+pub fn former_md5(db: &Connection, id: JobId) -> Result<Option<String>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT former.md5 FROM jobs JOIN jobs AS former ON former.id = jobs.replaces WHERE jobs.id = ?1",
+        )?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?
+        .flatten())
+}
+
 /// Before the last byte of a replacement is handed out: from here on the video may have its content.
 pub(super) fn may_arrive(db: &Connection, id: JobId, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(

@@ -121,8 +121,14 @@ async fn has_arrived(task: &Task, lease: &Lease, video: &Video) -> Result<Arriva
     };
     match summed {
         None => park(task, lease).await.map(Arrival::Settled),
-        // Nothing is left to send or to compare: what the platform shows from now on decides.
-        Some(Err(Problem::Gone)) => Ok(Arrival::Known(true)),
+        // Nothing is left to send or to compare with: it has arrived if the video has other content
+        // than before.
+        Some(Err(Problem::Gone)) => {
+            let id = lease.job.id;
+            let former = persist(&task.context, move |db| replace::former_md5(db, id)).await?;
+            let is_former = former.is_some_and(|md5| md5.eq_ignore_ascii_case(theirs));
+            Ok(Arrival::Known(!is_former))
+        }
         Some(Ok(ours)) => Ok(Arrival::Known(ours.eq_ignore_ascii_case(theirs))),
         Some(Err(problem)) => settle_trouble(task, lease, problem, 0)
             .await

@@ -299,3 +299,52 @@ fn a_replaced_video_keeps_its_mark_and_its_sidecar_is_compared() {
         before = id;
     }
 }
+
+/// Whatever ends a replacement whose last byte was handed out, the content before it does not count as
+/// uploaded any more, and the video belongs to the next file of the name.
+#[test]
+fn a_replacement_that_may_have_arrived_is_not_forgotten() {
+    let exits: [Exit; 6] = [
+        ("failed", |db, lease| {
+            outcome::failed(db, lease, &Report::default(), at(5)).unwrap();
+        }),
+        ("start over", |db, lease| {
+            let why = ("link-expired", &Report::default());
+            outcome::start_over(db, lease, at(5), why, at(5)).unwrap();
+        }),
+        ("superseded", |db, lease| {
+            outcome::superseded(db, lease, &Report::default(), at(5)).unwrap();
+        }),
+        ("vanished", |db, lease| {
+            outcome::vanished(db, lease, &Report::default(), at(5)).unwrap();
+        }),
+        ("cancel", |db, lease| {
+            operator::cancel(db, lease.job.id, at(5)).unwrap();
+        }),
+        ("sent again in vain, then cancelled", |db, lease| {
+            ticket::last_byte_counts_as_lost(db, lease).unwrap();
+            ticket::last_byte(db, lease, at(5)).unwrap();
+            ticket::last_byte_was_lost(db, lease).unwrap();
+            operator::cancel(db, lease.job.id, at(5)).unwrap();
+        }),
+    ];
+    for (what, exit) in exits {
+        let db = table();
+        let lease = replacing(&db, 2);
+        let arrival = || job(&db, JobId(1)).replaced.map(|replaced| replaced.arrival);
+        ticket::last_byte(&db, &lease, at(5)).unwrap();
+        assert_eq!(arrival(), Some(Arrival::Sending), "{what}");
+        ticket::last_byte_was_lost(&db, &lease).unwrap();
+        assert_eq!(arrival(), None, "{what}: a clear answer");
+        ticket::last_byte(&db, &lease, at(5)).unwrap();
+        exit(&db, &lease);
+        assert_eq!(arrival(), Some(Arrival::Perhaps), "{what}");
+        // The first file, put back as it was, is another one, and the video is that of its name.
+        let back = new_job(&db, &content(1), at(6));
+        let before = replace::before(&db, &job(&db, back)).unwrap();
+        assert!(
+            matches!(&before, Before::Up(up) if up.video_key == "Key1"),
+            "{what}: {before:?}"
+        );
+    }
+}

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
+
 use super::{SMALL, assert_replaced, deleted, one_is_up, put_over, wait_job, watch};
 use crate::support::{Daemon, Dice, Platform, Site, sha1_of};
 
@@ -113,6 +115,45 @@ fn a_file_that_was_deleted_leaves_its_video_to_the_next_one_of_its_name() {
         fs::write(&file, dice.bytes(SMALL + 2)).unwrap();
         assert_eq!(site.wait_done(3)[2].video_key.as_ref(), Some(&key));
         assert_replaced(&platform, (&file, &key));
+        drop(daemon);
+    }
+}
+
+#[test]
+fn a_replacement_that_broke_and_whose_file_is_gone_blocks_its_name_for_nobody() {
+    for v2 in [false, true] {
+        let (platform, mut dice) = (Platform::start(), Dice::new());
+        let site = site(v2, &platform);
+        let (daemon, file, key) = one_is_up(&site, &mut dice, SMALL);
+        platform.faults("s3-put", None, &json!({"kind": "reset"}));
+        put_over(&site, &file, &dice.bytes(SMALL));
+        platform.wait("s3-put", "arrived", 2);
+        fs::remove_file(&file).unwrap();
+        let gone = wait_job(&site, 2, "the job to fail", |job| job.state == "failed");
+        assert!(gone.last_error.unwrap().contains("gone"));
+        platform.clear_faults();
+        fs::write(&file, dice.bytes(SMALL)).unwrap();
+        assert_eq!(site.wait_done(2).len(), 3);
+        assert_replaced(&platform, (&file, &key));
+        drop(daemon);
+    }
+}
+
+#[test]
+fn one_question_that_fails_costs_a_replacement_no_hour() {
+    for v2 in [false, true] {
+        let (platform, mut dice) = (Platform::start(), Dice::new());
+        let site = site(v2, &platform);
+        let (daemon, file, key) = one_is_up(&site, &mut dice, SMALL);
+        let on = if v2 { "v2-get" } else { "show" };
+        platform.faults(on, Some(2), &json!({"kind": "reset"}));
+        put_over(&site, &file, &dice.bytes(SMALL));
+        site.wait_done(2);
+        assert_replaced(&platform, (&file, &key));
+        assert!(
+            site.value::<i64>("SELECT updated_before FROM jobs WHERE id = 2")
+                .is_some()
+        );
         drop(daemon);
     }
 }
