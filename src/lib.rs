@@ -51,6 +51,7 @@ mod hex;
 pub mod identity;
 pub mod ingest;
 pub mod metadata;
+pub mod mounts;
 mod patience;
 pub mod platform;
 pub mod queue;

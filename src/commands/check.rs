@@ -9,6 +9,7 @@ mod folders;
 mod ftp;
 mod kernel;
 mod network;
+mod targets;
 
 use super::context::Context;
 use super::error::CommandError;
@@ -89,6 +90,7 @@ fn findings(args: &Args, context: &Context) -> Vec<Finding> {
         findings.push(database::check(&outline.database.path));
         let daemon_runs = queue::daemon_runs(&outline.database.path);
         findings.extend(folders::check(&outline.watches, daemon_runs));
+        findings.extend(targets::check(&outline.watches, &outline.database.path));
     }
     findings.extend(network::check());
     if !args.offline {

@@ -16,10 +16,11 @@ use super::show::text;
 use super::show::time::Present;
 use crate::config::{self, Outline};
 use crate::exit::Exit;
+use crate::ingest;
 use crate::queue::accounts::{self, Paused};
 use crate::queue::query::{self, Filter, Progress};
 use crate::queue::{self, Job, JobId, State};
-use crate::queue::{claim, clocks, clocks::Skewed, settling};
+use crate::queue::{claim, clocks, clocks::Skewed, settling, targets};
 
 /// How many jobs a person sees without asking for more.
 const DEFAULT_LIMIT: u32 = 50;
@@ -147,6 +148,7 @@ fn list_as_table(
             .collect(),
     };
     say_what_holds_for_all(args, db, &view, context)?;
+    say_offline_targets(db, outline, context)?;
     if jobs.is_empty() {
         context.screen.flush()?;
         remark("no jobs");
@@ -214,6 +216,28 @@ fn say_what_holds_for_all(
         // Without a daemon, the notes are of one that was stopped.
         if let Some(line) = standing::settling(&settling::all(db, args.watch.as_deref())?) {
             context.screen.line(line)?;
+        }
+    }
+    Ok(())
+}
+
+/// The folders that files wait for, to be moved there.
+fn say_offline_targets(
+    db: &Connection,
+    outline: &Outline,
+    context: &mut Context,
+) -> Result<(), CommandError> {
+    let named: Vec<PathBuf> = outline
+        .watches
+        .iter()
+        .flat_map(ingest::targets::of)
+        .collect();
+    for (folder, why) in targets::offline(db)? {
+        if named.contains(&folder) {
+            context.screen.line(format!(
+                "{}; files are moved when it is back",
+                text::line(&why)
+            ))?;
         }
     }
     Ok(())

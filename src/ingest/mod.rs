@@ -34,6 +34,7 @@ mod pulse;
 mod replace;
 mod restored;
 mod source;
+pub mod targets;
 mod transfer;
 mod trouble;
 mod withdraw;

@@ -24,6 +24,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0013_sealed_links.sql")),
     M::up(include_str!("../../migrations/0014_clocks.sql")),
     M::up(include_str!("../../migrations/0015_settings.sql")),
+    M::up(include_str!("../../migrations/0016_targets.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

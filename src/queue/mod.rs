@@ -37,6 +37,7 @@ mod seal;
 pub mod settling;
 mod sql;
 pub mod story;
+pub mod targets;
 pub mod ticket;
 pub mod times;
 pub mod withdraw;

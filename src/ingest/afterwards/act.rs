@@ -14,6 +14,7 @@ use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::identify::sums;
 use crate::ingest::source::{self, Problem, Source};
+use crate::ingest::targets::{self, TRASH};
 use crate::queue::afterwards::{Action, Case, Proof};
 use crate::queue::{Job, State};
 use crate::watch::reach;
@@ -42,6 +43,8 @@ pub(super) struct Task<'a> {
     pub(super) stopped: &'a dyn Fn() -> bool,
     /// Before a file gets this name.
     pub(super) before: &'a dyn Fn(&Path) -> Result<(), Trouble>,
+    /// Whether a folder that files are moved to is there, and the right one.
+    pub(super) target: &'a dyn Fn(&Path) -> Result<(), Trouble>,
 }
 
 /// The file, as a last look found it.
@@ -62,9 +65,6 @@ enum Known {
     /// As far as `stat` tells: its ctime moved, and no checksum is known.
     Seemingly,
 }
-
-/// The folder for `"trash"`, at the top of the watch folder.
-const TRASH: &str = ".trash";
 
 impl Task<'_> {
     /// Does it.
@@ -243,13 +243,11 @@ impl Task<'_> {
     fn wanted(&self, action: Action) -> Result<Place, Trouble> {
         let afterwards = &self.watch.afterwards;
         let below = plan::below(self.case, self.watch);
-        let base = match action {
-            Action::Move => afterwards.move_to.clone(),
-            Action::FailedDir => afterwards.failed_dir.clone(),
-            Action::Trash => {
-                let day = clock::local().date().to_string();
-                Some(self.watch.path.join(TRASH).join(day))
-            }
+        let trash = self.watch.path.join(TRASH);
+        let target = match action {
+            Action::Move => afterwards.move_to.as_ref(),
+            Action::FailedDir => afterwards.failed_dir.as_ref(),
+            Action::Trash => Some(&trash),
             Action::Back => {
                 let from = self.case.row.came_from.as_ref().ok_or(Trouble::Stopped)?;
                 let place = reach::make_place(self.watch, from);
@@ -257,14 +255,16 @@ impl Task<'_> {
             }
             Action::Undecided | Action::None | Action::Keep | Action::Delete => None,
         };
-        let base = base.ok_or(Trouble::Stopped)?;
-        // One elsewhere may be on a share: made by us, it would lie beneath that.
-        let is_ours = base.starts_with(&self.watch.path) && self.watch.path.is_dir();
-        if !is_ours && !base.is_dir() {
-            return Err(Trouble::Later(format!(
-                "the folder {} is not there; is its disk or share mounted?",
-                base.display()
-            )));
+        let target = target.ok_or(Trouble::Stopped)?;
+        (self.target)(target)?;
+        let base = if action == Action::Trash {
+            target.join(clock::local().date().to_string())
+        } else {
+            target.clone()
+        };
+        // One in the watch folder is made there, below; that must be there itself.
+        if !target.starts_with(&self.watch.path) {
+            targets::make(target).map_err(|error| files::cannot("make its folder", error))?;
         }
         let place = reach::make_place_beneath(self.watch, &base.join(below));
         place.map_err(|error| files::cannot("move it", error))

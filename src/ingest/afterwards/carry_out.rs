@@ -10,6 +10,7 @@ use crate::config::Watch;
 use crate::ingest::context::Context;
 use crate::ingest::fate::later;
 use crate::ingest::persist::persist;
+use crate::ingest::targets::Target;
 use crate::queue::afterwards::{self, Action, Case};
 use crate::queue::{Error, retry};
 use crate::{clock, text};
@@ -31,12 +32,19 @@ pub(super) async fn act(
                 Err(error) => Err(Trouble::Later(crate::chain(&error))),
             }
         };
+        let target = |folder: &Path| {
+            let target = Target::look(&watch, folder);
+            let asked = queue.write_blocking(move |db| target.ask(db));
+            let answer = asked.map_err(|error| Trouble::Later(crate::chain(&error)))?;
+            answer.map_err(Trouble::Later)
+        };
         let task = Task {
             case: &owned,
             watch: &watch,
             action,
             stopped: &|| stop.is_cancelled(),
             before: &before,
+            target: &target,
         };
         task.run()
     });

@@ -14,6 +14,7 @@ mod names;
 mod noted;
 mod notes;
 mod plan;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +54,9 @@ type Mute = HashSet<PathBuf>;
 pub(super) async fn run(context: Context) -> Result<(), Error> {
     let mut mute = Mute::new();
     let mut looked: Option<Instant> = None;
+    let mut targets = targets::Looks::default();
     while !context.stop.is_cancelled() {
+        targets.go_on(&context);
         let outcome = round(&context, &mut mute, &mut looked).await;
         match outcome {
             Err(_) if context.stop.is_cancelled() => return Ok(()),

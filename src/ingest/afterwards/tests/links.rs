@@ -95,6 +95,7 @@ impl Ground {
             watch: &self.watch,
             action,
             stopped: &|| false,
+            target: &|_| Ok(()),
             before: &|path: &Path| {
                 named.borrow_mut().push(path.to_path_buf());
                 Ok(())

@@ -1,0 +1,79 @@
+//! Targets that are away: files wait for the mount that the target lay on, and never go to the empty
+//! folder below it.
+
+use std::fs;
+
+use super::{Mount, mp4};
+use crate::support::{Daemon, Dice, Platform, Site, wait_for};
+
+/// A daemon that moves files to the site's outer folder, which it has seen.
+fn start(platform: &Platform, site: &Site) -> Daemon {
+    let folder = site.outside();
+    let watch = format!(
+        "[[watch]]\nname = \"drop\"\npath = \"{{folder}}\"\nsettle = \"200ms\"\ngrace = \"0s\"\n\
+         after-upload = \"move\"\nmove-to = \"{}\"\n",
+        folder.display()
+    );
+    site.configure(platform, &watch);
+    let daemon = site.start();
+    wait_for("the target to be seen", || {
+        site.value::<i64>("SELECT 1 FROM targets")
+    });
+    daemon
+}
+
+#[test]
+fn a_target_whose_mount_is_away_is_waited_for() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::with(&platform, "");
+    let folder = site.outside();
+    let Some(mount) = Mount::tmpfs(4096, &folder) else {
+        return;
+    };
+    let daemon = start(&platform, &site);
+    // It is known before any file goes there.
+    drop(mount);
+    let file = site.drop_file("a.mp4", &mp4(&mut dice, 30_000, true));
+    let why: String = wait_for("the reason", || {
+        site.value("SELECT last_error FROM afterwards WHERE last_error IS NOT NULL")
+    });
+    let shown = folder.display();
+    let words =
+        format!("the folder {shown} is offline: tmpfs (tmpfs, at {shown}) is not mounted there");
+    assert!(why.contains(&words), "{why}");
+    let jobs = wait_for("the list to say so", || {
+        let said = site.output(&["jobs"]);
+        said.contains(&words).then_some(said)
+    });
+    assert!(jobs.contains("moved when it is back"), "{jobs}");
+    let explained = site.output(&["explain", file.to_str().unwrap()]);
+    assert!(explained.contains(&words), "{explained}");
+    let check = site.command(&["check", "--offline"]);
+    let check = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(check.contains(&words), "{check}");
+    assert!(file.exists());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    // Another mount, with another number: the same target.
+    let Some(_mount) = Mount::tmpfs(4096, &folder) else {
+        panic!("it could be mounted before");
+    };
+    wait_for("the file to be moved", || (!file.exists()).then_some(()));
+    assert!(folder.join("a.mp4").exists());
+    wait_for("the list to say nothing of it", || {
+        (!site.output(&["jobs"]).contains("is offline")).then_some(())
+    });
+    drop(daemon);
+}
+
+#[test]
+fn a_target_on_no_mount_of_its_own_is_judged_by_its_parent() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::with(&platform, "");
+    let folder = site.outside();
+    let daemon = start(&platform, &site);
+    fs::remove_dir(&folder).unwrap();
+    let file = site.drop_file("a.mp4", &mp4(&mut dice, 30_000, true));
+    wait_for("the file to be moved", || (!file.exists()).then_some(()));
+    assert!(folder.join("a.mp4").exists());
+    drop(daemon);
+}
