@@ -14,6 +14,8 @@
 //!                                   since the start: also of those that broke off or came again;
 //!                                   `parts` how many parts wait to be joined (null: no such upload)
 //! POST   /control/videos/KEY        {"status": "failed", "message": "…"}; null: the timer's again
+//! DELETE /control/videos/KEY        deletes it, as a person does on the platform's own pages; answers
+//!                                   what it was at that moment
 //! POST   /control/clock             {"advance_s": 3600} puts the sandbox's clock forward, a
 //!                                   negative number back: `Date`, signatures and links go by it
 //! ```
@@ -100,6 +102,7 @@ pub(super) async fn handle(sandbox: &Arc<Sandbox>, request: Request) -> Response
         }
         (Method::GET, ["videos"]) => videos(sandbox, query).await,
         (Method::POST, ["videos", key]) => force(sandbox, key, body).await,
+        (Method::DELETE, ["videos", key]) => delete(sandbox, key).await,
         (Method::POST, ["clock"]) => advance(sandbox, body).await,
         _ => Err((
             StatusCode::NOT_FOUND,
@@ -215,6 +218,19 @@ async fn force(sandbox: &Sandbox, key: &str, body: Body) -> Result<Value, Wrong>
     });
     let video = changed.map_err(|refusal| (refusal.code.status(), refusal.message))?;
     Ok(json!({"status": video.status(now)}))
+}
+
+async fn delete(sandbox: &Arc<Sandbox>, key: &str) -> Result<Value, Wrong> {
+    let wrong = |refusal: Refusal| (refusal.code.status(), refusal.message);
+    let video = sandbox.store.video(key);
+    sandbox.store.delete(&[key.to_owned()]).map_err(wrong)?;
+    let (sandbox, video) = (Arc::clone(sandbox), video.into_iter());
+    // Its bytes are gone: what is shown is the record.
+    let shown = tokio::task::spawn_blocking(move || {
+        video.map(|video| shown(&sandbox, &video, false)).collect()
+    });
+    let videos: Vec<Value> = shown.await.map_err(|_| bad("the video cannot be shown"))?;
+    Ok(json!({"videos": videos}))
 }
 
 /// How far to put the clock forward, in seconds, on top of before.

@@ -22,6 +22,8 @@ mod deceive;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod everything;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod fetch;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use daemon::Daemon;
 pub(crate) use door::Door;
-pub(crate) use platform::{KEY, Platform, SECRET, listen};
+pub(crate) use platform::{KEY, Platform, SECRET, V2_SECRET, listen};
 pub(crate) use site::{JobRow, Site, sha1_of};
 pub(crate) use web::Web;
 

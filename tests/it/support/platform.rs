@@ -109,6 +109,18 @@ impl Platform {
         value
     }
 
+    /// A control request that may be refused.
+    pub(crate) fn try_control(&self, method: &str, path: &str, body: &Value) -> Option<Value> {
+        let text = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let path = format!("/control/{path}");
+        let (status, value) = http::request(self.address, method, &path, &text);
+        (status == 200).then_some(value)
+    }
+
     /// Orders a fault for the next requests of an operation, e.g.
     /// `("create", json!({"kind": "hold-after-acting"}))`.
     #[expect(
@@ -170,6 +182,14 @@ impl Platform {
                 received: video["received"].as_u64().unwrap_or_default(),
             })
             .collect()
+    }
+
+    /// What its videos are called.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let answer = self.control("GET", "videos", &Value::Null);
+        let videos = answer["videos"].as_array().unwrap().iter();
+        let titles = videos.filter_map(|video| video["fields"]["title"].as_str());
+        titles.map(str::to_owned).collect()
     }
 
     /// Bytes of upload bodies that came for all videos together, cut and repeated ones included.

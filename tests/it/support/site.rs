@@ -59,8 +59,18 @@ impl Site {
         site
     }
 
+    /// Its folder outlives the test, for whoever wants to look at it.
+    pub(crate) fn keep(&mut self) {
+        self.dir.disable_cleanup(true);
+    }
+
     fn write_secret(&self, text: &str) {
-        let secret = self.root().join("secret");
+        self.write_secret_file("secret", text);
+    }
+
+    /// Writes a secret of a further account.
+    pub(crate) fn write_secret_file(&self, name: &str, text: &str) {
+        let secret = self.root().join(name);
         fs::write(&secret, text).unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     }

@@ -1,0 +1,109 @@
+//! The end: all is well again, and the daemon is given time until it has nothing left to do.
+
+use std::time::{Duration, Instant};
+
+use super::places;
+use super::world::World;
+use crate::support::Dice;
+
+/// What there is still to do, by the table's own word; each with what it means.
+const LEFT: [(&str, &str); 6] = [
+    (
+        "jobs that are not over",
+        "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')",
+    ),
+    ("files that settle", "SELECT count(*) FROM settling"),
+    (
+        "files to be seen to",
+        "SELECT count(*) FROM afterwards WHERE due_at IS NOT NULL OR going_to IS NOT NULL AND done_at IS NULL",
+    ),
+    (
+        "sidecars to be told",
+        // Of a job without a video of its own nothing is told.
+        "SELECT count(*) FROM metadata JOIN jobs ON jobs.id = job_id WHERE due_at IS NOT NULL AND state = 'done'",
+    ),
+    // A call that was lost on its way may act for two minutes more; nothing is held up by the look for it.
+    (
+        "videos to be withdrawn",
+        "SELECT count(*) FROM withdrawals WHERE finished_at IS NULL AND video_key IS NOT NULL",
+    ),
+    (
+        "accounts that are paused",
+        "SELECT count(*) FROM paused_accounts",
+    ),
+];
+
+/// Anything that moves is progress.
+const PROGRESS: &str =
+    "SELECT (SELECT count(*) FROM attempts WHERE outcome = 'done') + (SELECT count(*) FROM jobs)
+     + (SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL)
+     + (SELECT count(*) FROM afterwards WHERE done_at IS NOT NULL)
+     + (SELECT count(*) FROM withdrawals WHERE finished_at IS NOT NULL)
+     + (SELECT count(*) FROM metadata JOIN jobs ON jobs.id = job_id WHERE due_at IS NULL AND state = 'done')";
+
+/// How long it may take from one progress to the next: longer than an account rests after a 429 that
+/// names no time.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Nothing is to be done for so long: what was announced by an event has begun to settle by then.
+const QUIET: Duration = Duration::from_secs(3);
+
+impl World {
+    /// Ends what was begun and waits; answers what is stuck.
+    pub(super) fn come_to_rest(&mut self, dice: &mut Dice) -> Vec<String> {
+        self.do_what_is_due(dice, true);
+        self.go_on();
+        self.calm();
+        self.start();
+        self.configure(&[]);
+        self.books.note(None, "the end: all is well".to_owned());
+        let (mut end, mut before, mut quiet) = (Instant::now() + PATIENCE, -1, None);
+        loop {
+            self.do_what_is_due(dice, true);
+            let left = self.left();
+            let progress = self.number_of(PROGRESS);
+            if progress != before {
+                (end, before, quiet) = (Instant::now() + PATIENCE, progress, None);
+            }
+            if left.is_empty() {
+                let since = *quiet.get_or_insert_with(Instant::now);
+                if since.elapsed() > QUIET {
+                    return Vec::new();
+                }
+            } else {
+                quiet = None;
+            }
+            if Instant::now() > end {
+                return left;
+            }
+            crate::everything::rest(Duration::from_millis(200));
+        }
+    }
+
+    /// What is left to do.
+    fn left(&self) -> Vec<String> {
+        let mut left: Vec<String> = LEFT
+            .iter()
+            .filter_map(|(what, sql)| {
+                let count = self.site.value::<i64>(sql).unwrap_or(1);
+                (count > 0).then(|| format!("{count} {what}"))
+            })
+            .collect();
+        // The daemon finds by a scan what no event told it of.
+        let jobs: std::collections::HashSet<_> =
+            self.site.jobs().into_iter().map(|job| job.path).collect();
+        let unseen: Vec<_> = self
+            .books
+            .present
+            .keys()
+            .filter(|path| {
+                places::of(&self.site, path).is_some() && path.exists() && !jobs.contains(*path)
+            })
+            .map(|path| path.display().to_string())
+            .collect();
+        if !unseen.is_empty() {
+            left.push(format!("files without a job: {unseen:?}"));
+        }
+        left
+    }
+}
