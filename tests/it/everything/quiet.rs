@@ -20,7 +20,8 @@ const LEFT: [(&str, &str); 6] = [
     (
         "sidecars to be told",
         // Of a job without a video of its own nothing is told.
-        "SELECT count(*) FROM metadata JOIN jobs ON jobs.id = job_id WHERE due_at IS NOT NULL AND state = 'done'",
+        "SELECT count(*) FROM metadata JOIN jobs ON jobs.id = job_id WHERE due_at IS NOT NULL AND state = 'done'
+         AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)",
     ),
     // A call that was lost on its way may act for two minutes more; nothing is held up by the look for it.
     (
