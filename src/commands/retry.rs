@@ -1,6 +1,7 @@
 //! `jw-ingest retry`: failed or cancelled jobs are queued again, waiting ones brought forward,
 //! duplicates uploaded all the same.
 
+use std::fs;
 use std::path::PathBuf;
 
 use clap::ArgGroup;
@@ -11,8 +12,11 @@ use super::context::{Context, remark};
 use super::error::CommandError;
 use crate::config;
 use crate::exit::Exit;
+use crate::identity::Identity;
+use crate::queue::afterwards;
 use crate::queue::operator::{self, Answer};
 use crate::queue::{self, JobId, State};
+use crate::text;
 
 /// The end of its help.
 const HELP: &str = "\
@@ -68,8 +72,28 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
                 "job {id} was under way when the daemon was stopped hard, and goes on at the next start"
             )));
         }
+        if was == Some(State::Duplicate)
+            && let Some(refusal) = follow(db, id)?
+        {
+            return Ok(refusal);
+        }
         operator::retry(db, id, now)
     })
+}
+
+/// A duplicate whose file was moved after the upload is to find it there; a refusal if it is nowhere.
+fn follow(db: &Connection, id: JobId) -> Result<Option<Answer>, queue::Error> {
+    let Some(to) = afterwards::gone_to(db, id)? else {
+        return Ok(None);
+    };
+    let Ok(meta) = fs::symlink_metadata(&to) else {
+        return Ok(Some(Answer::Refused(format!(
+            "the file of job {id} was moved to {}, and is not there any more",
+            text::path(&to)
+        ))));
+    };
+    afterwards::follow(db, id, (&to, &Identity::of(&meta)))?;
+    Ok(None)
 }
 
 /// What only a person can decide is not decided by the way.

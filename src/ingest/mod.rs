@@ -8,6 +8,9 @@
 //! when a paused account works again. `pulse` keeps the leases alive and notices what other processes
 //! changed; `intake` turns settled files into jobs.
 //!
+//! `evidence` decides whether the platform has what a job sent: no file is moved, deleted or called a copy
+//! without asking it; `lost` sees to a job whose video turned out to be gone.
+//!
 //! Whatever happens on the way is written to the job table before the next thing depends on it;
 //! killed on any line, the restart finds a job that knows what may have happened.
 
@@ -20,12 +23,14 @@ mod context;
 mod create;
 mod disk;
 mod dispatch;
+mod evidence;
 mod fate;
 mod fetch;
 mod ftp;
 mod identify;
 mod intake;
 mod live;
+mod lost;
 mod metadata;
 mod pause;
 mod persist;

@@ -136,6 +136,18 @@ impl Client {
         }
     }
 
+    /// As [`Client::show`], with the size and the MD5 of what the platform received, as far as it tells
+    /// them: with API v2 that takes a call more.
+    ///
+    /// # Errors
+    /// For a video that does not exist, one whose [`Error::is_not_found`] is true.
+    pub async fn examine(&self, key: &VideoKey) -> Result<Video, Error> {
+        match self {
+            Self::V1(client) => client.show(key).await,
+            Self::V2(client) => client.examine(key).await,
+        }
+    }
+
     /// Up to `limit` videos, those that changed last first, after passing over `offset` of them, which
     /// is a whole number of pages.
     pub async fn newest(&self, limit: u32, offset: u64) -> Result<Vec<Video>, Error> {

@@ -213,6 +213,21 @@ impl Error {
         self
     }
 
+    /// Whether the platform has no such thing for this account, or does not let it be seen.
+    pub(super) fn is_not_offered(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => matches!(refusal.status, 400 | 403 | 404 | 405 | 410 | 501),
+            Self::Garbled(garbled) => matches!(garbled.status, 404 | 405 | 410),
+            Self::Setup { .. }
+            | Self::Key
+            | Self::StoredLink
+            | Self::Request(_)
+            | Self::Unreachable { .. }
+            | Self::Lost { .. }
+            | Self::Replayed => false,
+        }
+    }
+
     pub(super) fn wants_fresh_signature(&self) -> bool {
         matches!(self, Self::Refused(refusal)
             if matches!(refusal.cause, Cause::Code(code) if code.wants_fresh_signature()))

@@ -16,9 +16,10 @@ pub struct Video {
     /// The custom field `ingest_id` (v1) or the `external_id` (v2), by which this program knows its
     /// own videos again.
     pub ingest_id: Option<String>,
-    /// Bytes, once the platform has them; v2 does not tell.
+    /// Bytes, once the platform has them; v2 tells them only when the originals are asked for.
     pub size: Option<u64>,
-    /// MD5 of the bytes in hex, once the platform has computed it; v2 does not tell.
+    /// MD5 of the bytes in hex, once the platform has computed it; v2 tells it only when the originals are
+    /// asked for.
     pub md5: Option<String>,
     /// Seconds, once the platform has looked into it.
     pub duration: Option<f64>,

@@ -16,7 +16,14 @@ use super::job::{Job, JobId, State};
 use super::sql::{At, StoredPath, optional_time};
 use super::{metadata, operator};
 
-pub use verbs::{did_not_go, done, forget, going, later, note, placed, plan, put_back, verified};
+pub(super) use verbs::returned;
+pub use verbs::{
+    answered, did_not_go, done, follow, forget, going, gone_to, later, note, placed, plan,
+    put_back, verified, watches_are,
+};
+
+/// What became of a file whose watch the configuration does not have: undone once it has it again.
+pub const WATCH_IS_GONE: &str = "kept: its watch is not configured any more";
 
 /// What is to be done with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +107,10 @@ pub struct Row {
     pub came_from: Option<PathBuf>,
     /// The note of its failure, while it is there.
     pub note: Option<PathBuf>,
+    /// Whether the file came back or was touched, so that the platform is asked whatever is to be done.
+    pub returned: bool,
+    /// The grace counts from here, where that is later than the end of the job.
+    pub counts_from: Option<Timestamp>,
 }
 
 /// A job that has ended, and its row.
@@ -118,7 +129,7 @@ pub struct Case {
 }
 
 const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, moved_to, \
-                       came_from, note";
+                       came_from, note, returned, counts_from";
 
 /// The row of a job; none where nothing is to be done, or was done.
 pub fn of(db: &Connection, id: JobId) -> Result<Option<Row>, Error> {
@@ -213,6 +224,8 @@ fn read(row: &SqlRow<'_>) -> Result<(JobId, Row), Error> {
         moved_to: path("moved_to")?,
         came_from: path("came_from")?,
         note: path("note")?,
+        returned: row.get::<_, Option<i64>>("returned")?.is_some(),
+        counts_from: optional_time(row, "counts_from")?,
     };
     Ok((JobId(id), read))
 }

@@ -63,6 +63,8 @@ pub struct Facts {
     pub size: Option<i64>,
     /// Whether its MD5 is that of what was sent.
     pub is_same: bool,
+    /// When the platform changed the video last, by its own clock.
+    pub updated: Option<i64>,
 }
 
 /// All jobs of the account that wait for their video, the one that is due first in front.
@@ -193,7 +195,8 @@ pub fn mismatches(db: &Connection, job: JobId) -> Result<i64, Error> {
 fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE jobs SET status = ?3, duration = coalesce(?4, duration), platform_size = coalesce(?5, platform_size),
-                verified = iif(?6, ingest_id, verified)
+                verified = iif(?6, ingest_id, verified),
+                changed_there = coalesce(max(changed_there, ?7), ?7, changed_there)
          WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
     )?
     .execute(params![
@@ -202,7 +205,8 @@ fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
         facts.status,
         facts.duration,
         facts.size,
-        facts.is_same
+        facts.is_same,
+        facts.updated
     ])?;
     Ok(())
 }

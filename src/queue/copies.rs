@@ -3,7 +3,8 @@
 //!
 //! Before a job creates a video it stores its fingerprint and looks for others, in one transaction:
 //! of two that race, the second sees the first. It goes on only if no other is up, nor under way; it
-//! waits for one that is under way and does not wait itself, so that nobody waits in a ring. What
+//! waits for one that is under way, or not `ready` yet, and does not wait itself, so that nobody waits in
+//! a ring. What
 //! the end of one job means for its copies is written in triggers (migration 0004).
 
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ pub struct Original {
     pub path: PathBuf,
     /// When its file was modified, nanoseconds since the epoch.
     pub mtime_ns: i64,
-    /// Whether the platform has yet to say `ready`: then somebody looks after it.
+    /// Whether the platform has yet to say `ready`: until then it is no original of anything.
     pub is_unconfirmed: bool,
     /// Its video; none where it went by FTP and the key is not known.
     pub video_key: Option<String>,
@@ -114,11 +115,11 @@ pub fn wait(
     db: &Connection,
     lease: &Lease,
     (other, run_at): (JobId, Timestamp),
-    now: Timestamp,
+    (why, now): (&str, Timestamp),
 ) -> Result<(), Error> {
     let report = Report {
         message: Some(format!(
-            "waits for job {other}, which has the same content and is being uploaded"
+            "waits for job {other}, which has the same content {why}"
         )),
         ..Report::default()
     };
@@ -129,7 +130,31 @@ pub fn wait(
     Ok(())
 }
 
-/// The job's content is the video of another. Answers whether that is still so; if not, nothing is
+/// Why a job waits for another whose bytes are being sent.
+pub const BEING_UPLOADED: &str = "and is being uploaded";
+
+/// As [`wait`], for one whose bytes are on the platform and that waits for `ready`. Answers whether it still
+/// does; if not, nothing is changed, as nobody would wake this one.
+pub fn wait_for_ready(
+    db: &Connection,
+    lease: &Lease,
+    (other, run_at): (JobId, Timestamp),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    held(db, lease)?;
+    let waits = db
+        .prepare_cached(
+            "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'queued' AND step = 'confirm'",
+        )?
+        .exists([other.0])?;
+    if waits {
+        let why = "and is uploaded, but not ready on the platform yet";
+        wait(db, lease, (other, run_at), (why, now))?;
+    }
+    Ok(waits)
+}
+
+/// The job's content is the video of another, as the platform has just said. Answers whether that is still so; if not, nothing is
 /// changed.
 pub fn duplicate(
     db: &Connection,
@@ -142,8 +167,7 @@ pub fn duplicate(
     let stands = db
         .prepare_cached(
             "SELECT coalesce(video_key, 'not known yet') FROM jobs
-             WHERE id = ?1 AND (state = 'done' OR state = 'queued' AND step = 'confirm')
-               AND replaced_by IS NULL",
+             WHERE id = ?1 AND state = 'done' AND replaced_by IS NULL",
         )?
         .query_row([original.0], |row| row.get::<_, String>(0))
         .optional()?;

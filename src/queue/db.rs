@@ -21,10 +21,11 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0006_afterwards.sql")),
     M::up(include_str!("../../migrations/0007_outages.sql")),
     M::up(include_str!("../../migrations/0008_holders.sql")),
-    M::up(include_str!("../../migrations/0013_sealed_links.sql")),
-    M::up(include_str!("../../migrations/0014_clocks.sql")),
-    M::up(include_str!("../../migrations/0015_settings.sql")),
-    M::up(include_str!("../../migrations/0016_targets.sql")),
+    M::up(include_str!("../../migrations/0009_sealed_links.sql")),
+    M::up(include_str!("../../migrations/0010_clocks.sql")),
+    M::up(include_str!("../../migrations/0011_settings.sql")),
+    M::up(include_str!("../../migrations/0012_targets.sql")),
+    M::up(include_str!("../../migrations/0013_proof.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

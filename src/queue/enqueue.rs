@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::afterwards;
 use super::doubt::{self, Doubt};
 use super::error::Error;
 use super::job::{JobId, State};
@@ -60,7 +61,7 @@ pub fn enqueue(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(&new.path)])?;
     match find(db, &new.path, &new.identity)? {
-        Some(found) => adopt(db, &found, &new.identity),
+        Some(found) => adopt(db, &found, &new.identity, now),
         None => insert(db, new, now),
     }
 }
@@ -77,22 +78,32 @@ pub fn offer(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Offered, E
     {
         return Ok(Offered::Doubtful(doubt));
     }
-    adopt(db, &found, &new.identity).map(Offered::Taken)
+    adopt(db, &found, &new.identity, now).map(Offered::Taken)
 }
 
 /// The job takes over what the file has become without a byte of it changing.
-fn adopt(db: &Connection, found: &Found, identity: &Identity) -> Result<Enqueued, Error> {
+///
+/// Whether it was away meanwhile, or was only touched, nobody can tell: where it is said to be up, the
+/// platform is asked.
+fn adopt(
+    db: &Connection,
+    found: &Found,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<Enqueued, Error> {
     let Identity {
         dev, ino, ctime_ns, ..
     } = *identity;
     ticket::doubt_parts(db, found.id, ctime_ns)?;
-    // Where nothing differs nothing is written: a scan at the start asks for every file. While the
-    // file is to be moved or deleted, its ctime stays that of what was sent.
+    if found.ctime_ns != ctime_ns {
+        afterwards::returned(db, found.id, ctime_ns, now)?;
+    }
+    // Where nothing differs nothing is written: a scan at the start asks for every file. The ctime
+    // of one that is up stays that of what was sent: by it its bytes are compared before it goes.
     db.prepare_cached(
         "UPDATE jobs SET dev = ?2, ino = ?3, ctime_ns = ?4
          WHERE id = ?1 AND state <> 'running' AND (dev <> ?2 OR ino <> ?3 OR ctime_ns <> ?4)
-           AND NOT EXISTS (SELECT 1 FROM afterwards WHERE job_id = ?1 AND due_at IS NOT NULL
-                           AND action IN ('move', 'trash', 'delete'))",
+           AND (ctime_ns = ?4 OR state NOT IN ('done', 'duplicate'))",
     )?
     .execute(params![found.id.0, dev, ino, ctime_ns])?;
     Ok(Enqueued::Known(found.id, found.state))

@@ -4,7 +4,7 @@
 //! closure that runs inside one `BEGIN IMMEDIATE` transaction, so that no transaction is ever held
 //! across an `await`, and two outcomes never mix. The functions that such a closure calls are this
 //! module's verbs: [`enqueue`], [`claim`], [`outcome`], [`fetch`], [`confirm`], [`withdraw`], [`replace`],
-//! [`accounts`], [`copies`], [`metadata`], [`afterwards`], [`operator`], [`priority`]. Reading for people
+//! [`accounts`], [`copies`], [`sent`], [`metadata`], [`afterwards`], [`operator`], [`priority`]. Reading for people
 //! is in [`query`] and [`story`].
 //!
 //! It knows nothing of HTTP or of watching.
@@ -34,6 +34,7 @@ pub mod replace;
 pub mod restored;
 pub mod retry;
 mod seal;
+pub mod sent;
 pub mod settling;
 mod sql;
 pub mod story;

@@ -98,12 +98,16 @@ pub fn failed(db: &Connection) -> Result<Vec<JobId>, Error> {
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Takes a job out of the queue; an upload under way ends, and what it had begun is withdrawn.
+/// Takes a job out of the queue; an upload under way ends, and what it had begun is withdrawn. One whose
+/// bytes may have arrived is refused: its video could not be told from one that nobody knows of.
 pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error> {
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
     };
     let is_fetched = job.method.as_deref() == Some(Way::Fetch.word());
+    if let Some(why) = may_be_there(db, &job)? {
+        return Ok(Answer::Refused(why));
+    }
     match (job.state, job.step) {
         (State::Queued, Step::Confirm) if job.replaces.is_some() => {
             let key = job.video_key.unwrap_or_default();
@@ -152,6 +156,30 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     forget_transfer(db, id)?;
     close_attempt(db, id, "cancelled", &report, now)?;
     Ok(Answer::Done(format!("job {id} is cancelled")))
+}
+
+/// Why a job cannot be cancelled whose bytes may have arrived: nobody knows yet whether they have.
+fn may_be_there(db: &Connection, job: &Job) -> Result<Option<String>, Error> {
+    let (id, key) = (job.id, job.video_key.as_deref().unwrap_or_default());
+    Ok(match (job.state, job.step) {
+        (State::Failed, Step::Confirm) if is_unfinished(job) => Some(format!(
+            "job {id} is uploaded, and the platform may yet be ready with it: jw-ingest retry {id} waits for that; \
+             delete video {key} on the platform if it must go"
+        )),
+        (State::Queued | State::Running, Step::Transfer) if is_sent(db, id)? => Some(format!(
+            "all bytes of job {id} were sent, and whether they have arrived the platform is asked at the next try: \
+             wait until it is uploaded or tried again (jw-ingest job {id}); delete video {key} on the platform then \
+             if it must go"
+        )),
+        _ => None,
+    })
+}
+
+/// Whether the last byte of the file was handed out: the platform may have all of it.
+fn is_sent(db: &Connection, id: JobId) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM tickets WHERE job_id = ?1 AND last_byte_at IS NOT NULL")?
+        .exists([id.0])?)
 }
 
 /// One job.

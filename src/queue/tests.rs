@@ -17,6 +17,7 @@ mod random;
 mod replaces;
 mod scale;
 mod schema;
+mod sent;
 mod verbs;
 mod writer;
 

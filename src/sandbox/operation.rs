@@ -40,6 +40,8 @@ pub(super) enum Operation {
     V2Delete,
     /// `PUT /v2/sites/<site>/media/<id>/reupload/`
     V2Reupload,
+    /// `GET /v2/sites/<site>/media/<id>/originals/`
+    V2Originals,
     /// `GET /v2/uploads/<id>/parts`
     V2Parts,
     /// `PUT /v2/uploads/<id>/complete`
@@ -76,6 +78,7 @@ impl Operation {
             (Route::One { .. }, &Method::PATCH) => Self::V2Update,
             (Route::One { .. }, &Method::DELETE) => Self::V2Delete,
             (Route::Reupload { .. }, &Method::PUT) => Self::V2Reupload,
+            (Route::Originals { .. }, &Method::GET) => Self::V2Originals,
             (Route::Parts { .. }, &Method::GET) => Self::V2Parts,
             (Route::Complete { .. }, &Method::PUT) => Self::V2Complete,
             _ => Self::Other,
@@ -90,11 +93,20 @@ impl Operation {
     /// Whether the v2 API answers it.
     pub(super) fn is_v2(self) -> bool {
         use Operation::{
-            V2Complete, V2Create, V2Delete, V2Get, V2List, V2Parts, V2Reupload, V2Update,
+            V2Complete, V2Create, V2Delete, V2Get, V2List, V2Originals, V2Parts, V2Reupload,
+            V2Update,
         };
         matches!(
             self,
-            V2Create | V2List | V2Get | V2Update | V2Delete | V2Reupload | V2Parts | V2Complete
+            V2Create
+                | V2List
+                | V2Get
+                | V2Update
+                | V2Delete
+                | V2Reupload
+                | V2Originals
+                | V2Parts
+                | V2Complete
         )
     }
 
@@ -161,6 +173,11 @@ mod tests {
                 Method::PUT,
                 "/v2/sites/s/media/k/reupload/",
                 Operation::V2Reupload,
+            ),
+            (
+                Method::GET,
+                "/v2/sites/s/media/k/originals/",
+                Operation::V2Originals,
             ),
             (
                 Method::GET,

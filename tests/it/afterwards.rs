@@ -1,6 +1,7 @@
 //! What becomes of files once their jobs have ended: moved, trashed, deleted, kept; notes; and that
 //! nothing of it ever loses a file or uploads one again.
 
+mod asked;
 mod failures;
 mod moves;
 

@@ -113,10 +113,13 @@ pub(super) fn of_job(job: &Job, story: Option<&Story>, around: Around<'_>) -> St
             };
             format!("is held{at}: {}{advice}", text::line(reason))
         }
-        State::Queued if job.waits_for.is_some() => format!(
-            "waits for {}, which is under way with what seems to be the same content",
-            named(story.and_then(|s| s.waits_for.as_ref()), job.waits_for),
-        ),
+        State::Queued if job.waits_for.is_some() => match &job.last_error {
+            Some(why) if why.starts_with("waits for job ") => text::line(why),
+            _ => format!(
+                "waits for {}, which is under way with what seems to be the same content",
+                named(story.and_then(|s| s.waits_for.as_ref()), job.waits_for),
+            ),
+        },
         State::Duplicate => {
             let original = story.and_then(|story| story.original.as_ref());
             let key = original.and_then(|other| other.video_key.as_deref());

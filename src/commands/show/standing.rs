@@ -305,11 +305,17 @@ fn queued(job: &Job, around: Around<'_>) -> String {
         Step::Transfer | Step::Confirm => "waits to send its bytes",
     };
     if let (Some(other), None) = (job.waits_for, around.paused) {
-        return format!(
-            "waits for job {other}, which has the same content and is being uploaded; `jw-ingest retry {}` uploads \
-             both",
-            job.id
-        );
+        let why = job.last_error.as_deref();
+        let why = why
+            .filter(|why| why.starts_with("waits for job "))
+            .map(text::line);
+        let why = why.unwrap_or_else(|| {
+            format!("waits for job {other}, which has the same content and is being uploaded")
+        });
+        if why.contains("jw-ingest retry") {
+            return why;
+        }
+        return format!("{why}; `jw-ingest retry {}` uploads both", job.id);
     }
     let wait = if around.paused.is_some() {
         format!("its account {} is paused", job.account)

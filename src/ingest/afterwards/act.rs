@@ -118,6 +118,20 @@ impl Task<'_> {
             .ok_or_else(|| Trouble::Later(format!("{} cannot be looked at", text::path(to.path()))))
     }
 
+    /// It is not to go after all: what a kill left half done is brought to its end where the file has its
+    /// new name, and taken back where it has not.
+    pub(super) fn take_back(&self) -> Result<Option<End>, Trouble> {
+        if let Some(end) = self.arrived_before() {
+            return Ok(Some(end));
+        }
+        let job = &self.case.job;
+        match reach::place(Some(self.watch), &job.path) {
+            Ok(own) => files::put_back(&own, &job.ingest_id).map(|()| None),
+            Err(Error::Absent(_)) => Ok(None),
+            Err(error) => Err(files::cannot("reach it", error)),
+        }
+    }
+
     /// The companions go along; then it is done.
     fn end(&self, to: &Place, why: &str) -> Option<End> {
         let meta = to.metadata().ok()?;

@@ -1,26 +1,72 @@
 //! One file that is due: done on a thread that may block, and written down.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 use super::act::{End, Task};
+use super::ask::{self, Silent};
 use super::files::Trouble;
 use crate::config::Watch;
 use crate::ingest::context::Context;
-use crate::ingest::fate::later;
+use crate::ingest::fate;
 use crate::ingest::persist::persist;
 use crate::ingest::targets::Target;
 use crate::queue::afterwards::{self, Action, Case};
 use crate::queue::{Error, retry};
 use crate::{clock, text};
 
-/// Does what is due, and writes down how that ended.
+/// Does what is due, and writes down how that ended; nothing where the platform does not say that it
+/// has what was sent.
 pub(super) async fn act(
     context: &Context,
     (case, watch): (&Case, &Watch),
-    action: Action,
+    (action, silent): (Action, &mut Silent),
 ) -> Result<(), Error> {
+    if ask::is_asked_for(action) && !ask::is_up(context, (case, watch), silent).await? {
+        return Ok(());
+    }
+    match run(context, (case, watch), (action, |task| task.run())).await {
+        Some(outcome) => write_down(context, case, action, outcome).await,
+        None => Ok(()),
+    }
+}
+
+/// The file is not to go: what a kill left half done is ended or taken back. Answers whether the file
+/// is where its job says.
+pub(super) async fn take_back(
+    context: &Context,
+    (case, watch): (&Case, &Watch),
+) -> Result<bool, Error> {
+    let action = case.row.action;
+    match run(context, (case, watch), (action, |task| task.take_back())).await {
+        None => Ok(false),
+        Some(Ok(None)) => {
+            let id = case.job.id;
+            persist(context, move |db| afterwards::did_not_go(db, id)).await?;
+            Ok(true)
+        }
+        Some(Ok(Some(end))) => {
+            write_down(context, case, action, Ok(end)).await?;
+            Ok(false)
+        }
+        Some(Err(trouble)) => {
+            write_down(context, case, action, Err(trouble)).await?;
+            Ok(false)
+        }
+    }
+}
+
+/// Something that is done with a file.
+type What<T> = fn(&Task<'_>) -> Result<T, Trouble>;
+
+/// Runs something on a thread that may block; `None`: the daemon stops.
+async fn run<T: Send + 'static>(
+    context: &Context,
+    (case, watch): (&Case, &Watch),
+    (action, what): (Action, What<T>),
+) -> Option<Result<T, Trouble>> {
     let (queue, stop) = (context.queue.clone(), context.stop.clone());
     let (owned, watch) = (case.clone(), watch.clone());
     let doing = spawn_blocking(move || {
@@ -46,15 +92,37 @@ pub(super) async fn act(
             before: &before,
             target: &target,
         };
-        task.run()
+        what(&task)
     });
     let done = tokio::select! {
         done = doing => done,
         // A share that does not answer keeps its thread, and not the daemon.
-        () = context.stop.cancelled() => return Ok(()),
+        () = context.stop.cancelled() => return None,
     };
-    let outcome = done.unwrap_or_else(|error| Err(Trouble::Later(error.to_string())));
-    write_down(context, case, action, outcome).await
+    Some(done.unwrap_or_else(|error| Err(Trouble::Later(error.to_string()))))
+}
+
+/// Not now: tried again by the usual wait.
+pub(super) async fn later(
+    context: &Context,
+    case: &Case,
+    (why, after): (&str, Option<Duration>),
+) -> Result<(), Error> {
+    let settings = context.now_settings();
+    let limits = &settings.config.retry;
+    let tries = case.row.attempts + 1;
+    let wait = retry::delay(tries, limits.first_delay, limits.max_delay, after);
+    // Said once, not at each try.
+    if case.row.last_error.as_deref() != Some(why) {
+        tracing::warn!(
+            job.id = case.job.id.0,
+            "{}: stays for now: {why}; tried again by itself",
+            text::path(&case.job.path)
+        );
+    }
+    let (id, why) = (case.job.id, why.to_owned());
+    let run_at = fate::later(clock::now(), wait.min(limits.max_delay));
+    persist(context, move |db| afterwards::later(db, id, &why, run_at)).await
 }
 
 async fn write_down(
@@ -89,21 +157,7 @@ async fn write_down(
             })
             .await
         }
-        Err(Trouble::Later(why)) => {
-            let settings = context.now_settings();
-            let limits = &settings.config.retry;
-            let tries = case.row.attempts + 1;
-            let wait = retry::delay(tries, limits.first_delay, limits.max_delay, None);
-            // Said once, not at each try.
-            if case.row.last_error.as_ref() != Some(&why) {
-                tracing::warn!(
-                    job.id = id.0,
-                    "{path}: stays for now: {why}; tried again by itself"
-                );
-            }
-            let run_at = later(now, wait);
-            persist(context, move |db| afterwards::later(db, id, &why, run_at)).await
-        }
+        Err(Trouble::Later(why)) => later(context, &case, (&why, None)).await,
         // The job has other plans: what it was about to get it did not get.
         Err(Trouble::Stopped) if !context.stop.is_cancelled() => {
             persist(context, move |db| afterwards::did_not_go(db, id)).await

@@ -18,7 +18,7 @@ use crate::watch::writer::{self, Writer};
 
 /// Why a file did not get where it was to go.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(in crate::ingest) enum Trouble {
     /// It stays where it is, for good, for this reason.
     Kept(String),
     /// Not now, for this reason.
@@ -191,6 +191,16 @@ pub(super) fn place(own: &Place, mark: &str) -> Place {
     let going = hidden(own, mark, "going");
     let is_there = going.metadata().is_ok_and(|meta| meta.is_file());
     if is_there { going } else { own.clone() }
+}
+
+/// A file that a kill left under its hidden name gets its own name back, unless another file has that.
+pub(in crate::ingest) fn put_back(own: &Place, mark: &str) -> Result<(), Trouble> {
+    let at = place(own, mark);
+    if at.name() == own.name() {
+        return Ok(());
+    }
+    let renamed = at.rename_new(own);
+    renamed.map_err(|error| cannot("put it back", error))
 }
 
 /// A name beside a file that no watch looks at.

@@ -1,11 +1,12 @@
 //! What becomes of files whose jobs have ended: moved, put into the trash, deleted, or left; and
 //! the notes beside them.
 //!
-//! `plan` decides, `act` looks at the file once more and does it, `files` moves without losing
+//! `plan` decides, `ask` asks the platform whether it has what was sent, `act` looks at the file once more and does it, `files` moves without losing
 //! anything, `companions` are what goes along. One file at a time: a copy to another disk takes what
 //! it takes, and nothing waits for it but other files of this loop.
 
 mod act;
+mod ask;
 mod carry_out;
 mod companions;
 mod copy;
@@ -17,6 +18,7 @@ mod plan;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod watches;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
+use self::ask::Silent;
 use self::carry_out::act;
+pub(super) use self::files::put_back;
 use self::plan::Plan;
 use super::context::Context;
 use super::fate::later;
@@ -55,9 +59,15 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     let mut mute = Mute::new();
     let mut looked: Option<Instant> = None;
     let mut targets = targets::Looks::default();
+    let mut silent = Silent::new();
+    let mut settings = context.settings.clone();
+    settings.mark_changed();
     while !context.stop.is_cancelled() {
         targets.go_on(&context);
-        let outcome = round(&context, &mut mute, &mut looked).await;
+        let outcome = match watches::follow(&context, &mut settings).await {
+            Ok(()) => round(&context, (&mut mute, &mut silent), &mut looked).await,
+            Err(error) => Err(error),
+        };
         match outcome {
             Err(_) if context.stop.is_cancelled() => return Ok(()),
             Err(error) if error.is_passing() => {
@@ -75,7 +85,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
 
 async fn round(
     context: &Context,
-    mute: &mut Mute,
+    (mute, silent): (&mut Mute, &mut Silent),
     looked: &mut Option<Instant>,
 ) -> Result<(), Error> {
     if looked.is_none_or(|at| at.elapsed() >= NOTES) {
@@ -94,7 +104,7 @@ async fn round(
             if context.stop.is_cancelled() {
                 return Ok(());
             }
-            one(context, case, mute).await?;
+            one(context, case, (mute, silent)).await?;
         }
         if !full {
             return Ok(());
@@ -111,6 +121,8 @@ async fn forget(context: &Context, cases: Vec<Case>) -> Result<Vec<Case>, Error>
         let row = &case.row;
         let notes = watch.is_some_and(|watch| watch.afterwards.notes) && has_note(case);
         row.action == Action::Undecided
+            && watch.is_some()
+            && !row.returned
             && (&row.note, &row.going_to, &row.moved_to, &row.came_from)
                 == (&None, &None, &None, &None)
             && !notes
@@ -136,16 +148,25 @@ fn has_note(case: &Case) -> bool {
     }
 }
 
-async fn one(context: &Context, case: Case, mute: &mut Mute) -> Result<(), Error> {
+async fn one(
+    context: &Context,
+    case: Case,
+    (mute, silent): (&mut Mute, &mut Silent),
+) -> Result<(), Error> {
     let settings = context.now_settings();
     let watch = settings.watch(&case.job.watch);
     let plan = plan::plan(&case, watch);
     let under_way = case.row.going_to.is_some() && case.row.action != Action::Undecided;
     match (plan, watch) {
         // What may be half done comes to its end first.
-        (_, Some(watch)) if under_way => act(context, (&case, watch), case.row.action).await,
+        (_, Some(watch)) if under_way => {
+            act(context, (&case, watch), (case.row.action, silent)).await
+        }
+        (Plan::Do(_) | Plan::Keep(_), Some(watch)) if case.row.returned => {
+            ask::returned(context, (&case, watch), silent).await
+        }
         (Plan::Do(action), Some(watch)) if action == case.row.action && action != Action::None => {
-            act(context, (&case, watch), action).await
+            act(context, (&case, watch), (action, silent)).await
         }
         _ => decide(context, (&case, watch), plan, mute).await,
     }
@@ -162,9 +183,8 @@ async fn decide(
     let id = case.job.id;
     let case = case.clone();
     let Some(watch) = watch else {
-        let why = "kept: its watch is not configured any more";
         return persist(context, move |db| {
-            afterwards::done(db, id, (why, None), now)
+            afterwards::done(db, id, (afterwards::WATCH_IS_GONE, None), now)
         })
         .await;
     };
@@ -179,7 +199,8 @@ async fn decide(
     }
     let note = write_notes(&case, watch, mute).await;
     // One that is ahead was written by a clock that has been corrected since.
-    let ended = case.job.finished_at.unwrap_or(now).min(now);
+    let ended = case.job.finished_at.max(case.row.counts_from);
+    let ended = ended.unwrap_or(now).min(now);
     let due = later(ended, watch.afterwards.grace).max(now);
     let (action, due_at, kept) = match plan {
         Plan::Do(Action::None) | Plan::Wait => (Action::None, None, None),

@@ -24,6 +24,8 @@ pub(super) fn plan(case: &Case, watch: Option<&Watch>) -> Plan {
     };
     let is_inside = job.path.starts_with(&watch.path);
     let was_moved = case.row.came_from.is_some();
+    // The job followed its file, which is where an earlier `after-upload` has put it.
+    let is_moved = !was_moved && case.row.moved_to.as_ref() == Some(&job.path);
     match job.state {
         State::Failed if !is_tried_again(job) => Plan::Do(Action::None),
         State::Failed => match &watch.afterwards.failed_dir {
@@ -47,7 +49,9 @@ pub(super) fn plan(case: &Case, watch: Option<&Watch>) -> Plan {
             };
             if !is_inside && !was_moved {
                 Plan::Keep("it lies outside of the watch folder")
-            } else if !is_ready(&case.original) {
+            } else if is_moved {
+                Plan::Keep("it is where it was moved to before")
+            } else if case.original.video_key.is_none() {
                 Plan::Keep(
                     "its video was not found on the platform, so nobody knows that it is ready",
                 )
@@ -64,7 +68,7 @@ pub(super) fn is_tried_again(job: &Job) -> bool {
     !job.superseded && !job.held
 }
 
-/// Whether the platform said that its video is ready.
+/// Whether the platform said once that its video is ready: enough for a note, and for nothing else.
 pub(super) fn is_ready(job: &Job) -> bool {
     job.video_key.is_some() && job.status.as_deref() == Some("ready")
 }

@@ -61,6 +61,7 @@ pub(super) fn judge(
             (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
             (None, _) | (_, None) => false,
         },
+        updated: video.updated,
     };
     match video.status {
         Status::Failed => {

@@ -2,8 +2,7 @@
 
 use super::samples::WHOLE;
 use super::sums::Sums;
-use crate::platform::{Status, Video};
-use crate::queue::Job;
+use crate::platform::Video;
 use crate::queue::copies::Original;
 
 /// What follows from what is stored.
@@ -40,32 +39,9 @@ pub(super) fn stored(original: &Original, size: u64, sums: Option<&Sums>) -> Pro
     }
 }
 
-/// Whether it is the very file, put back from a backup: tools keep name and time.
-pub(super) fn is_put_back(original: &Original, job: &Job) -> bool {
-    original.path == job.path && original.mtime_ns == job.identity.mtime_ns
-}
-
-/// Compares with what the platform says of the other's video now.
-pub(super) fn shown(
-    original: &Original,
-    video: &Video,
-    (proof, sums): (Proof, Option<&Sums>),
-) -> bool {
-    match video.status {
-        Status::Failed => return false,
-        // Its bytes are not noticed yet, where they have just been sent; later there are none.
-        Status::Created if !original.is_unconfirmed => return false,
-        Status::Created
-        | Status::Processing
-        | Status::Updating
-        | Status::Ready
-        | Status::Other(_) => {}
-    }
+/// Whether the content is what the platform has, which says that it is there and is what the other job sent.
+pub(super) fn is_what_is_there(proof: Proof, video: &Video, sums: Option<&Sums>) -> bool {
     match (proof, sums.zip(video.md5.as_ref())) {
-        // Somebody else may have put other content into it. Of what an address led to, nothing is known.
-        (Proof::Same, Some((sums, theirs))) if original.md5.is_some() => {
-            sums.md5.eq_ignore_ascii_case(theirs)
-        }
         (Proof::Same, _) => true,
         (Proof::Open, Some((sums, theirs))) => sums.md5.eq_ignore_ascii_case(theirs),
         (Proof::Open, None) | (Proof::Other, _) => false,
@@ -79,6 +55,7 @@ mod tests {
 
     use super::*;
     use crate::ingest::identify::sums;
+    use crate::platform::Status;
     use crate::queue::JobId;
 
     const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
@@ -146,51 +123,32 @@ mod tests {
         assert_eq!(stored(&original(None, None, true), 3, None), Proof::Same);
     }
 
-    fn video(status: Status, md5: Option<&str>) -> Video {
-        Video {
-            key: "tL17msiU".parse().unwrap(),
-            status,
-            title: None,
-            ingest_id: None,
-            size: None,
-            md5: md5.map(str::to_owned),
-            duration: None,
-            error: None,
-            date: None,
-            updated: None,
-            upload_session_id: None,
-        }
-    }
-
     #[test]
-    fn a_video_counts_that_has_the_content_now() {
+    fn what_nothing_was_stored_of_is_compared_with_what_the_platform_has() {
         let sums = made();
-        let with_md5 = original(Some(MD5), None, true);
-        let without = original(None, None, true);
-        let fresh = Original {
-            is_unconfirmed: true,
-            ..without.clone()
-        };
-        let thinking = Status::Other("thinking".to_owned());
-        for (original, status, theirs, proof, expected) in [
-            (&with_md5, Status::Ready, None, Proof::Same, true),
-            (&with_md5, Status::Updating, Some(MD5), Proof::Same, true),
-            (&with_md5, thinking, Some(MD5), Proof::Same, true),
-            (&with_md5, Status::Failed, Some(MD5), Proof::Same, false),
-            (&with_md5, Status::Created, Some(MD5), Proof::Same, false),
-            // Somebody gave it other content there.
-            (&with_md5, Status::Ready, Some(OTHER), Proof::Same, false),
-            // A file with an address in it: what lies there has another sum.
-            (&without, Status::Ready, Some(OTHER), Proof::Same, true),
-            (&without, Status::Ready, Some(MD5), Proof::Open, true),
-            (&without, Status::Ready, Some(OTHER), Proof::Open, false),
-            (&without, Status::Ready, None, Proof::Open, false),
-            (&fresh, Status::Created, Some(MD5), Proof::Open, true),
-            (&with_md5, Status::Ready, Some(MD5), Proof::Other, false),
+        for (theirs, proof, expected) in [
+            (None, Proof::Same, true),
+            (Some(OTHER), Proof::Same, true),
+            (Some(MD5), Proof::Open, true),
+            (Some(OTHER), Proof::Open, false),
+            (None, Proof::Open, false),
+            (Some(MD5), Proof::Other, false),
         ] {
-            let seen = video(status, theirs);
-            let counts = shown(original, &seen, (proof, Some(&sums)));
-            assert_eq!(counts, expected, "{original:?} {seen:?} {proof:?}");
+            let video = Video {
+                key: "tL17msiU".parse().unwrap(),
+                status: Status::Ready,
+                title: None,
+                ingest_id: None,
+                size: None,
+                md5: theirs.map(str::to_owned),
+                duration: None,
+                error: None,
+                date: None,
+                updated: None,
+                upload_session_id: None,
+            };
+            let is_it = is_what_is_there(proof, &video, Some(&sums));
+            assert_eq!(is_it, expected, "{theirs:?} {proof:?}");
         }
     }
 }

@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::proof::{self, Proof};
 use super::settle;
 use super::sums::{self, Sums};
 use crate::ingest::calls::{park, settle_call, until_stopped};
-use crate::ingest::fate;
+use crate::ingest::evidence::{self, Answer};
 use crate::ingest::persist::persist;
 use crate::ingest::source::Source;
 use crate::ingest::worker::{Next, Task};
+use crate::ingest::{fate, lost};
 use crate::platform::Client;
 use crate::queue::copies::{self, Original, Others};
+use crate::queue::sent;
 use crate::queue::{Error, JobId, Lease};
 use crate::{clock, text};
 
@@ -43,6 +47,8 @@ enum Finding {
     Not,
     /// It decided about this try.
     Settled(Next),
+    /// It is another one by now: it is looked at again.
+    Changed,
 }
 
 impl<'a> Search<'a> {
@@ -78,14 +84,14 @@ impl<'a> Search<'a> {
             if let Some(settled) = self.sum_up(&others.arrived).await? {
                 return Ok(Some(settled));
             }
-            let mut arrived = others.arrived;
-            // The very file first: it needs no call.
-            arrived.sort_by_key(|original| !proof::is_put_back(original, &self.lease.job));
-            for original in arrived {
+            for original in others.arrived {
                 match self.compare(&original).await? {
                     Finding::Settled(next) => return Ok(Some(next)),
-                    Finding::Not => self.ruled_out.insert(original.id),
-                };
+                    Finding::Not => {
+                        self.ruled_out.insert(original.id);
+                    }
+                    Finding::Changed => {}
+                }
             }
         }
         park(self.task, self.lease).await.map(Some)
@@ -96,17 +102,22 @@ impl<'a> Search<'a> {
     async fn look_or_wait(&self) -> Result<Others, Error> {
         let (lease, fingerprint) = (self.lease.clone(), self.fingerprint.clone());
         let ruled_out = self.ruled_out.clone();
-        let rest = &self.task.context.now_settings().config.retry.max_delay;
-        let now = clock::now();
-        let run_at = fate::later(now, LONGEST_REST.min(*rest));
+        let (now, run_at) = self.next_look();
         persist(&self.task.context, move |db| {
             let others = copies::look(db, &lease, &fingerprint, &ruled_out)?;
             if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way) {
-                copies::wait(db, &lease, (other, run_at), now)?;
+                copies::wait(db, &lease, (other, run_at), (copies::BEING_UPLOADED, now))?;
             }
             Ok(others)
         })
         .await
+    }
+
+    /// The present, and when a job that waits looks again.
+    fn next_look(&self) -> (Timestamp, Timestamp) {
+        let rest = self.task.context.now_settings().config.retry.max_delay;
+        let now = clock::now();
+        (now, fate::later(now, LONGEST_REST.min(rest)))
     }
 
     /// Reads all of the file, once, where it takes that. `Some`: the try has ended over it.
@@ -132,37 +143,82 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
+    /// What is stored rules out; only the platform, asked now, says that a content is there.
     async fn compare(&self, original: &Original) -> Result<Finding, Error> {
         let sums = self.sums.as_ref();
         let proof = proof::stored(original, self.source.size(), sums);
-        // A folder put back from its backup must not cost a call for each file. Nor does one that the
-        // platform works on: that is looked at all the time.
-        let is_looked_after = original.is_unconfirmed && proof == Proof::Same;
         if proof == Proof::Other {
             return Ok(Finding::Not);
         }
-        if is_looked_after || proof::is_put_back(original, &self.lease.job) {
-            return self.duplicate(original).await;
+        if original.is_unconfirmed {
+            return self.wait_for_ready(original).await;
         }
-        let Some(key) = original
-            .video_key
-            .as_deref()
-            .and_then(|key| key.parse().ok())
-        else {
+        let id = original.id;
+        let sent = persist(&self.task.context, move |db| sent::of(db, id)).await?;
+        let Some(sent) = sent.filter(|sent| sent.video_key.is_some()) else {
             return Ok(Finding::Not);
         };
-        match until_stopped(self.task, self.client.show(&key)).await {
+        match until_stopped(self.task, evidence::ask(self.client, &sent)).await {
             None => park(self.task, self.lease).await.map(Finding::Settled),
-            Some(Ok(video)) if proof::shown(original, &video, (proof, sums)) => {
+            Some(Answer::Yes(video)) if proof::is_what_is_there(proof, &video, sums) => {
                 self.duplicate(original).await
             }
-            Some(Ok(_)) => Ok(Finding::Not),
-            Some(Err(error)) if error.is_not_found() => Ok(Finding::Not),
-            Some(Err(error)) => {
+            Some(Answer::Yes(_)) => Ok(Finding::Not),
+            Some(Answer::No(fault)) if fault.is_loss() => {
+                let is_displaced = original.path == self.lease.job.path;
+                lost::settle(&self.task.context, (&sent, &fault), is_displaced).await?;
+                Ok(Finding::Not)
+            }
+            Some(Answer::No(fault)) => self.wait(original, &fault.words(&sent)).await,
+            Some(Answer::Unanswered(error)) => {
                 settle_call(self.task, self.lease, &error).await?;
                 Ok(Finding::Settled(Next::Finished))
             }
         }
+    }
+
+    /// The other's bytes are on the platform: whether they are a video, shows when that is ready.
+    async fn wait_for_ready(&self, original: &Original) -> Result<Finding, Error> {
+        let (lease, id) = (self.lease.clone(), original.id);
+        let (now, run_at) = self.next_look();
+        let waits = persist(&self.task.context, move |db| {
+            copies::wait_for_ready(db, &lease, (id, run_at), now)
+        });
+        if !waits.await? {
+            // It has come to its end just now: it is looked at anew.
+            return Ok(Finding::Changed);
+        }
+        let path = text::path(&self.lease.job.path);
+        tracing::info!(
+            job.id = self.lease.job.id.0,
+            "{path}: waits for job {id}, which has the same content and is not ready on the platform yet"
+        );
+        Ok(Finding::Settled(Next::Finished))
+    }
+
+    /// The platform says neither yes nor no: the job asks again, unless a person decides.
+    async fn wait(&self, original: &Original, why: &str) -> Result<Finding, Error> {
+        let (lease, id, other) = (self.lease.clone(), self.lease.job.id, original.id);
+        let (now, run_at) = self.next_look();
+        let why = format!("({why}); jw-ingest retry {id} uploads the file as a video of its own");
+        if self
+            .lease
+            .job
+            .last_error
+            .as_ref()
+            .is_none_or(|said| !said.contains(&why))
+        {
+            let path = text::path(&self.lease.job.path);
+            tracing::warn!(
+                job.id = id.0,
+                "{path}: waits for job {other}, which has the same content {why}"
+            );
+        }
+        persist(&self.task.context, move |db| {
+            copies::wait(db, &lease, (other, run_at), (&why, now))
+        })
+        .await?;
+        Ok(Finding::Settled(Next::Finished))
     }
 
     async fn duplicate(&self, original: &Original) -> Result<Finding, Error> {
@@ -175,7 +231,7 @@ impl<'a> Search<'a> {
             return Ok(Finding::Not);
         }
         let (path, theirs) = (text::path(&self.lease.job.path), text::path(&original.path));
-        let key = original.video_key.as_deref().unwrap_or("not known yet");
+        let key = original.video_key.as_deref().unwrap_or("not known");
         tracing::info!(
             job.id = self.lease.job.id.0,
             video.key = key,

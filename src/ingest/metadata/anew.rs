@@ -11,7 +11,7 @@ use super::super::dispatch::until;
 use super::super::fate::{evenly, later};
 use super::super::pause;
 use super::super::persist::persist;
-use super::{Gathered, beside, gather};
+use super::{Gathered, beside, gather, own_change};
 use crate::disposition::Disposition;
 use crate::metadata::Metadata;
 use crate::metadata::clean;
@@ -110,7 +110,7 @@ async fn one(context: &Context, due: &Due, beside: Beside) -> Result<bool, Error
         let why = "its account is not configured any more";
         return again(context, due, (why, settings.config.retry.max_delay)).await;
     };
-    match tell(client, due, &beside).await {
+    match tell(context, client, due, &beside).await? {
         Ok(()) => {
             tracing::info!(
                 job.id = due.job.0,
@@ -141,10 +141,8 @@ async fn first(context: &Context, due: &Due) -> Result<bool, Error> {
             metadata: &described.metadata,
             ingest_id: &due.ingest_id,
         };
-        let answer = match due.video_key.parse() {
-            Ok(key) => client.update(&key, update).await,
-            Err(error) => Err(error),
-        };
+        let video = (due.job, due.video_key.as_str());
+        let answer = own_change::update(context, client, video, update).await?;
         if let Err(error) = answer {
             return failed(context, due, &error).await;
         }
@@ -152,14 +150,19 @@ async fn first(context: &Context, due: &Due) -> Result<bool, Error> {
     compared(context, due, (digest, fault)).await
 }
 
-async fn tell(client: &Client, due: &Due, beside: &Beside) -> Result<(), platform::Error> {
+async fn tell(
+    context: &Context,
+    client: &Client,
+    due: &Due,
+    beside: &Beside,
+) -> Result<Result<(), platform::Error>, Error> {
     let title = beside.sidecar.title();
     let update = Update {
         title: title.as_deref(),
         metadata: &beside.sidecar.metadata(),
         ingest_id: &due.ingest_id,
     };
-    client.update(&due.video_key.parse()?, update).await
+    own_change::update(context, client, (due.job, &due.video_key), update).await
 }
 
 /// What failed was not told: the digest stays that of what was.

@@ -5,6 +5,7 @@
 //! fault is noted, and once the sidecar is mended, the platform is told.
 
 mod anew;
+mod own_change;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

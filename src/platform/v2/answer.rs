@@ -111,6 +111,25 @@ pub(super) fn video(media: &Map<String, Value>) -> Result<Video, Missing> {
     })
 }
 
+/// Reads the size and the MD5 of what was received out of the list of a media's originals. Where there are
+/// several (alternate audio), what they do not agree on is not known.
+pub(super) fn received(answer: &Map<String, Value>) -> (Option<u64>, Option<String>) {
+    let originals = answer.get("originals").and_then(Value::as_array);
+    let told = originals.into_iter().flatten().map(|original| {
+        let md5 = original.get("md5").and_then(Value::as_str);
+        let is_md5 = |text: &&str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let md5 = md5.filter(is_md5).map(str::to_ascii_lowercase);
+        (lenient::unsigned(original.get("size")), md5)
+    });
+    let agreed = told.reduce(|one, other| {
+        (
+            one.0.filter(|size| Some(*size) == other.0),
+            one.1.filter(|md5| Some(md5) == other.1.as_ref()),
+        )
+    });
+    agreed.unwrap_or_default()
+}
+
 /// The UNIX second of an ISO 8601 time; one that names no zone is in UTC.
 fn second(text: &str) -> Option<i64> {
     let zoned = text.parse::<Timestamp>().ok();
@@ -130,6 +149,35 @@ mod tests {
     fn read(value: &Value, way: Way) -> Result<Created, Missing> {
         let base = Url::parse("https://api.jwplayer.com/v2").unwrap();
         created(value.as_object().unwrap(), way, &base)
+    }
+
+    #[test]
+    fn the_originals_tell_what_was_received_as_far_as_they_agree() {
+        let sum = "900150983cd24fb0d6963f7d28e17f72";
+        let one = json!({"md5": sum, "size": 3});
+        let known = Some(sum.to_owned());
+        for (list, expected) in [
+            (json!([one]), (Some(3), known.clone())),
+            (
+                json!([{"md5": sum.to_uppercase(), "size": "3"}]),
+                (Some(3), known.clone()),
+            ),
+            (json!([{"md5": null, "size": 3}]), (Some(3), None)),
+            // An ETag of an upload in parts is no MD5.
+            (
+                json!([{"md5": format!("{sum}-2"), "size": 3}]),
+                (Some(3), None),
+            ),
+            (json!([{"md5": "zz", "size": -1}]), (None, None)),
+            (json!([one, one]), (Some(3), known)),
+            (json!([one, {"md5": "00", "size": 4}]), (None, None)),
+            (json!([]), (None, None)),
+            (json!(7), (None, None)),
+        ] {
+            let answer = json!({ "originals": list });
+            assert_eq!(received(answer.as_object().unwrap()), expected, "{answer}");
+        }
+        assert_eq!(received(&Map::new()), (None, None));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::platform::new::{Created, NewVideo};
 use crate::platform::skew::PlatformClock;
 use crate::platform::update::Update;
 use crate::platform::verb::Verb;
-use crate::platform::video::Video;
+use crate::platform::video::{Status, Video};
 use crate::way::Way;
 
 /// One account's API; clones are cheap and share one rate limiter.
@@ -125,6 +125,31 @@ impl Client {
         let call = request.call();
         let answer = self.transport.send(request).await?;
         answer::video(&answer).map_err(|missing| call.lacks(missing))
+    }
+
+    /// As [`Client::show`], and with what the platform received where it is ready: the size and the MD5 of
+    /// its original, as far as the platform tells them.
+    ///
+    /// # Errors
+    /// As those of [`Client::show`]. A list of originals that is refused, or is not there, is none.
+    pub async fn examine(&self, key: &VideoKey) -> Result<Video, Error> {
+        let mut video = self.show(key).await?;
+        if video.status != Status::Ready {
+            return Ok(video);
+        }
+        let request = Request {
+            verb: Verb::Get,
+            path: &[MEDIA, key.as_str(), "originals"],
+            query: &[],
+            body: None,
+            bare: false,
+        };
+        match self.transport.send(request).await {
+            Ok(answer) => (video.size, video.md5) = answer::received(&answer),
+            Err(error) if error.is_not_offered() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(video)
     }
 
     /// Changes what is told of a media; what is not named stays, its mark among that.

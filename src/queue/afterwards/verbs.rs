@@ -1,16 +1,16 @@
 //! What changes of the rows, each verb in the transaction of its caller.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Action, Case};
+use super::{Action, Case, WATCH_IS_GONE};
 use crate::identity::Identity;
 use crate::queue::error::Error;
 use crate::queue::job::{JobId, Lease};
 use crate::queue::outcome::held;
-use crate::queue::sql::{At, PathColumn};
+use crate::queue::sql::{At, PathColumn, StoredPath};
 
 /// The upload server named the MD5 of what was sent.
 pub fn verified(db: &Connection, lease: &Lease) -> Result<(), Error> {
@@ -154,5 +154,99 @@ pub fn put_back(db: &Connection, id: JobId) -> Result<(), Error> {
         "UPDATE afterwards SET came_from = NULL, moved_to = NULL, note = NULL WHERE job_id = ?1",
     )?
     .execute([id.0])?;
+    Ok(())
+}
+
+/// The platform says that the video is there: what is to be done with the file is decided as ever.
+///
+/// A file that is kept (`keeps`) is known by its new ctime from now on; by that of one that is to go it shows that
+/// its bytes must be compared.
+pub fn answered(db: &Connection, id: JobId, keeps: bool) -> Result<(), Error> {
+    if keeps {
+        db.prepare_cached(
+            "UPDATE jobs SET ctime_ns = coalesce((SELECT returned FROM afterwards WHERE job_id = ?1), ctime_ns)
+             WHERE id = ?1 AND state IN ('done', 'duplicate')",
+        )?
+        .execute([id.0])?;
+    }
+    db.prepare_cached(
+        "UPDATE afterwards SET returned = NULL, attempts = 0, last_error = NULL WHERE job_id = ?1",
+    )?
+    .execute([id.0])?;
+    Ok(())
+}
+
+/// The file of a job that is over is in its folder again, or was touched: the platform is asked, and what
+/// was done with the file once is done again. What is due anyway stays so, as it is asked for by then.
+pub(in crate::queue) fn returned(
+    db: &Connection,
+    id: JobId,
+    ctime_ns: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE afterwards SET returned = ?3
+         WHERE job_id = ?1 AND action = 'undecided' AND due_at IS NOT NULL AND returned IS NOT ?3",
+    )?
+    .execute(params![id.0, At(now), ctime_ns])?;
+    db.prepare_cached(
+        "INSERT INTO afterwards (job_id, action, due_at, returned, counts_from)
+         SELECT id, 'undecided', ?2, ?3, ?2 FROM jobs WHERE id = ?1 AND state IN ('done', 'duplicate')
+         ON CONFLICT (job_id) DO UPDATE
+         SET action = 'undecided', due_at = ?2, returned = ?3, counts_from = ?2, attempts = 0, last_error = NULL,
+             outcome = NULL, done_at = NULL
+         WHERE due_at IS NULL AND going_to IS NULL",
+    )?
+    .execute(params![id.0, At(now), ctime_ns])?;
+    Ok(())
+}
+
+/// The configuration has these watches now. For the files of any other nothing is done, and for those of
+/// one that is back it is decided anew: the grace counts from its return.
+pub fn watches_are(db: &Connection, names: &[String], now: Timestamp) -> Result<(), Error> {
+    let names = serde_json::to_string(names).unwrap_or_else(|_| "[]".to_owned());
+    db.prepare_cached(
+        "UPDATE afterwards SET due_at = NULL, outcome = ?2, done_at = ?3, last_error = NULL
+         WHERE due_at IS NOT NULL AND going_to IS NULL
+           AND (SELECT watch FROM jobs WHERE id = job_id) NOT IN (SELECT value FROM json_each(?1))",
+    )?
+    .execute(params![names, WATCH_IS_GONE, At(now)])?;
+    db.prepare_cached(
+        "UPDATE afterwards SET action = 'undecided', due_at = ?3, counts_from = ?3, outcome = NULL, done_at = NULL,
+                attempts = 0
+         WHERE outcome = ?2 AND (SELECT watch FROM jobs WHERE id = job_id) IN (SELECT value FROM json_each(?1))
+           AND (SELECT state FROM jobs WHERE id = job_id) IN ('done', 'failed', 'duplicate')",
+    )?
+    .execute(params![names, WATCH_IS_GONE, At(now)])?;
+    Ok(())
+}
+
+/// Where the file of a job is that `after-upload` has moved; none where it is at its path.
+pub fn gone_to(db: &Connection, id: JobId) -> Result<Option<PathBuf>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT moved_to FROM afterwards WHERE job_id = ?1 AND moved_to IS NOT NULL AND came_from IS NULL",
+        )?
+        .query_row([id.0], |row| row.get::<_, StoredPath>(0).map(|path| path.0))
+        .optional()?)
+}
+
+/// The job is to find its file where that was moved to.
+pub fn follow(
+    db: &Connection,
+    id: JobId,
+    (path, identity): (&Path, &Identity),
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE OR IGNORE jobs SET path = ?2, dev = ?3, ino = ?4, mtime_ns = ?5, ctime_ns = ?6 WHERE id = ?1",
+    )?
+    .execute(params![
+        id.0,
+        PathColumn(path),
+        identity.dev,
+        identity.ino,
+        identity.mtime_ns,
+        identity.ctime_ns
+    ])?;
     Ok(())
 }

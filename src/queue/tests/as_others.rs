@@ -203,6 +203,7 @@ impl Story {
             duration: Some(1.5),
             size: Some(7),
             is_same: false,
+            updated: Some(7),
         };
         match says {
             Look::Ready => assert_eq!(confirm::ready(&self.db, &look, &facts, now).unwrap(), still),

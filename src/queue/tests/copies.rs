@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use super::sent::loss;
 use super::*;
 use crate::queue::State;
 use crate::queue::confirm::{self, Facts};
 use crate::queue::copies::{self, Others};
 use crate::queue::operator::Answer;
+use crate::queue::sent::{self, Became};
 
 const CONTENT: &str = "1:aa";
 /// Far behind every other moment.
@@ -31,12 +33,16 @@ fn arrived(others: &Others) -> Vec<JobId> {
 fn identify(db: &Connection, lease: &Lease, now: Timestamp) -> bool {
     let others = look(db, lease, CONTENT);
     match (others.arrived.first(), others.under_way) {
+        (Some(original), _) if original.is_unconfirmed => {
+            assert!(copies::wait_for_ready(db, lease, (original.id, at(LATE)), now).unwrap());
+            false
+        }
         (Some(original), _) => {
             assert!(copies::duplicate(db, lease, original.id, now).unwrap());
             false
         }
         (None, Some(other)) => {
-            copies::wait(db, lease, (other, at(LATE)), now).unwrap();
+            copies::wait(db, lease, (other, at(LATE)), (copies::BEING_UPLOADED, now)).unwrap();
             false
         }
         (None, None) => true,
@@ -76,14 +82,24 @@ fn the_second_of_two_waits_for_the_first_and_becomes_its_duplicate() {
     upload(&db, &first, "k1", at(21));
     let freed = job(&db, ids[1]);
     assert_eq!((freed.waits_for, freed.last_error), (None, None));
+    // Its bytes are there, and it is not ready: nobody knows yet whether they are a video.
     let second = take(&db, at(22));
+    assert!(!copies::duplicate(&db, &second, ids[0], at(22)).unwrap());
     assert!(!identify(&db, &second, at(22)));
+    let waiting = job(&db, ids[1]);
+    assert_eq!((waiting.state, waiting.waits_for), (State::Queued, Some(1)));
+    let said = waiting.last_error.unwrap();
+    assert!(said.contains("is uploaded, but not ready"), "{said}");
+    ready(&db, ids[0], true, at(23));
+    assert_eq!(job(&db, ids[1]).waits_for, None);
+    let second = take(&db, at(24));
+    assert!(!copies::wait_for_ready(&db, &second, (ids[0], at(LATE)), at(24)).unwrap());
+    assert!(!identify(&db, &second, at(24)));
     let copy = job(&db, ids[1]);
     assert_eq!((copy.state, copy.duplicate_of), (State::Duplicate, Some(1)));
-    assert_eq!((copy.video_key, copy.finished_at), (None, Some(at(22))));
+    assert_eq!((copy.video_key, copy.finished_at), (None, Some(at(24))));
     let tries = crate::queue::query::attempts(&db, ids[1]).unwrap();
     assert!(tries.iter().all(|attempt| attempt.outcome.is_some()));
-    ready(&db, ids[0], true, at(23));
     assert_eq!(states(&db), [State::Done, State::Duplicate]);
 }
 
@@ -184,7 +200,7 @@ fn who_waits_goes_on_however_the_other_ends() {
 }
 
 #[test]
-fn duplicates_are_uploaded_themselves_when_their_original_fails() {
+fn copies_are_uploaded_themselves_when_their_original_fails() {
     let db = table();
     let ids = files(&db, 3);
     let first = take(&db, at(10));
@@ -195,12 +211,7 @@ fn duplicates_are_uploaded_themselves_when_their_original_fails() {
     }
     ready(&db, ids[0], false, at(12));
     let back = job(&db, ids[1]);
-    assert_eq!((back.state, back.duplicate_of), (State::Queued, None));
-    let said = back.last_error.unwrap();
-    assert!(
-        said.starts_with("job 1, which has the same content"),
-        "{said}"
-    );
+    assert_eq!((back.state, back.waits_for), (State::Queued, None));
     // Each in its turn, and then it is over: nobody is woken twice by the same end.
     for (n, key) in [(2, "k2"), (3, "k3")] {
         let lease = take(&db, at(20));
@@ -223,14 +234,15 @@ fn a_duplicate_points_to_the_job_that_has_the_video() {
     let first = take(&db, at(10));
     assert!(identify(&db, &first, at(10)));
     upload(&db, &first, "k1", at(10));
+    ready(&db, ids[0], true, at(10));
     assert!(!identify(&db, &take(&db, at(10)), at(11)));
-    // The platform lost it, and in the meantime the third was uploaded by hand.
-    let waiting = confirm::waiting(&db, "main").unwrap().remove(0);
-    let count = (at(50), outcome::Count::No);
-    confirm::start_over(&db, &waiting, count, ("mismatch", "other bytes"), at(12)).unwrap();
+    // The third is uploaded by hand, and the platform lost the first.
     let third = take(&db, at(13));
     copies::note(&db, &third, CONTENT).unwrap();
     upload(&db, &third, "k3", at(13));
+    ready(&db, ids[2], true, at(14));
+    let became = sent::lost(&db, ids[0], &loss("k1", &[]), at(15)).unwrap();
+    assert_eq!(became, Became::Queued);
     assert_eq!(job(&db, ids[1]).duplicate_of, Some(1));
     assert!(!identify(&db, &take(&db, at(60)), at(60)));
     assert_eq!(job(&db, ids[0]).duplicate_of, Some(3));

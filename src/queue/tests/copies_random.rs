@@ -133,12 +133,17 @@ impl Story {
             (Step::Create, None) => {
                 let others = copies::look(db, &lease, "1:aa", &BTreeSet::new()).unwrap();
                 match (others.arrived.first(), others.under_way) {
+                    (Some(original), _) if original.is_unconfirmed => {
+                        let run_at = now + Duration::from_mins(10);
+                        let waits = (original.id, run_at);
+                        assert!(copies::wait_for_ready(db, &lease, waits, now).unwrap());
+                    }
                     (Some(original), _) => {
                         assert!(copies::duplicate(db, &lease, original.id, now).unwrap());
                     }
                     (None, Some(other)) => {
                         let run_at = now + Duration::from_mins(10);
-                        copies::wait(db, &lease, (other, run_at), now).unwrap();
+                        copies::wait(db, &lease, (other, run_at), ("", now)).unwrap();
                     }
                     (None, None) => {
                         outcome::create_begins(db, &lease, ("s3", "it fits"), now).unwrap();

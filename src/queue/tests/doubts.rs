@@ -1,10 +1,10 @@
 //! A file that is up and whose ctime moves: the same bytes, or others under the same time.
 
 use super::*;
-use crate::queue::State;
 use crate::queue::copies;
 use crate::queue::doubt::{self, Doubt};
 use crate::queue::enqueue::{Offered, known, offer};
+use crate::queue::{State, afterwards};
 
 /// A job that is done, and its file after somebody touched it.
 fn touched(db: &Connection) -> (NewJob, Doubt) {
@@ -38,6 +38,12 @@ fn who_cannot_look_leaves_the_doubt_for_the_next_time() {
         enqueue(&db, &touched, at(3)).unwrap(),
         Enqueued::Known(JobId(1), State::Done)
     );
+    // The same bytes: the platform is asked whether they are up still, and then the file is known again.
+    let row = afterwards::of(&db, JobId(1)).unwrap().unwrap();
+    assert!(row.returned && row.due_at.is_some(), "{row:?}");
+    assert_ne!(job(&db, JobId(1)).identity, touched.identity);
+    afterwards::answered(&db, JobId(1), true).unwrap();
+    assert!(!afterwards::of(&db, JobId(1)).unwrap().unwrap().returned);
     let settled = Offered::Taken(Enqueued::Known(JobId(1), State::Done));
     assert_eq!(offer(&db, &touched, at(4)).unwrap(), settled);
     assert_eq!(job(&db, JobId(1)).identity, touched.identity);

@@ -36,7 +36,10 @@ pub(super) fn read(headers: &HeaderMap) -> Result<&str, Wrong> {
 /// Whether that bearer may use that route.
 pub(super) fn check(sandbox: &Sandbox, bearer: &str, route: &Route<'_>) -> Result<(), Wrong> {
     match route {
-        Route::All { site } | Route::One { site, .. } | Route::Reupload { site, .. } => {
+        Route::All { site }
+        | Route::One { site, .. }
+        | Route::Reupload { site, .. }
+        | Route::Originals { site, .. } => {
             if bearer != sandbox.options.v2_secret {
                 return Err(Wrong::forbidden("the secret is not valid"));
             }

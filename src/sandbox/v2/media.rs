@@ -51,6 +51,16 @@ pub(super) fn get(asked: &Asked<'_>, id: &str) -> Answer {
     Ok((StatusCode::OK, shown::media(&video, asked.sandbox.now_ms())))
 }
 
+/// `GET /v2/sites/<site>/media/<id>/originals/`
+pub(super) fn originals(asked: &Asked<'_>, id: &str) -> Answer {
+    let video = asked.sandbox.store.video(id).ok_or_else(unknown)?;
+    let originals = shown::originals(&video, asked.sandbox.now_ms());
+    Ok((
+        StatusCode::OK,
+        json!({"page": 1, "page_length": 10, "total": originals.len(), "originals": originals}),
+    ))
+}
+
 /// `PATCH /v2/sites/<site>/media/<id>/`
 pub(super) fn update(asked: &Asked<'_>, id: &str) -> Answer {
     let said: body::Update = body::read(asked)?;

@@ -15,6 +15,8 @@
 //! - `custom_params` of a PATCH take the place of all that were there, other fields of their own
 //!   only.
 //! - A search by custom parameters is refused, as it is not documented; ranges are for times only.
+//! - The list of originals names the file that was received last, with its size and MD5; the MD5 of one
+//!   that came in parts is null, as nobody knows whether the platform tells it.
 //! - An upload lives as long as a link; then, and when its media is deleted, it is 404.
 
 mod bearer;
@@ -127,6 +129,7 @@ fn respond(
         (Operation::V2Update, Route::One { id, .. }) => media::update(&asked, id),
         (Operation::V2Delete, Route::One { id, .. }) => media::delete(&asked, id),
         (Operation::V2Reupload, Route::Reupload { id, .. }) => media::reupload(&asked, id),
+        (Operation::V2Originals, Route::Originals { id, .. }) => media::originals(&asked, id),
         (Operation::V2Parts, Route::Parts { upload }) => uploads::list(&asked, upload),
         (Operation::V2Complete, Route::Complete { upload }) => uploads::complete(&asked, upload),
         _ => Err(Wrong::method()),

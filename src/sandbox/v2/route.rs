@@ -10,6 +10,8 @@ pub(in crate::sandbox) enum Route<'a> {
     One { site: &'a str, id: &'a str },
     /// `/v2/sites/<site>/media/<id>/reupload/`
     Reupload { site: &'a str, id: &'a str },
+    /// `/v2/sites/<site>/media/<id>/originals/`
+    Originals { site: &'a str, id: &'a str },
     /// `/v2/uploads/<id>/parts`
     Parts { upload: &'a str },
     /// `/v2/uploads/<id>/complete`
@@ -29,6 +31,7 @@ impl<'a> Route<'a> {
             ["sites", site, "media"] => Self::All { site },
             ["sites", site, "media", id] => Self::One { site, id },
             ["sites", site, "media", id, "reupload"] => Self::Reupload { site, id },
+            ["sites", site, "media", id, "originals"] => Self::Originals { site, id },
             ["uploads", upload, "parts"] => Self::Parts { upload },
             ["uploads", upload, "complete"] => Self::Complete { upload },
             _ => return None,
@@ -48,6 +51,10 @@ mod tests {
             (
                 "/v2/sites/s/media/k/",
                 Some(Route::One { site: "s", id: "k" }),
+            ),
+            (
+                "/v2/sites/s/media/k/originals/",
+                Some(Route::Originals { site: "s", id: "k" }),
             ),
             ("/v2/uploads/u/parts", Some(Route::Parts { upload: "u" })),
             (

@@ -1,9 +1,10 @@
 //! A media as the v2 API shows it (JW docs, v2 media; types of the official clients). Sizes and
-//! checksums are not shown there.
+//! checksums are not shown there, but in the list of its originals.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::sandbox::link::Method;
 use crate::sandbox::video::Video;
 
 /// The media object at `now` (UNIX milliseconds).
@@ -46,6 +47,27 @@ pub(super) fn media(video: &Video, now: i64) -> Value {
             "publish_end_date": date("expires_date"),
         },
     })
+}
+
+/// The files that the media was made of: the one that is known of at `now`.
+pub(super) fn originals(video: &Video, now: i64) -> Vec<Value> {
+    let in_parts = video.link.order.method == Method::Parts;
+    let known = video.noticed(now).into_iter();
+    let original = known.map(|media| {
+        json!({
+            "id": video.key,
+            "type": "original",
+            "created": date(media.noticed_at),
+            "status": "ready",
+            "md5": (!in_parts).then_some(&media.md5),
+            "size": media.size,
+            "container_format": null,
+            "error_message": null,
+            "metadata": {"type": "main"},
+            "relationships": {},
+        })
+    });
+    original.collect()
 }
 
 /// UNIX milliseconds as `2020-02-20T08:58:26.000+00:00`.

@@ -143,14 +143,39 @@ fn cancel_takes_what_is_queued_and_refuses_what_is_up() {
         &fixture.news(b"2.mp4"),
         &[("step", text("confirm")), ("video_key", text("AbCd1234"))],
     );
-    let ran = fixture.run(&["cancel", "1", "2"]);
+    // All of its bytes were sent, and nobody knows whether they arrived.
+    job(
+        &db,
+        &fixture.news(b"3.mp4"),
+        &[("step", text("transfer")), ("video_key", text("AbCd1235"))],
+    );
+    db.execute_batch(
+        "UPDATE tickets SET last_byte_at = '2026-01-01T00:00:00.000Z' WHERE job_id = 3",
+    )
+    .unwrap();
+    // The platform never said that it failed.
+    job(
+        &db,
+        &fixture.news(b"4.mp4"),
+        &[
+            ("state", text("failed")),
+            ("step", text("confirm")),
+            ("status", text("processing")),
+            ("video_key", text("AbCd1236")),
+            ("finished_at", text(&before(9))),
+        ],
+    );
+    let ran = fixture.run(&["cancel", "1", "2", "3", "4"]);
     assert_eq!(ran.code, 1);
     let lines: Vec<_> = ran.out.lines().collect();
     assert_eq!(lines[0], "job 1 is cancelled");
-    assert!(
-        lines[1].starts_with("not done: ") && lines[1].contains("AbCd1234"),
-        "{ran:?}"
-    );
+    for (line, key) in lines[1..].iter().zip(["AbCd1234", "AbCd1235", "AbCd1236"]) {
+        assert!(
+            line.starts_with("not done: ") && line.contains(key),
+            "{ran:?}"
+        );
+        assert!(line.contains("delete video"), "it says what to do: {line}");
+    }
     assert_eq!(
         fixture.run(&["cancel", "1"]).code,
         1,

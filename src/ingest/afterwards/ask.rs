@@ -1,0 +1,141 @@
+//! Before a file is moved or deleted: the platform is asked whether it has what was sent.
+//!
+//! One question for each file and retry delay. After one that was not answered the account is left in
+//! peace for a moment, so that thousands of files that are due do not all wait for an answer in turn.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::carry_out;
+use crate::clock;
+use crate::config::{AfterUpload, Watch};
+use crate::disposition::Disposition;
+use crate::ingest::context::{Context, Settings};
+use crate::ingest::evidence::{self, Answer};
+use crate::ingest::persist::persist;
+use crate::ingest::{lost, pause};
+use crate::platform;
+use crate::queue::accounts::Cause;
+use crate::queue::afterwards::{self, Action, Case};
+use crate::queue::sent::{self, Sent};
+use crate::queue::{Error, State};
+
+/// Accounts that did not answer: until when they are left in peace, and why.
+pub(super) type Silent = HashMap<String, (Instant, String)>;
+
+/// Whether the file may go only if the platform has what was sent.
+pub(super) fn is_asked_for(action: Action) -> bool {
+    match action {
+        Action::Move | Action::Trash | Action::Delete => true,
+        Action::Undecided | Action::None | Action::Keep | Action::FailedDir | Action::Back => false,
+    }
+}
+
+/// Asks; answers whether it is a clear yes. What else follows is written down.
+pub(super) async fn is_up(
+    context: &Context,
+    (case, watch): (&Case, &Watch),
+    silent: &mut Silent,
+) -> Result<bool, Error> {
+    if !matches!(case.job.state, State::Done | State::Duplicate) {
+        // Queued again: nothing is to be done with the file, and nothing to be asked.
+        return Ok(true);
+    }
+    let settings = context.now_settings();
+    let original = case.original.id;
+    let Some(sent) = context.queue.jot(move |db| sent::of(db, original)).await? else {
+        return Ok(false);
+    };
+    if let Some(why) = closed(context, &settings, &sent, silent).await? {
+        return wait(context, case, (&why, None)).await;
+    }
+    let answer = tokio::select! {
+        () = context.stop.cancelled() => return Ok(false),
+        answer = question(&settings, &sent) => answer,
+    };
+    match answer {
+        None => Ok(false),
+        Some(Answer::Yes(_)) => Ok(true),
+        Some(Answer::No(fault)) if fault.is_loss() => {
+            if carry_out::take_back(context, (case, watch)).await? {
+                lost::settle(context, (&sent, &fault), false).await?;
+            }
+            Ok(false)
+        }
+        Some(Answer::No(fault)) => wait(context, case, (&fault.words(&sent), None)).await,
+        Some(Answer::Unanswered(error)) => {
+            let (why, after) = unanswered(context, &sent, &error).await?;
+            let rest = settings.config.retry.first_delay;
+            silent.insert(sent.account.clone(), (Instant::now() + rest, why.clone()));
+            wait(context, case, (&why, after)).await
+        }
+    }
+}
+
+async fn question(settings: &Settings, sent: &Sent) -> Option<Answer> {
+    let client = settings.client(&sent.account)?;
+    Some(evidence::ask(client, sent).await)
+}
+
+/// Why the account is not asked now.
+async fn closed(
+    context: &Context,
+    settings: &Settings,
+    sent: &Sent,
+    silent: &mut Silent,
+) -> Result<Option<String>, Error> {
+    let account = &sent.account;
+    if settings.client(account).is_none() {
+        return Ok(Some(format!(
+            "the configuration has no account {account} any more, so that nobody can ask whether its video is there"
+        )));
+    }
+    silent.retain(|_, (until, _)| *until > Instant::now());
+    if let Some((_, why)) = silent.get(account) {
+        return Ok(Some(why.clone()));
+    }
+    evidence::is_closed(context, account).await
+}
+
+/// Nobody knows: an account of which nothing can work is paused, as by any other call.
+async fn unanswered(
+    context: &Context,
+    sent: &Sent,
+    error: &platform::Error,
+) -> Result<(String, Option<Duration>), Error> {
+    let (why, now) = (evidence::unanswered(error), clock::now());
+    let cause = match error.disposition() {
+        Disposition::Blocked => Cause::Refused,
+        Disposition::Unreachable => Cause::Unreachable,
+        Disposition::Transient { after } => return Ok((why, after)),
+        Disposition::Permanent | Disposition::Ambiguous | Disposition::LinkExpired => {
+            return Ok((why, None));
+        }
+    };
+    pause::account(context, &sent.account, (cause, &why), now).await?;
+    Ok((why, None))
+}
+
+async fn wait(
+    context: &Context,
+    case: &Case,
+    (why, after): (&str, Option<Duration>),
+) -> Result<bool, Error> {
+    carry_out::later(context, case, (why, after)).await?;
+    Ok(false)
+}
+
+/// The file came back, or was touched: only the platform can tell whether it is still up.
+pub(super) async fn returned(
+    context: &Context,
+    (case, watch): (&Case, &Watch),
+    silent: &mut Silent,
+) -> Result<(), Error> {
+    if !is_up(context, (case, watch), silent).await? {
+        return Ok(());
+    }
+    let id = case.job.id;
+    let keeps = watch.afterwards.after_upload == AfterUpload::Keep;
+    tracing::debug!(job.id = id.0, "the file came back, and its video is there");
+    persist(context, move |db| afterwards::answered(db, id, keeps)).await
+}

@@ -1,0 +1,271 @@
+//! Whether the platform has, now, what a job has sent: the one place that decides it.
+//!
+//! Nothing local is moved or deleted, and no file counts as a copy, without a [`Answer::Yes`] of this
+//! moment: what the table says of a video was true once.
+
+use super::context::Context;
+use super::fetch;
+use crate::platform::{self, Client, Status, Video};
+use crate::queue::Error;
+use crate::queue::accounts;
+use crate::queue::sent::Sent;
+use crate::{address, chain};
+
+/// What the platform says of a video.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It is there, ready, and has what was sent.
+    Yes(Box<Video>),
+    /// It is not so, for this reason.
+    No(Fault),
+    /// Nobody knows: the call failed.
+    Unanswered(platform::Error),
+}
+
+/// Why a video does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The platform knows no such video.
+    Gone,
+    /// The platform failed with it; its words.
+    Failed(String),
+    /// It has another size or MD5.
+    OtherBytes,
+    /// The platform works on it; its word.
+    NotReady(String),
+    /// No checksum is told, and somebody changed it since.
+    ChangedSince,
+    /// No checksum is told, and there is nothing else to go by.
+    Untold,
+    /// The key of the video is not known.
+    NoKey,
+}
+
+impl Fault {
+    /// Whether what was sent is certainly not there: it is to be sent again.
+    pub(super) fn is_loss(&self) -> bool {
+        match self {
+            Self::Gone | Self::Failed(_) | Self::OtherBytes => true,
+            Self::NotReady(_) | Self::ChangedSince | Self::Untold | Self::NoKey => false,
+        }
+    }
+
+    /// In words for the operator.
+    pub(super) fn words(&self, sent: &Sent) -> String {
+        let key = sent.video_key.as_deref().unwrap_or("(not known)");
+        match self {
+            Self::Gone => format!("video {key} was deleted on the platform"),
+            Self::Failed(said) => format!("video {key} has failed on the platform ({said})"),
+            Self::OtherBytes => {
+                format!(
+                    "video {key} has other content on the platform (its size or MD5 differs from what was sent)"
+                )
+            }
+            Self::NotReady(word) => {
+                format!("video {key} is `{word}` on the platform now, and not `ready`")
+            }
+            Self::ChangedSince => format!(
+                "video {key} was changed on the platform after it was uploaded, and the platform tells no checksum \
+                 to compare: look at it there"
+            ),
+            Self::Untold => format!(
+                "nothing proves that video {key} has every byte: the platform tells neither its size nor its MD5, \
+                 and the upload server did not confirm them"
+            ),
+            Self::NoKey => "the key of its video is not known".to_owned(),
+        }
+    }
+}
+
+/// Asks the platform about the video of a job.
+pub(super) async fn ask(client: &Client, sent: &Sent) -> Answer {
+    let Some(key) = &sent.video_key else {
+        return Answer::No(Fault::NoKey);
+    };
+    let asked = match key.parse() {
+        Ok(key) => client.examine(&key).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(video) => judge(sent, video),
+        Err(error) if error.is_not_found() => Answer::No(Fault::Gone),
+        Err(error) => Answer::Unanswered(error),
+    }
+}
+
+/// What follows from how the video is: pure.
+fn judge(sent: &Sent, video: Video) -> Answer {
+    match &video.status {
+        Status::Ready => {}
+        Status::Failed => {
+            let said = video.error.as_deref().unwrap_or("it does not say why");
+            return Answer::No(Fault::Failed(address::hosts_only(said)));
+        }
+        Status::Created | Status::Processing | Status::Updating | Status::Other(_) => {
+            return Answer::No(Fault::NotReady(video.status.word().to_owned()));
+        }
+    }
+    // The file holds an address, and nothing is known of what lay there.
+    if fetch::is_address(&sent.path) && sent.md5.is_none() {
+        return Answer::Yes(Box::new(video));
+    }
+    match compare(sent, &video) {
+        None => Answer::Yes(Box::new(video)),
+        Some(fault) => Answer::No(fault),
+    }
+}
+
+/// The strongest sign that the platform gives decides.
+fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
+    let size = video.size.map(|size| i64::try_from(size) == Ok(sent.size));
+    let md5 = match (&sent.md5, &video.md5) {
+        (Some(ours), Some(theirs)) => Some(ours.eq_ignore_ascii_case(theirs)),
+        (None, _) | (_, None) => None,
+    };
+    match md5.or(size) {
+        Some(true) => None,
+        Some(false) => Some(Fault::OtherBytes),
+        None => match (sent.changed_there, video.updated) {
+            _ if !sent.is_verified => Some(Fault::Untold),
+            (Some(then), Some(now)) if then == now => None,
+            (Some(_), Some(_)) => Some(Fault::ChangedSince),
+            (None, _) | (_, None) => Some(Fault::Untold),
+        },
+    }
+}
+
+/// Why an account is not to be asked at all now.
+pub(super) async fn is_closed(context: &Context, account: &str) -> Result<Option<String>, Error> {
+    let paused = context.queue.jot(accounts::paused).await?;
+    let pause = paused.into_iter().find(|paused| paused.account == account);
+    Ok(pause.map(|pause| format!("account {account} is paused: {}", pause.reason)))
+}
+
+/// Why nothing is known, in words for the operator.
+pub(super) fn unanswered(error: &platform::Error) -> String {
+    format!(
+        "the platform did not say whether its video is there: {}",
+        address::hosts_only(&chain(error))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::JobId;
+
+    const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+    const OTHER: &str = "00000000000000000000000000000000";
+
+    fn sent() -> Sent {
+        Sent {
+            job: JobId(1),
+            account: "main".to_owned(),
+            path: "/w/a.mp4".into(),
+            video_key: Some("tL17msiU".to_owned()),
+            size: 3,
+            md5: Some(MD5.to_owned()),
+            is_verified: true,
+            changed_there: Some(100),
+        }
+    }
+
+    fn video(status: Status, (size, md5): (Option<u64>, Option<&str>), updated: i64) -> Video {
+        Video {
+            key: "tL17msiU".parse().unwrap(),
+            status,
+            title: None,
+            ingest_id: None,
+            size,
+            md5: md5.map(str::to_owned),
+            duration: None,
+            error: None,
+            date: None,
+            updated: Some(updated),
+            upload_session_id: None,
+        }
+    }
+
+    fn fault(sent: &Sent, video: Video) -> Option<Fault> {
+        match judge(sent, video) {
+            Answer::Yes(_) => None,
+            Answer::No(fault) => Some(fault),
+            Answer::Unanswered(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn only_a_ready_video_with_what_was_sent_is_a_yes() {
+        let told = (Some(3), Some(MD5));
+        assert_eq!(fault(&sent(), video(Status::Ready, told, 900)), None);
+        for (status, expected) in [
+            (
+                Status::Failed,
+                Fault::Failed("it does not say why".to_owned()),
+            ),
+            (Status::Created, Fault::NotReady("created".to_owned())),
+            (Status::Updating, Fault::NotReady("updating".to_owned())),
+            (Status::Processing, Fault::NotReady("processing".to_owned())),
+            (
+                Status::Other("odd".to_owned()),
+                Fault::NotReady("odd".to_owned()),
+            ),
+        ] {
+            assert_eq!(fault(&sent(), video(status, told, 100)), Some(expected));
+        }
+    }
+
+    #[test]
+    fn what_the_platform_tells_decides_and_without_it_the_upload_and_no_change_since() {
+        let blind = Sent {
+            md5: None,
+            ..sent()
+        };
+        let unproven = Sent {
+            is_verified: false,
+            ..sent()
+        };
+        let undated = Sent {
+            changed_there: None,
+            ..sent()
+        };
+        let address = Sent {
+            path: "/w/a.url".into(),
+            md5: None,
+            is_verified: false,
+            ..sent()
+        };
+        for (sent, told, updated, expected) in [
+            (sent(), (Some(3), Some(OTHER)), 100, Some(Fault::OtherBytes)),
+            (sent(), (Some(4), None), 100, Some(Fault::OtherBytes)),
+            (sent(), (Some(3), None), 900, None),
+            (sent(), (None, Some(MD5)), 900, None),
+            (blind.clone(), (Some(3), Some(OTHER)), 900, None),
+            (blind, (Some(4), Some(OTHER)), 100, Some(Fault::OtherBytes)),
+            (sent(), (None, None), 100, None),
+            (sent(), (None, None), 101, Some(Fault::ChangedSince)),
+            (unproven, (None, None), 100, Some(Fault::Untold)),
+            (undated, (None, None), 100, Some(Fault::Untold)),
+            // Its bytes are those of what lay at the address.
+            (address, (Some(9), Some(OTHER)), 900, None),
+        ] {
+            let seen = video(Status::Ready, told, updated);
+            assert_eq!(fault(&sent, seen), expected, "{sent:?} {told:?} {updated}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_certainly_not_there_is_sent_again() {
+        for (fault, expected) in [
+            (Fault::Gone, true),
+            (Fault::Failed(String::new()), true),
+            (Fault::OtherBytes, true),
+            (Fault::NotReady(String::new()), false),
+            (Fault::ChangedSince, false),
+            (Fault::Untold, false),
+            (Fault::NoKey, false),
+        ] {
+            assert_eq!(fault.is_loss(), expected, "{fault:?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A video that turned out to be gone, failed, or other content: its job is not done any more, and its
+//! file is uploaded again or waits for a person.
+
+use tokio::task::spawn_blocking;
+
+use super::afterwards;
+use super::context::Context;
+use super::evidence::Fault;
+use super::persist::persist;
+use crate::clock;
+use crate::config::OnReplace;
+use crate::queue::sent::{self, Became, Loss, Sent};
+use crate::queue::{Error, operator};
+use crate::text;
+use crate::watch::reach;
+
+/// Writes the loss down; `is_displaced`: another file has the job's name by now.
+pub(super) async fn settle(
+    context: &Context,
+    (sent, fault): (&Sent, &Fault),
+    is_displaced: bool,
+) -> Result<(), Error> {
+    let Some(key) = sent.video_key.clone() else {
+        return Ok(());
+    };
+    if !is_under_its_name(context, sent).await? {
+        // Its folder cannot be reached now: the question is asked again.
+        return Ok(());
+    }
+    let settings = context.now_settings();
+    let watches = settings.config.watches.iter();
+    let holding: Vec<String> = watches
+        .filter(|watch| watch.on_replace == OnReplace::Hold)
+        .map(|watch| watch.name.clone())
+        .collect();
+    let (why, id) = (fault.words(sent), sent.job);
+    let (has_failed, differs) = (
+        matches!(fault, Fault::Failed(_)),
+        *fault == Fault::OtherBytes,
+    );
+    let (words, now) = (why.clone(), clock::now());
+    let became = persist(context, move |db| {
+        let loss = Loss {
+            video_key: &key,
+            why: &words,
+            has_failed,
+            differs,
+            is_displaced,
+            holding: &holding,
+        };
+        sent::lost(db, id, &loss, now)
+    })
+    .await?;
+    tell(sent, &why, became);
+    context.ring_all();
+    Ok(())
+}
+
+/// A file that a kill left under its hidden name is found by the mark that the job has now: it gets its
+/// own name back before the job gets another mark. Answers whether that is so.
+async fn is_under_its_name(context: &Context, sent: &Sent) -> Result<bool, Error> {
+    let id = sent.job;
+    let found = context.queue.jot(move |db| operator::by_id(db, id)).await?;
+    let Some(job) = found else {
+        return Ok(false);
+    };
+    let settings = context.now_settings();
+    let looking =
+        spawn_blocking(
+            move || match reach::place(settings.watch(&job.watch), &job.path) {
+                Ok(own) => afterwards::put_back(&own, &job.ingest_id).is_ok(),
+                Err(error) => error.is_absence(),
+            },
+        );
+    Ok(looking.await.unwrap_or(false))
+}
+
+fn tell(sent: &Sent, why: &str, became: Became) {
+    let (id, path) = (sent.job, text::path(&sent.path));
+    match became {
+        Became::Queued => {
+            tracing::warn!(job.id = id.0, "{path}: {why}: the file is uploaded again");
+        }
+        Became::Held => {
+            tracing::warn!(
+                job.id = id.0,
+                "{path}: held: {why}; jw-ingest retry {id} uploads the file as another video"
+            );
+        }
+        Became::Ended => {
+            let end = "and its file is not in the folder any more";
+            tracing::warn!(job.id = id.0, "{path}: {why}, {end}");
+        }
+        Became::Nothing => {}
+    }
+}

@@ -1,0 +1,256 @@
+//! What a job has sent, by which the platform's answer is judged, and what becomes of a job that is done
+//! when its video turns out to be gone, failed, or other content.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::Error;
+use super::job::JobId;
+use super::outcome::forget_video;
+use super::sql::{At, StoredPath};
+use super::ticket::forget_transfer;
+use super::{confirm, fetch, withdraw};
+
+/// What a job has sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The job.
+    pub job: JobId,
+    /// Its account.
+    pub account: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its video; none where it went by FTP and the key is not known.
+    pub video_key: Option<String>,
+    /// Bytes of the file.
+    pub size: i64,
+    /// MD5 of what was sent, lower-case hex, where known.
+    pub md5: Option<String>,
+    /// Whether the upload server or the platform confirmed the MD5 of every byte of this very video.
+    pub is_verified: bool,
+    /// When the platform changed the video last, by its own clock, as far as that is known to be right.
+    pub changed_there: Option<i64>,
+}
+
+/// Reads what a job has sent.
+pub fn of(db: &Connection, job: JobId) -> Result<Option<Sent>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT id, account, path, video_key, size, md5, verified IS ingest_id AS is_verified, changed_there
+             FROM jobs WHERE id = ?1",
+        )?
+        .query_row([job.0], |row| {
+            Ok(Sent {
+                job: JobId(row.get("id")?),
+                account: row.get("account")?,
+                path: row.get::<_, StoredPath>("path")?.0,
+                video_key: row.get("video_key")?,
+                size: row.get("size")?,
+                md5: row.get("md5")?,
+                is_verified: row.get("is_verified")?,
+                changed_there: row.get("changed_there")?,
+            })
+        })
+        .optional()?)
+}
+
+/// The platform changed a video because this program asked for it: from `before` to `after`, by the
+/// platform's clock.
+///
+/// A change that came in between by somebody else is not passed over; until the video is
+/// ready, any change may be the platform's own.
+pub fn changed_by_us(
+    db: &Connection,
+    job: JobId,
+    (video_key, before, after): (&str, i64, i64),
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET changed_there = ?4
+         WHERE id = ?1 AND video_key = ?2 AND (changed_there = ?3 OR state <> 'done')",
+    )?
+    .execute(params![job.0, video_key, before, after])?;
+    Ok(())
+}
+
+/// A video that does not have, or has no more, what its job sent.
+#[derive(Debug, Clone)]
+pub struct Loss<'a> {
+    /// Its key.
+    pub video_key: &'a str,
+    /// What was found, in words for the operator.
+    pub why: &'a str,
+    /// Whether the platform failed with it: then it is withdrawn.
+    pub has_failed: bool,
+    /// Whether it has other content: a second time that is for a person to decide.
+    pub differs: bool,
+    /// Another file has the job's name by now.
+    pub is_displaced: bool,
+    /// The watches whose files wait for a person to decide (`on-replace = "hold"`).
+    pub holding: &'a [String],
+}
+
+/// What became of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// Its file is uploaded again.
+    Queued,
+    /// A person is to decide.
+    Held,
+    /// Its file is not in the folder any more: the job has ended.
+    Ended,
+    /// The job has another video, or none, by now: nothing was changed.
+    Nothing,
+}
+
+/// The job is not done any more: what it had sent is not on the platform.
+///
+/// In one transaction, so that a kill leaves either the job that is done or the one that starts over,
+/// under a new ingest id, and never two that upload the file.
+pub fn lost(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Result<Became, Error> {
+    let watch: Option<String> = db
+        .prepare_cached(
+            "SELECT watch FROM jobs WHERE id = ?1 AND video_key = ?2 AND state = 'done'",
+        )?
+        .query_row(params![job.0, loss.video_key], |row| row.get(0))
+        .optional()?;
+    let Some(watch) = watch else {
+        return Ok(Became::Nothing);
+    };
+    let again = loss.differs && confirm::mismatches(db, job)? > 0;
+    note(db, job, loss, now)?;
+    if loss.has_failed && !is_shared(db, job, loss.video_key)? {
+        withdraw::video(db, job, loss.why, now)?;
+    }
+    let became = go_on(db, job, (loss, again || loss.holding.contains(&watch)), now)?;
+    forget_video(db, job)?;
+    forget_transfer(db, job)?;
+    db.prepare_cached(
+        "UPDATE jobs SET fingerprint = NULL, method = NULL, method_why = NULL, attempts = 0, failing_since = NULL
+         WHERE id = ?1",
+    )?
+    .execute([job.0])?;
+    Ok(became)
+}
+
+/// The state that the job is in from now on.
+fn go_on(
+    db: &Connection,
+    job: JobId,
+    (loss, holds): (&Loss<'_>, bool),
+    now: Timestamp,
+) -> Result<Became, Error> {
+    let gone_to = gone_to(db, job)?;
+    if gone_to.is_some() || loss.is_displaced {
+        let place = gone_to
+            .and_then(|gone| gone.0)
+            .map(|place| format!(": it was moved to {}", place.display()));
+        let message = format!(
+            "{}, and its file is not in the folder any more{}",
+            loss.why,
+            place.unwrap_or_default()
+        );
+        end(db, job, ("superseded", &message), now)?;
+        return Ok(Became::Ended);
+    }
+    if holds {
+        hold_copies(db, job, loss, now)?;
+        end(db, job, ("held", &held(job, loss.why)), now)?;
+        return Ok(Became::Held);
+    }
+    let message = format!("{}: the file is uploaded again", loss.why);
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'queued', run_at = ?2, finished_at = NULL, last_error = ?3 WHERE id = ?1",
+    )?
+    .execute(params![job.0, At(now), message])?;
+    Ok(Became::Queued)
+}
+
+/// What a job that waits for a person says.
+fn held(job: JobId, why: &str) -> String {
+    format!(
+        "held: {why}; jw-ingest retry {job} uploads the file as another video, \
+         jw-ingest cancel {job} leaves it"
+    )
+}
+
+/// Failed, as one whose file went away (`superseded`) or one that waits for a person (`held`).
+fn end(
+    db: &Connection,
+    job: JobId,
+    (how, message): (&str, &str),
+    now: Timestamp,
+) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET state = 'failed', superseded = ?4 = 'superseded', held = ?4 = 'held',
+                finished_at = ?2, last_error = ?3
+         WHERE id = ?1",
+    )?
+    .execute(params![job.0, At(now), message, how])?;
+    Ok(())
+}
+
+/// Its copies wait for a person too, as far as their watches hold; the others are uploaded, as by any
+/// failure of their original.
+fn hold_copies(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Result<(), Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, watch FROM jobs WHERE duplicate_of = ?1 AND state = 'duplicate'",
+    )?;
+    let copies = statement.query_map([job.0], |row| {
+        Ok((JobId(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
+    for (copy, watch) in copies.collect::<Result<Vec<_>, _>>()? {
+        if loss.holding.contains(&watch) {
+            db.prepare_cached(
+                "UPDATE jobs SET state = 'failed', held = 1, duplicate_of = NULL, fingerprint = NULL,
+                        finished_at = ?2, last_error = ?3
+                 WHERE id = ?1",
+            )?
+            .execute(params![copy.0, At(now), held(copy, loss.why)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the file was moved; none where it was deleted.
+struct Gone(Option<PathBuf>);
+
+/// Whether `after-upload` has taken the file out of its folder, and where it was moved.
+fn gone_to(db: &Connection, job: JobId) -> Result<Option<Gone>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT moved_to FROM afterwards
+             WHERE job_id = ?1 AND done_at IS NOT NULL AND action IN ('move', 'trash', 'delete')
+               AND outcome NOT LIKE 'kept:%'",
+        )?
+        .query_row([job.0], |row| {
+            Ok(Gone(
+                row.get::<_, Option<StoredPath>>(0)?.map(|path| path.0),
+            ))
+        })
+        .optional()?)
+}
+
+/// Whether another job has put content into the video: it is not this one's to withdraw.
+fn is_shared(db: &Connection, job: JobId, video_key: &str) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM jobs WHERE video_key = ?2 AND id <> ?1 AND state IN ('queued', 'running', 'done')",
+        )?
+        .exists(params![job.0, video_key])?)
+}
+
+fn note(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Result<(), Error> {
+    let outcome = if loss.differs {
+        fetch::MISMATCH
+    } else {
+        "lost"
+    };
+    db.prepare_cached(
+        "INSERT INTO attempts (job_id, step, method, started_at, ended_at, outcome, message)
+         SELECT id, 'confirm', method, ?2, ?2, ?4, ?3 FROM jobs WHERE id = ?1",
+    )?
+    .execute(params![job.0, At(now), loss.why, outcome])?;
+    Ok(())
+}

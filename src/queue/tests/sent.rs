@@ -1,0 +1,169 @@
+//! A job that is done and whose video turns out not to be there: it starts over once, is held, or ends; and
+//! its copies follow.
+
+use super::*;
+use crate::queue::State;
+use crate::queue::confirm::{self, Facts};
+use crate::queue::copies;
+use crate::queue::sent::{self, Became, Loss};
+
+pub(super) fn loss<'a>(video_key: &'a str, holding: &'a [String]) -> Loss<'a> {
+    Loss {
+        video_key,
+        why: "video k1 was deleted on the platform",
+        has_failed: false,
+        differs: false,
+        is_displaced: false,
+        holding,
+    }
+}
+
+/// One job that is done with video `k1`, and one that is its copy.
+fn done_with_copy(db: &Connection) -> (JobId, JobId) {
+    let first = new_job(db, &file("/w/1.mp4", 1), at(1));
+    let second = new_job(db, &file("/w/2.mp4", 2), at(2));
+    let lease = take(db, at(10));
+    copies::note(db, &lease, "1:aa").unwrap();
+    upload(db, &lease, "k1", at(10));
+    let waiting = confirm::waiting(db, "main").unwrap().remove(0);
+    let facts = Facts {
+        updated: Some(5),
+        ..Facts::default()
+    };
+    assert!(confirm::ready(db, &waiting, &facts, at(11)).unwrap());
+    let lease = take(db, at(12));
+    assert!(copies::duplicate(db, &lease, first, at(12)).unwrap());
+    (first, second)
+}
+
+fn withdrawn(db: &Connection) -> i64 {
+    number(db, "SELECT count(*) FROM withdrawals")
+}
+
+#[test]
+fn a_lost_video_is_made_again_once_and_its_copies_wait_for_it() {
+    let db = table();
+    let (first, copy) = done_with_copy(&db);
+    let before = job(&db, first);
+    assert_eq!(
+        sent::of(&db, first).unwrap().unwrap().changed_there,
+        Some(5)
+    );
+    let lost = |at| sent::lost(&db, first, &loss("k1", &[]), at).unwrap();
+    assert_eq!(lost(at(20)), Became::Queued);
+    let after = job(&db, first);
+    assert_eq!(
+        (after.state, after.video_key.as_deref()),
+        (State::Queued, None)
+    );
+    assert_ne!(after.ingest_id, before.ingest_id);
+    assert_eq!((after.run_at, after.attempts), (at(20), 0));
+    let said = after.last_error.unwrap();
+    assert_eq!(
+        said,
+        "video k1 was deleted on the platform: the file is uploaded again"
+    );
+    assert_eq!(job(&db, copy).duplicate_of, Some(first.0));
+    // As after a kill that left the answer open: nothing happens a second time.
+    assert_eq!(lost(at(21)), Became::Nothing);
+    assert_eq!(job(&db, first).ingest_id, after.ingest_id);
+    assert_eq!(sent::of(&db, first).unwrap().unwrap().changed_there, None);
+    assert_eq!(withdrawn(&db), 0, "there is nothing to withdraw");
+}
+
+#[test]
+fn a_failed_video_is_withdrawn() {
+    let db = table();
+    let (first, _) = done_with_copy(&db);
+    let failed = Loss {
+        has_failed: true,
+        ..loss("k1", &[])
+    };
+    sent::lost(&db, first, &failed, at(20)).unwrap();
+    assert_eq!(withdrawn(&db), 1);
+}
+
+#[test]
+fn where_the_watch_holds_a_person_decides_about_the_copies_too() {
+    let db = table();
+    let (first, copy) = done_with_copy(&db);
+    let holding = ["news".to_owned()];
+    assert_eq!(
+        sent::lost(&db, first, &loss("k1", &holding), at(20)).unwrap(),
+        Became::Held
+    );
+    for id in [first, copy] {
+        let held = job(&db, id);
+        assert_eq!((held.state, held.held), (State::Failed, true));
+        let said = held.last_error.unwrap();
+        assert!(
+            said.starts_with("held: video k1") && said.contains(&format!("retry {id}")),
+            "{said}"
+        );
+    }
+    assert!(claim::claim(&db, at(30), &ANY).unwrap().is_none());
+}
+
+#[test]
+fn other_content_twice_is_for_a_person() {
+    let db = table();
+    let (first, _) = done_with_copy(&db);
+    let differs = Loss {
+        differs: true,
+        ..loss("k1", &[])
+    };
+    assert_eq!(
+        sent::lost(&db, first, &differs, at(20)).unwrap(),
+        Became::Queued
+    );
+    let lease = take(&db, at(21));
+    upload(&db, &lease, "k2", at(21));
+    let waiting = confirm::waiting(&db, "main").unwrap().remove(0);
+    confirm::ready(&db, &waiting, &Facts::default(), at(22)).unwrap();
+    let differs = Loss {
+        video_key: "k2",
+        ..differs
+    };
+    assert_eq!(
+        sent::lost(&db, first, &differs, at(23)).unwrap(),
+        Became::Held
+    );
+}
+
+#[test]
+fn a_job_whose_file_is_not_in_the_folder_ends_and_its_copies_are_uploaded() {
+    let by_move = "INSERT OR REPLACE INTO afterwards (job_id, action, outcome, done_at, moved_to)
+                   VALUES (1, 'move', 'moved to /up/1.mp4', '2027-01-15T08:00:00.000Z', '/up/1.mp4')";
+    for (sql, is_displaced) in [(by_move, false), ("", true)] {
+        let db = table();
+        let (first, copy) = done_with_copy(&db);
+        db.execute_batch(sql).unwrap();
+        let loss = Loss {
+            is_displaced,
+            ..loss("k1", &[])
+        };
+        assert_eq!(
+            sent::lost(&db, first, &loss, at(20)).unwrap(),
+            Became::Ended
+        );
+        let ended = job(&db, first);
+        assert!(ended.superseded && ended.state == State::Failed);
+        let said = ended.last_error.unwrap();
+        assert_eq!(said.contains("/up/1.mp4"), !is_displaced, "{said}");
+        let copy = job(&db, copy);
+        assert_eq!((copy.state, copy.duplicate_of), (State::Queued, None));
+    }
+}
+
+#[test]
+fn only_our_own_change_of_a_video_passes_for_one() {
+    let db = table();
+    let (first, _) = done_with_copy(&db);
+    let stamp = || sent::of(&db, first).unwrap().unwrap().changed_there;
+    sent::changed_by_us(&db, first, ("k1", 5, 8)).unwrap();
+    assert_eq!(stamp(), Some(8));
+    // Somebody changed it before we did.
+    sent::changed_by_us(&db, first, ("k1", 9, 10)).unwrap();
+    sent::changed_by_us(&db, first, ("k2", 8, 11)).unwrap();
+    assert_eq!(stamp(), Some(8));
+}
