@@ -66,7 +66,7 @@ fn states(db: &Connection) -> Vec<State> {
 }
 
 #[test]
-fn the_second_of_two_waits_for_the_first_and_becomes_its_duplicate() {
+fn the_second_of_two_waits_for_the_first() {
     let db = table();
     let ids = files(&db, 2);
     let first = take(&db, at(10));
@@ -82,6 +82,15 @@ fn the_second_of_two_waits_for_the_first_and_becomes_its_duplicate() {
     upload(&db, &first, "k1", at(21));
     let freed = job(&db, ids[1]);
     assert_eq!((freed.waits_for, freed.last_error), (None, None));
+}
+
+#[test]
+fn a_copy_of_what_is_not_ready_waits_for_it_and_then_becomes_its_duplicate() {
+    let db = table();
+    let ids = files(&db, 2);
+    let first = take(&db, at(10));
+    assert!(identify(&db, &first, at(10)));
+    upload(&db, &first, "k1", at(21));
     // Its bytes are there, and it is not ready: nobody knows yet whether they are a video.
     let second = take(&db, at(22));
     assert!(!copies::duplicate(&db, &second, ids[0], at(22)).unwrap());

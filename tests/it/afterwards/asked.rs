@@ -205,7 +205,7 @@ fn a_video_that_is_not_ready_now_is_no_yes() {
     drop(daemon);
 }
 
-/// API v2 without `originals`: a video that nobody changed since goes by the ETags of its upload.
+/// API v2 without `originals`: a video that nobody changed since goes by the `ETag`s of its upload.
 #[test]
 fn where_no_checksum_is_told_a_change_since_keeps_the_file() {
     for touched in [false, true] {
@@ -321,7 +321,7 @@ fn a_watch_that_is_put_back_has_its_files_seen_to_and_the_grace_counts_from_then
     assert_eq!(said, "kept: its watch is not configured any more");
     platform.clear_faults();
     configure(&site, &platform, &format!("{}{LATER}", ACTIONS[2]));
-    let back = jiff::Timestamp::now();
+    let back = jw_ingest::clock::now();
     daemon.signal("HUP");
     let due = wait_for("the plan", || {
         site.value::<String>(
