@@ -66,7 +66,20 @@ impl Story {
         let answer = operator::cancel(&self.db, self.jobs[place].id, self.now).unwrap();
         let job = &self.jobs[place];
         let waits = job.state == State::Queued && job.step == Step::Confirm;
-        let open = matches!(job.state, State::Queued | State::Running | State::Failed) && !waits;
+        // Bytes that may have arrived are not cancelled: the platform may have made a video of them.
+        let may_be_there = match (job.state, job.step) {
+            (State::Failed, Step::Confirm) => {
+                matches!(
+                    job.status.as_deref(),
+                    None | Some("processing" | "updating")
+                )
+            }
+            (State::Queued | State::Running, Step::Transfer) => job.last_byte,
+            _ => false,
+        };
+        let open = matches!(job.state, State::Queued | State::Running | State::Failed)
+            && !waits
+            && !may_be_there;
         assert_eq!(
             matches!(answer, Answer::Done(_)),
             open,
