@@ -21,10 +21,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("text", &[]),
     ("way", &[]),
+    ("beneath", &["text"]),
+    ("mounts", &["text"]),
     ("sandbox", &["clock"]),
-    ("metadata", &["hex", "text"]),
+    ("metadata", &["beneath", "hex", "text"]),
     ("config", &["address", "metadata", "patience"]),
-    ("queue", &["clock", "hex", "identity", "text", "way"]),
+    (
+        "queue",
+        &["clock", "hex", "identity", "mounts", "text", "way"],
+    ),
     (
         "platform",
         &[
@@ -41,17 +46,22 @@ const FLOORS: &[(&str, &[&str])] = &[
         "upload",
         &["config", "disposition", "hex", "platform", "text", "way"],
     ),
-    ("watch", &["clock", "config", "identity", "metadata"]),
+    (
+        "watch",
+        &["beneath", "clock", "config", "identity", "metadata"],
+    ),
     (
         "ingest",
         &[
             "address",
+            "beneath",
             "clock",
             "config",
             "disposition",
             "hex",
             "identity",
             "metadata",
+            "mounts",
             "platform",
             "queue",
             "text",
@@ -63,7 +73,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "clock", "config", "exit", "ingest", "queue", "shutdown", "upload", "watch",
+            "clock", "config", "exit", "ingest", "queue", "shutdown", "text", "upload", "watch",
         ],
     ),
     (
