@@ -9,6 +9,7 @@ use super::evidence::Fault;
 use super::persist::persist;
 use crate::clock;
 use crate::config::OnReplace;
+use crate::queue::former::{self, Former};
 use crate::queue::sent::{self, Became, Loss, Sent};
 use crate::queue::{Error, operator};
 use crate::text;
@@ -17,8 +18,25 @@ use crate::watch::reach;
 /// Writes the loss down; `is_displaced`: another file has the job's name by now.
 pub(super) async fn settle(
     context: &Context,
-    (sent, fault): (&Sent, &Fault),
+    told: (&Sent, &Fault),
     is_displaced: bool,
+) -> Result<(), Error> {
+    write_down(context, told, (is_displaced, None)).await
+}
+
+/// The same for a job whose video may have got the content of the file that has its name now.
+pub(super) async fn settle_former(
+    context: &Context,
+    told: (&Sent, &Fault),
+    former: Former,
+) -> Result<(), Error> {
+    write_down(context, told, (true, Some(former))).await
+}
+
+async fn write_down(
+    context: &Context,
+    (sent, fault): (&Sent, &Fault),
+    (is_displaced, former): (bool, Option<Former>),
 ) -> Result<(), Error> {
     let Some(key) = sent.video_key.clone() else {
         return Ok(());
@@ -48,7 +66,10 @@ pub(super) async fn settle(
             is_displaced,
             holding: &holding,
         };
-        sent::lost(db, id, &loss, now)
+        match &former {
+            Some(former) => former::lost(db, former, &loss, now),
+            None => sent::lost(db, id, &loss, now),
+        }
     })
     .await?;
     tell(sent, &why, became);

@@ -20,6 +20,7 @@ pub mod doubt;
 pub mod enqueue;
 mod error;
 pub mod fetch;
+pub mod former;
 pub mod ftp;
 pub mod identities;
 pub mod job;

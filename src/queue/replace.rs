@@ -135,12 +135,13 @@ pub fn former_md5(db: &Connection, id: JobId) -> Result<Option<String>, Error> {
         .flatten())
 }
 
-/// Before the last byte of a replacement is handed out: from here on the video may have its content.
+/// Before the last byte of a replacement is handed out: from here on the video may have its content. One
+/// that is in doubt already stays so, and its quiet begins anew.
 pub(super) fn may_arrive(db: &Connection, id: JobId, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
-        "UPDATE jobs SET replaced_by = ?1, replaced = 'sending', replaced_at = ?2
+        "UPDATE jobs SET replaced_by = coalesce(replaced_by, ?1), replaced = coalesce(replaced, 'sending'), replaced_at = ?2
          WHERE video_key = (SELECT video_key FROM jobs WHERE id = ?1 AND replaces IS NOT NULL)
-           AND id <> ?1 AND replaced_by IS NULL",
+           AND id <> ?1 AND replaced IS NOT 'yes'",
     )?
     .execute(params![id.0, At(now)])?;
     Ok(())

@@ -107,8 +107,26 @@ pub enum Became {
 /// The job is not done any more: what it had sent is not on the platform.
 ///
 /// In one transaction, so that a kill leaves either the job that is done or the one that starts over,
-/// under a new ingest id, and never two that upload the file.
+/// under a new ingest id, and never two that upload the file. Not where another file's content is on its
+/// way into the video, or may be there: that is no loss, and the file has another job by then
+/// ([`super::former`] settles it).
 pub fn lost(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Result<Became, Error> {
+    let is_replaced = db
+        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND replaced_by IS NOT NULL")?
+        .exists([job.0])?;
+    if is_replaced {
+        return Ok(Became::Nothing);
+    }
+    give_up(db, job, loss, now)
+}
+
+/// What the job sent is nowhere, whoever replaced it.
+pub(super) fn give_up(
+    db: &Connection,
+    job: JobId,
+    loss: &Loss<'_>,
+    now: Timestamp,
+) -> Result<Became, Error> {
     let watch: Option<String> = db
         .prepare_cached(
             "SELECT watch FROM jobs WHERE id = ?1 AND video_key = ?2 AND state = 'done'",

@@ -8,6 +8,7 @@ mod copies_random;
 mod disk;
 mod doubts;
 mod fetches;
+mod formers;
 mod metadata;
 mod model;
 mod operators;

@@ -39,11 +39,12 @@ fn start_ages_anew(db: &Connection, now: Timestamp) -> Result<(), Error> {
 }
 
 /// The columns that put something off: each is set to `?1` where it is beyond `?2`.
-const PUT_OFF: [&str; 4] = [
+const PUT_OFF: [&str; 5] = [
     "UPDATE jobs SET run_at = ?1 WHERE state = 'queued' AND run_at > ?2",
     "UPDATE paused_accounts SET probe_at = ?1 WHERE probe_at > ?2",
     "UPDATE withdrawals SET run_at = ?1 WHERE finished_at IS NULL AND run_at > ?2",
     "UPDATE metadata SET due_at = ?1 WHERE due_at > ?2",
+    "UPDATE jobs SET replaced_at = ?1 WHERE replaced_by IS NOT NULL AND replaced <> 'yes' AND replaced_at > ?2",
 ];
 
 fn pull_back(db: &Connection, now: Timestamp, longest: Longest) -> Result<usize, Error> {

@@ -64,21 +64,19 @@ pub(super) async fn is_up(
         }
         Some(Answer::No(fault)) => wait(context, case, (&fault.words(&sent), None)).await,
         Some(Answer::Unanswered(error)) => {
-            let (why, after) = unanswered(context, &sent, &error).await?;
-            let rest = settings.config.retry.first_delay;
-            silent.insert(sent.account.clone(), (Instant::now() + rest, why.clone()));
+            let (why, after) = unanswered(context, (&sent, &error), silent).await?;
             wait(context, case, (&why, after)).await
         }
     }
 }
 
-async fn question(settings: &Settings, sent: &Sent) -> Option<Answer> {
+pub(super) async fn question(settings: &Settings, sent: &Sent) -> Option<Answer> {
     let client = settings.client(&sent.account)?;
     Some(evidence::ask(client, sent).await)
 }
 
 /// Why the account is not asked now.
-async fn closed(
+pub(super) async fn closed(
     context: &Context,
     settings: &Settings,
     sent: &Sent,
@@ -97,11 +95,27 @@ async fn closed(
     evidence::is_closed(context, account).await
 }
 
-/// Nobody knows: an account of which nothing can work is paused, as by any other call.
-async fn unanswered(
+/// Nobody knows: an account of which nothing can work is paused, as by any other call, and any is left in
+/// peace for a moment.
+///
+/// Answers why, and what wait the server asks for.
+pub(super) async fn unanswered(
     context: &Context,
-    sent: &Sent,
-    error: &platform::Error,
+    (sent, error): (&Sent, &platform::Error),
+    silent: &mut Silent,
+) -> Result<(String, Option<Duration>), Error> {
+    let told = pause_if_closed(context, (sent, error)).await?;
+    let rest = context.now_settings().config.retry.first_delay;
+    silent.insert(
+        sent.account.clone(),
+        (Instant::now() + rest, told.0.clone()),
+    );
+    Ok(told)
+}
+
+async fn pause_if_closed(
+    context: &Context,
+    (sent, error): (&Sent, &platform::Error),
 ) -> Result<(String, Option<Duration>), Error> {
     let (why, now) = (evidence::unanswered(error), clock::now());
     let cause = match error.disposition() {

@@ -1,7 +1,8 @@
 //! What becomes of files whose jobs have ended: moved, put into the trash, deleted, or left; and
 //! the notes beside them.
 //!
-//! `plan` decides, `ask` asks the platform whether it has what was sent, `act` looks at the file once more and does it, `files` moves without losing
+//! `plan` decides, `ask` asks the platform whether it has what was sent, `formers` asks it whose content a
+//! video has that may have been replaced, `act` looks at the file once more and does it, `files` moves without losing
 //! anything, `companions` are what goes along. One file at a time: a copy to another disk takes what
 //! it takes, and nothing waits for it but other files of this loop.
 
@@ -11,6 +12,7 @@ mod carry_out;
 mod companions;
 mod copy;
 mod files;
+mod formers;
 mod names;
 mod noted;
 mod notes;
@@ -60,12 +62,17 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     let mut looked: Option<Instant> = None;
     let mut targets = targets::Looks::default();
     let mut silent = Silent::new();
+    let mut doubts = formers::Doubts::default();
     let mut settings = context.settings.clone();
     settings.mark_changed();
     while !context.stop.is_cancelled() {
         targets.go_on(&context);
         let outcome = match watches::follow(&context, &mut settings).await {
             Ok(()) => round(&context, (&mut mute, &mut silent), &mut looked).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match outcome {
+            Ok(()) => formers::look(&context, &mut doubts, &mut silent).await,
             Err(error) => Err(error),
         };
         match outcome {

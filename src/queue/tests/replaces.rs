@@ -7,7 +7,7 @@ use crate::queue::replace::{self, Before, Predecessor, Replaced};
 use crate::queue::{Arrival, State, confirm, fetch, metadata, query};
 
 /// One content after another under the same name.
-fn content(number: i64) -> NewJob {
+pub(super) fn content(number: i64) -> NewJob {
     let mut new = file("/w/a.mp4", number);
     new.identity.ctime_ns = number;
     new
@@ -24,7 +24,7 @@ fn done(db: &Connection) -> JobId {
 }
 
 /// The next job of the path, claimed, in the step `transfer` of a replacement.
-fn replacing(db: &Connection, number: i64) -> Lease {
+pub(super) fn replacing(db: &Connection, number: i64) -> Lease {
     let first = done(db);
     new_job(db, &content(number), at(3));
     let lease = take(db, at(3));

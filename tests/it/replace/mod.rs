@@ -2,6 +2,7 @@
 //! same video, or nothing until a person decides. The video that was there is never withdrawn.
 
 mod crash;
+mod doubt;
 mod holders;
 mod sidecar;
 

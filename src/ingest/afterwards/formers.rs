@@ -1,0 +1,205 @@
+//! Asks the platform whose content a video has, where a replacement of it ended after its last byte without
+//! a clear answer: until then the file before it does not count as uploaded, and nothing is done with it.
+//!
+//! When it is asked again is kept in no row: a restart asks at once.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::ask::{self, Silent};
+use crate::ingest::context::Context;
+use crate::ingest::evidence::{Answer, Fault};
+use crate::ingest::lost;
+use crate::ingest::persist::persist;
+use crate::platform::Video;
+use crate::queue::former::{self, Former};
+use crate::queue::sent::{self, Sent};
+use crate::queue::{Error, JobId, retry};
+use crate::{clock, text};
+
+/// How often the table is looked at.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// For so long after its last byte the platform may notice new content, and show the old one until then.
+const NOTICED: Duration = Duration::from_mins(10);
+
+/// Where polls are rarer than that: so many of them.
+const POLLS: u32 = 3;
+
+/// Questions at a time: files that are due wait for the answers.
+const AT_ONCE: usize = 20;
+
+/// What was asked in vain.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    looked: Option<Instant>,
+    tries: HashMap<JobId, Try>,
+}
+
+#[derive(Debug)]
+struct Try {
+    count: i64,
+    next: Instant,
+    why: String,
+}
+
+/// Asks about those that are quiet, and due.
+pub(super) async fn look(
+    context: &Context,
+    doubts: &mut Doubts,
+    silent: &mut Silent,
+) -> Result<(), Error> {
+    let now = Instant::now();
+    if doubts.looked.is_some_and(|at| at.elapsed() < LOOK) {
+        return Ok(());
+    }
+    doubts.looked = Some(now);
+    let polls = context.now_settings().config.confirm.poll_interval;
+    let quiet = NOTICED.max(polls.saturating_mul(POLLS));
+    let Ok(before) = clock::now().checked_sub(quiet) else {
+        return Ok(());
+    };
+    let formers = context
+        .queue
+        .jot(move |db| former::in_doubt(db, before))
+        .await?;
+    let jobs: HashSet<JobId> = formers.iter().map(|former| former.job).collect();
+    doubts.tries.retain(|job, _| jobs.contains(job));
+    let is_due = |former: &Former| {
+        let tried = doubts.tries.get(&former.job);
+        tried.is_none_or(|tried| tried.next <= now)
+    };
+    let due: Vec<Former> = formers.into_iter().filter(is_due).take(AT_ONCE).collect();
+    for former in due {
+        if context.stop.is_cancelled() {
+            return Ok(());
+        }
+        one(context, former, (doubts, silent)).await?;
+    }
+    Ok(())
+}
+
+async fn one(
+    context: &Context,
+    former: Former,
+    (doubts, silent): (&mut Doubts, &mut Silent),
+) -> Result<(), Error> {
+    let settings = context.now_settings();
+    let job = former.job;
+    let Some(sent) = context.queue.jot(move |db| sent::of(db, job)).await? else {
+        return Ok(());
+    };
+    if let Some(why) = ask::closed(context, &settings, &sent, silent).await? {
+        later(context, (&former, &sent), (why, None), doubts);
+        return Ok(());
+    }
+    let answer = tokio::select! {
+        () = context.stop.cancelled() => return Ok(()),
+        answer = ask::question(&settings, &sent) => answer,
+    };
+    // Where the table says by now that it is not quiet, or cannot take the answer.
+    let settled = |doubts: &mut Doubts| put_off(context, job, (String::new(), None), doubts);
+    match answer {
+        None => {}
+        Some(Answer::Yes(video)) if is_told(&sent, &video) => {
+            settled(doubts);
+            has_its_content(context, former, &sent).await?;
+        }
+        Some(Answer::Yes(_)) => {
+            let why = "the platform tells no MD5 of it: look at it there".to_owned();
+            later(context, (&former, &sent), (why, None), doubts);
+        }
+        Some(Answer::No(Fault::OtherBytes)) => {
+            settled(doubts);
+            was_overwritten(context, former, &sent).await?;
+        }
+        Some(Answer::No(fault)) if fault.is_loss() => {
+            settled(doubts);
+            lost::settle_former(context, (&sent, &fault), former).await?;
+        }
+        Some(Answer::No(fault)) => {
+            later(
+                context,
+                (&former, &sent),
+                (fault.words(&sent), None),
+                doubts,
+            );
+        }
+        Some(Answer::Unanswered(error)) => {
+            let told = ask::unanswered(context, (&sent, &error), silent).await?;
+            later(context, (&former, &sent), told, doubts);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the platform tells the checksum: the other content may have the same size.
+fn is_told(sent: &Sent, video: &Video) -> bool {
+    match (&sent.md5, &video.md5) {
+        (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
+        (None, _) | (_, None) => false,
+    }
+}
+
+async fn has_its_content(context: &Context, former: Former, sent: &Sent) -> Result<(), Error> {
+    let (id, by) = (former.job, former.by);
+    let key = former.video_key.clone();
+    if persist(context, move |db| former::has_its_content(db, &former)).await? {
+        tracing::info!(
+            job.id = id.0,
+            "{}: video {key} has its content still, and that of job {by} did not arrive: it counts as uploaded again",
+            text::path(&sent.path)
+        );
+        context.ring_all();
+    }
+    Ok(())
+}
+
+async fn was_overwritten(context: &Context, former: Former, sent: &Sent) -> Result<(), Error> {
+    let (id, by) = (former.job, former.by);
+    let key = former.video_key.clone();
+    if persist(context, move |db| former::was_overwritten(db, &former)).await? {
+        tracing::warn!(
+            job.id = id.0,
+            "{}: video {key} has other content by now, though job {by}, which was to replace it, is not done",
+            text::path(&sent.path)
+        );
+        context.ring_all();
+    }
+    Ok(())
+}
+
+/// Nobody knows: said once, not at each try.
+fn later(
+    context: &Context,
+    (former, sent): (&Former, &Sent),
+    (why, after): (String, Option<Duration>),
+    doubts: &mut Doubts,
+) {
+    let before = doubts.tries.get(&former.job);
+    if before.is_none_or(|before| before.why != why) {
+        tracing::warn!(
+            job.id = former.job.0,
+            "{}: nobody knows whether video {} has its content or that of job {}: {why}; asked again by itself",
+            text::path(&sent.path),
+            former.video_key,
+            former.by
+        );
+    }
+    put_off(context, former.job, (why, after), doubts);
+}
+
+/// Should it be in doubt still, it is asked again by the usual wait.
+fn put_off(
+    context: &Context,
+    job: JobId,
+    (why, after): (String, Option<Duration>),
+    doubts: &mut Doubts,
+) {
+    let settings = context.now_settings();
+    let limits = &settings.config.retry;
+    let count = doubts.tries.get(&job).map_or(0, |before| before.count) + 1;
+    let wait = retry::delay(count, limits.first_delay, limits.max_delay, after);
+    let next = Instant::now() + wait;
+    doubts.tries.insert(job, Try { count, next, why });
+}
