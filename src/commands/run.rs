@@ -40,13 +40,14 @@ pub struct Args {
 /// # Errors
 /// See [`CommandError`].
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> {
+    // Before anything that takes time: a signal that is not listened to ends the process.
+    let requests = listen()?;
     // Who stays can wait for a folder; who is to end when all is done must see them all.
     let config = if args.until_idle {
         config::load(&context.config)?
     } else {
         config::load_to_wait(&context.config)?
     };
-    let requests = listen()?;
     let until = if args.until_idle {
         Until::Idle
     } else {

@@ -12,6 +12,7 @@ use super::afterwards;
 use super::doubt::{self, Doubt};
 use super::error::Error;
 use super::job::{JobId, State};
+use super::metadata;
 use super::priority;
 use super::sql::{At, PathColumn, StoredPath};
 use super::ticket;
@@ -290,6 +291,8 @@ pub fn moved(
     }
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(&new.path)])?;
+    // Another sidecar may be beside it now.
+    metadata::untold(db, id, now)?;
     Ok(Enqueued::Known(id, State::Queued))
 }
 

@@ -255,6 +255,22 @@ fn a_change_is_told_once_also_one_made_while_the_daemon_was_down() {
 }
 
 #[test]
+fn a_file_that_is_renamed_is_told_what_the_sidecar_beside_it_says() {
+    for api in ["v1", "v2"] {
+        let platform = Platform::start();
+        let site = site(&platform, api, "");
+        let _daemon = site.start();
+        let file = site.drop_file("a.mp4", b"content");
+        site.wait_done(1);
+        // Nobody asks for it: no video has its name.
+        write(&site, "b.json", r#"{"title": "Beside b"}"#);
+        fs::rename(&file, site.folder().join("b.mp4")).unwrap();
+        wait_title(&platform, "Beside b");
+        assert_eq!(updates(&platform, api), 1);
+    }
+}
+
+#[test]
 fn an_update_that_fails_is_tried_again_and_one_that_is_refused_is_noted() {
     let platform = Platform::start();
     let site = site(&platform, "v1", "");

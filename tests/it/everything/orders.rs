@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::people::any;
 use super::places::{self, PLACES};
 use super::world::{Later, World};
-use crate::support::Dice;
+use crate::support::{Dice, wait_for};
 
 impl World {
     /// A job of this kind, any of them.
@@ -101,7 +101,12 @@ impl World {
     }
 
     fn signal(&mut self, name: &str) {
-        if let Some(daemon) = &self.daemon {
+        if let Some(daemon) = &mut self.daemon {
+            if name == "HUP" {
+                // As systemd does, which waits for a service to be ready.
+                let mut is_awake = || daemon.has_ended() || daemon.is_listening();
+                wait_for("the daemon to listen", || is_awake().then_some(()));
+            }
             daemon.signal(name);
             self.books.note(None, format!("kill -{name}"));
         }
