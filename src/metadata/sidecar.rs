@@ -6,6 +6,7 @@
 mod parse;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -71,14 +72,17 @@ pub fn beside(video: &Place) -> Beside {
     Beside::default()
 }
 
-impl Beside {
-    /// Whether nothing is left to tell: there is no sidecar, or it says now what the platform was told.
-    pub fn is_told(&self, told: Option<&str>) -> bool {
-        match &self.digest {
-            Some(digest) => told == Some(digest),
-            None => self.fault.is_none(),
-        }
-    }
+/// Which of a video's sidecars counts more: the smaller one. `None` for what is none of that video's.
+pub fn rank(sidecar: &OsStr, video: &OsStr) -> Option<usize> {
+    names(video).iter().position(|(name, _)| name == sidecar)
+}
+
+/// Distinct for what an open sidecar of this name says, as [`Beside::digest`]; `None` where it is of no use.
+pub fn digest_of(name: &OsStr, file: &File) -> Option<String> {
+    let ends = |ending: &str| name.as_bytes().ends_with(ending.as_bytes());
+    let (_, format) = ENDINGS.into_iter().find(|(ending, _)| ends(ending))?;
+    let bytes = read_to_end(file).ok()?;
+    parse::parse(&bytes, format).ok().map(|said| digest(&said))
 }
 
 /// What a video's sidecar may be called; the first counts most.
@@ -133,13 +137,17 @@ fn read(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
         Err(Error::Link(_) | Error::NotAFile(_)) => return Err(Fault::NoFile),
         Err(error) => return Err(Fault::Unreadable(error.into_source())),
     };
+    read_to_end(&file).map(Some)
+}
+
+fn read_to_end(file: &File) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     let read = file.take(LONGEST + 1).read_to_end(&mut bytes);
     let count = read.map_err(Fault::Unreadable)?;
     if u64::try_from(count).is_ok_and(|count| count > LONGEST) {
         return Err(Fault::TooLong);
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 /// For telling changes only: how the file is written does not count, only what it says.

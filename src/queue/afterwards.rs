@@ -4,6 +4,7 @@
 //! Before a file gets another name, that name is written down ([`going`]): killed on any line, the
 //! next start knows where to look for it.
 
+mod left;
 mod verbs;
 
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ use super::job::{Job, JobId, State};
 use super::sql::{At, StoredPath, optional_time};
 use super::{metadata, operator};
 
+pub(super) use left::told;
+pub use left::{Went, left};
 pub(super) use verbs::returned;
 pub use verbs::{
     answered, did_not_go, done, follow, forget, going, gone_to, later, note, placed, plan,
@@ -111,6 +114,8 @@ pub struct Row {
     pub returned: bool,
     /// The grace counts from here, where that is later than the end of the job.
     pub counts_from: Option<Timestamp>,
+    /// How it went, if a sidecar stayed that is to follow it.
+    pub sidecar_left: Option<Went>,
 }
 
 /// A job that has ended, and its row.
@@ -129,7 +134,7 @@ pub struct Case {
 }
 
 const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, moved_to, \
-                       came_from, note, returned, counts_from";
+                       came_from, note, returned, counts_from, sidecar_left";
 
 /// The row of a job; none where nothing is to be done, or was done.
 pub fn of(db: &Connection, id: JobId) -> Result<Option<Row>, Error> {
@@ -226,6 +231,9 @@ fn read(row: &SqlRow<'_>) -> Result<(JobId, Row), Error> {
         note: path("note")?,
         returned: row.get::<_, Option<i64>>("returned")?.is_some(),
         counts_from: optional_time(row, "counts_from")?,
+        sidecar_left: row
+            .get::<_, Option<String>>("sidecar_left")?
+            .and_then(|word| Went::from_word(&word)),
     };
     Ok((JobId(id), read))
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::afterwards;
 use super::error::Error;
 use super::job::{JobId, Lease};
 use super::outcome::held;
@@ -199,7 +200,8 @@ const DUE: &str = "due_at IS NOT NULL AND video_key IS NOT NULL AND replaced_by 
            AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm' AND method IS NOT 'ftp' AND replaces IS NULL)
            AND account NOT IN (SELECT account FROM paused_accounts)";
 
-/// The comparison is over: the platform knows all that can be told, `digest` of it from a sidecar.
+/// The comparison is over: the platform knows all that can be told, `digest` of it from a sidecar. One that was
+/// left behind follows its video from here on.
 pub fn compared(
     db: &Connection,
     due: &Due,
@@ -212,6 +214,9 @@ pub fn compared(
          WHERE job_id = ?1",
     )?
     .execute(params![due.job.0, digest, fault, At(now), At(due.due_at)])?;
+    if digest.is_some() {
+        afterwards::told(db, due.job, now)?;
+    }
     Ok(())
 }
 

@@ -1,7 +1,8 @@
-//! Sidecars that the platform was not told: they stay where they are when their video goes, and what
-//! is put right is told then.
+//! Sidecars that the platform was not told: they stay where they are when their video goes, and follow it once
+//! they were told.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -32,31 +33,121 @@ fn outcome(site: &Site) -> String {
     })
 }
 
+/// Waits until the sidecar is where its video went, and nothing else is left of it.
+fn wait_followed(site: &Site, action: &str, name: &str, content: &str) {
+    let sidecar = site.folder().join(name);
+    wait_for("the sidecar to follow", || {
+        (!sidecar.exists()).then_some(())
+    });
+    let stem = name.split('.').next().unwrap();
+    let went = format!(
+        "SELECT moved_to FROM afterwards JOIN jobs ON jobs.id = job_id WHERE path LIKE '%/{stem}.%'"
+    );
+    match site.value::<Option<String>>(&went).unwrap() {
+        Some(to) => {
+            let beside = Path::new(&to).with_file_name(name);
+            assert_eq!(fs::read_to_string(beside).unwrap(), content);
+        }
+        None => assert_eq!(action, "delete"),
+    }
+    let is_over = "SELECT 1 FROM afterwards WHERE due_at IS NULL AND sidecar_left IS NULL";
+    wait_for("the end", || site.value::<i64>(is_over));
+    let hidden = fs::read_dir(site.folder()).unwrap().flatten();
+    let going = |name: &std::ffi::OsStr| name.to_string_lossy().ends_with(".going");
+    assert!(!hidden.into_iter().any(|entry| going(&entry.file_name())));
+}
+
 #[test]
-fn a_sidecar_that_cannot_be_read_stays_until_it_is_put_right() {
+fn a_sidecar_that_cannot_be_read_stays_until_it_is_put_right_and_follows_its_video() {
     for v2 in [false, true] {
-        for action in ["trash", "delete"] {
+        for (action, name, half, whole) in [
+            (
+                "trash",
+                "news.json",
+                r#"{"title": "Half"#,
+                r#"{"title": "Whole"}"#,
+            ),
+            ("delete", "news.toml", "title = \"Half", "title = \"Whole\""),
+        ] {
             let platform = Platform::start();
             let keys = format!("after-upload = \"{action}\"\ngrace = \"0s\"");
             let site = site(&platform, v2, &keys);
-            let sidecar = site.folder().join("news.json");
-            fs::write(&sidecar, r#"{"title": "Half"#).unwrap();
+            let sidecar = site.folder().join(name);
+            fs::write(&sidecar, half).unwrap();
             let file = site.drop_file("news.mp4", b"one");
             let daemon = site.start();
             let said = outcome(&site);
-            assert!(
-                said.contains("news.json stayed: the platform was not told"),
-                "{said}"
-            );
+            let why = format!("{name} stayed: the platform was not told");
+            assert!(said.contains(&why), "{said}");
             assert!(!file.exists() && sidecar.exists());
             daemon.kill9();
-            fs::write(&sidecar, r#"{"title": "Whole"}"#).unwrap();
+            fs::write(&sidecar, whole).unwrap();
             let daemon = site.start();
             wait_title(&platform, "Whole");
-            assert!(sidecar.exists());
+            wait_followed(&site, action, name, whole);
             drop(daemon);
         }
     }
+}
+
+#[test]
+fn a_sidecar_whose_update_was_pending_follows_its_video_and_that_of_a_copy_too() {
+    let mine = r#"{"title": "Mine"}"#;
+    for (v2, on, action) in [(false, "update", "delete"), (true, "v2-update", "trash")] {
+        let platform = Platform::start();
+        let keys = format!("after-upload = \"{action}\"\ngrace = \"3s\"");
+        let site = site(&platform, v2, &keys);
+        let unwell = json!({"kind": "status", "status": 503});
+        platform.faults(on, None, &unwell);
+        site.drop_file("news.mp4", b"one");
+        let daemon = site.start();
+        site.wait_done(1);
+        fs::write(site.folder().join("news.json"), mine).unwrap();
+        fs::write(site.folder().join("copy.json"), mine).unwrap();
+        site.drop_file("copy.mp4", b"one");
+        let left =
+            "SELECT 1 WHERE (SELECT count(*) FROM afterwards WHERE outcome LIKE '%stayed%') = 2";
+        wait_for("both to go without", || site.value::<i64>(left));
+        assert!(
+            site.folder().join("news.json").exists() && site.folder().join("copy.json").exists()
+        );
+        platform.clear_faults();
+        wait_title(&platform, "Mine");
+        for name in ["news.json", "copy.json"] {
+            wait_followed(&site, action, name, mine);
+        }
+        drop(daemon);
+    }
+}
+
+#[test]
+fn a_kill_between_telling_and_moving_leaves_the_sidecar_due() {
+    let platform = Platform::start();
+    let dir = tempfile::tempdir().unwrap();
+    let (target, aside) = (dir.path().join("done"), dir.path().join("aside"));
+    fs::create_dir(&target).unwrap();
+    let shown = target.display();
+    let keys = format!("after-upload = \"move\"\nmove-to = \"{shown}\"\ngrace = \"0s\"");
+    let site = site(&platform, false, &keys);
+    fs::write(site.folder().join("news.json"), "{").unwrap();
+    site.drop_file("news.mp4", b"one");
+    let daemon = site.start();
+    outcome(&site);
+    // Something is in the way, so that the sidecar does not go yet.
+    fs::rename(&target, &aside).unwrap();
+    fs::write(&target, "").unwrap();
+    let whole = r#"{"title": "Whole"}"#;
+    fs::write(site.folder().join("news.json"), whole).unwrap();
+    wait_title(&platform, "Whole");
+    let is_due = "SELECT 1 FROM afterwards WHERE due_at IS NOT NULL AND attempts > 0";
+    wait_for("the sidecar to be due", || site.value::<i64>(is_due));
+    daemon.kill9();
+    assert!(site.folder().join("news.json").exists());
+    fs::remove_file(&target).unwrap();
+    fs::rename(&aside, &target).unwrap();
+    let daemon = site.start();
+    wait_followed(&site, "move", "news.json", whole);
+    drop(daemon);
 }
 
 #[test]

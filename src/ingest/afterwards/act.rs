@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::companions::{self, Companion};
+use super::companions::{self, Left};
 use super::files::{self, Errand, Trouble};
 use super::plan;
 use crate::beneath::{Error, Place};
@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::ingest::identify::sums;
 use crate::ingest::source::{self, Problem, Source};
 use crate::ingest::targets::{self, TRASH};
-use crate::queue::afterwards::{Action, Case, Proof};
+use crate::queue::afterwards::{Action, Case, Proof, Went};
 use crate::queue::{Job, State};
 use crate::watch::reach;
 use crate::{chain, clock, text};
@@ -29,6 +29,8 @@ pub(super) struct End {
     pub(super) moved_to: Option<(PathBuf, Identity)>,
     /// Where the note of its failure lies now.
     pub(super) note: Option<PathBuf>,
+    /// How it went, if a sidecar stayed that is to follow it.
+    pub(super) sidecar_left: Option<Went>,
 }
 
 /// One file to be seen to.
@@ -106,11 +108,12 @@ impl Task<'_> {
         };
         if action == Action::Delete {
             errand.take_away()?;
-            let left = companions::delete(self.watch, self.case, &at.beside(name(&job.path)));
+            let left = self.delete_companions(&at.beside(name(&job.path)));
             return Ok(End {
                 outcome: format!("deleted{}", left.words()),
                 moved_to: None,
                 note: None,
+                sidecar_left: left.has_sidecar.then_some(Went::Deleted),
             });
         }
         let to = errand.go(&self.wanted(action)?)?;
@@ -136,23 +139,9 @@ impl Task<'_> {
     fn end(&self, to: &Place, why: &str) -> Option<End> {
         let meta = to.metadata().ok()?;
         let job = &self.case.job;
-        let carry = |companion: &Companion| {
-            let held = companion.from.hold().ok()?;
-            let meta = held.metadata().ok()?;
-            let errand = Errand {
-                from: &companion.from,
-                held: &held,
-                identity: Identity::of(&meta),
-                mark: &companion.mark,
-                md5: None,
-                stopped: self.stopped,
-                before: &|_| Ok(()),
-            };
-            Some(errand.go(&companion.to))
-        };
         // Where its folder is not there any more, nothing is left beside it.
         let (left, note) = match reach::place(Some(self.watch), &job.path) {
-            Ok(from) => companions::carry(self.watch, self.case, (&from, to), carry),
+            Ok(from) => self.carry_companions((&from, to)),
             Err(_) => Default::default(),
         };
         let verb = match self.action {
@@ -163,6 +152,21 @@ impl Task<'_> {
             outcome: format!("{verb} {}{why}{}", text::path(to.path()), left.words()),
             moved_to: Some((to.path().to_path_buf(), Identity::of(&meta))),
             note,
+            sidecar_left: left.has_sidecar.then_some(Went::Moved),
+        })
+    }
+
+    /// What lies beside it goes where it went.
+    pub(super) fn carry_companions(&self, places: (&Place, &Place)) -> (Left, Option<PathBuf>) {
+        companions::carry(self.watch, self.case, places, |companion| {
+            companion.with(self.stopped, |errand| errand.go(&companion.to))
+        })
+    }
+
+    /// What lies beside it is deleted.
+    pub(super) fn delete_companions(&self, video: &Place) -> Left {
+        companions::delete(self.watch, self.case, video, |companion| {
+            companion.with(self.stopped, |errand| errand.take_away())
         })
     }
 
@@ -293,6 +297,7 @@ impl Task<'_> {
             outcome: "left alone: the file is not there any more".to_owned(),
             moved_to: None,
             note: None,
+            sidecar_left: None,
         })
     }
 }

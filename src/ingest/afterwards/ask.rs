@@ -57,9 +57,7 @@ pub(super) async fn is_up(
         None => Ok(false),
         Some(Answer::Yes(_)) => Ok(true),
         Some(Answer::No(fault)) if fault.is_loss() => {
-            if carry_out::take_back(context, (case, watch)).await? {
-                lost::settle(context, (&sent, &fault), false).await?;
-            }
+            is_lost(context, (case, watch), (&sent, &fault)).await?;
             Ok(false)
         }
         Some(Answer::No(fault)) => wait(context, case, (&fault.words(&sent), None)).await,
@@ -68,6 +66,21 @@ pub(super) async fn is_up(
             wait(context, case, (&why, after)).await
         }
     }
+}
+
+/// The video is not up any more: the file is uploaded again. Where it has gone from here, its sidecar stays.
+async fn is_lost(
+    context: &Context,
+    (case, watch): (&Case, &Watch),
+    (sent, fault): (&Sent, &evidence::Fault),
+) -> Result<(), Error> {
+    if case.row.sidecar_left.is_some() {
+        return carry_out::stays(context, case, &fault.words(sent)).await;
+    }
+    if carry_out::take_back(context, (case, watch)).await? {
+        lost::settle(context, (sent, fault), false).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn question(settings: &Settings, sent: &Sent) -> Option<Answer> {

@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use super::act::{End, Task};
 use super::ask::{self, Silent};
 use super::files::Trouble;
+use super::follow;
 use crate::config::Watch;
 use crate::ingest::context::Context;
 use crate::ingest::fate;
@@ -27,7 +28,11 @@ pub(super) async fn act(
     if ask::is_asked_for(action) && !ask::is_up(context, (case, watch), silent).await? {
         return Ok(());
     }
-    match run(context, (case, watch), (action, |task| task.run())).await {
+    let what: What<End> = |task| match task.case.row.sidecar_left {
+        Some(went) => task.follow(went),
+        None => task.run(),
+    };
+    match run(context, (case, watch), (action, what)).await {
         Some(outcome) => write_down(context, case, action, outcome).await,
         None => Ok(()),
     }
@@ -102,6 +107,17 @@ async fn run<T: Send + 'static>(
     Some(done.unwrap_or_else(|error| Err(Trouble::Later(error.to_string()))))
 }
 
+/// The video of a sidecar that was to follow is not up any more: it stays.
+pub(super) async fn stays(context: &Context, case: &Case, why: &str) -> Result<(), Error> {
+    let (id, now, case) = (case.job.id, clock::now(), case.clone());
+    let outcome = format!("{}; its sidecar stayed: {why}", follow::so_far(&case));
+    persist(context, move |db| {
+        afterwards::done(db, id, (&outcome, None), now)?;
+        afterwards::left(db, &case, None, now)
+    })
+    .await
+}
+
 /// Not now: tried again by the usual wait.
 pub(super) async fn later(
     context: &Context,
@@ -144,7 +160,8 @@ async fn write_down(
                 }
                 (moved, _) => {
                     let to = moved.as_ref().map(|(to, _)| to.as_path());
-                    afterwards::done(db, id, (&end.outcome, to), now)
+                    afterwards::done(db, id, (&end.outcome, to), now)?;
+                    afterwards::left(db, &case, end.sidecar_left, now)
                 }
             })
             .await

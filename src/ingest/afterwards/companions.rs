@@ -2,11 +2,13 @@
 //! goes, unless another video of that name is left there.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Trouble};
+use super::files::{self, Errand, Trouble};
 use crate::beneath::Place;
 use crate::config::{Marker, Watch};
+use crate::identity::Identity;
 use crate::metadata::sidecar;
 use crate::queue::State;
 use crate::queue::afterwards::{Action, Case};
@@ -22,29 +24,70 @@ pub(super) struct Companion {
     pub(super) to: Place,
     /// Names what is hidden meanwhile.
     pub(super) mark: String,
+    /// The sidecar that may go, as it was read: no other file does in its place.
+    pub(super) examined: Option<(File, Identity)>,
+    /// Its own name.
+    called: OsString,
+    is_sidecar: bool,
+}
+
+impl Companion {
+    /// What is called so beside a video, and not examined yet.
+    pub(super) fn new(video: &Place, (called, to): (&OsStr, Place), mark: String) -> Self {
+        Self {
+            from: video.beside(called),
+            to,
+            mark,
+            examined: None,
+            called: called.to_owned(),
+            is_sidecar: sidecar::belongs(called, video.path()),
+        }
+    }
+
+    /// Something is done with it, as it was examined. `None`: it is not there.
+    pub(super) fn with<T>(
+        &self,
+        stopped: &dyn Fn() -> bool,
+        act: impl FnOnce(Errand<'_>) -> T,
+    ) -> Option<T> {
+        let found;
+        let (held, identity) = if let Some((held, identity)) = &self.examined {
+            (held, *identity)
+        } else {
+            found = self.from.hold().ok()?;
+            (&found, Identity::of(&found.metadata().ok()?))
+        };
+        Some(act(Errand {
+            from: &self.from,
+            held,
+            identity,
+            mark: &self.mark,
+            md5: None,
+            stopped,
+            before: &|_| Ok(()),
+        }))
+    }
 }
 
 /// What stayed behind, and why.
 #[derive(Debug, Default)]
-pub(super) struct Left(Vec<String>);
+pub(super) struct Left {
+    words: Vec<String>,
+    /// Whether a sidecar is among it: that is told yet, and follows.
+    pub(super) has_sidecar: bool,
+}
 
 impl Left {
     /// As the end of a sentence.
     pub(super) fn words(&self) -> String {
-        let words = self.0.iter().map(|left| format!("; {left}"));
+        let words = self.words.iter().map(|left| format!("; {left}"));
         words.collect()
     }
-}
 
-impl Left {
-    /// Whether a companion is a sidecar that stays; noted, if it is there.
-    fn keeps(&mut self, video: &Place, companion: &Companion) -> bool {
-        let is_sidecar = sidecar::belongs(companion.from.name(), video.path());
-        if is_sidecar && companion.from.metadata().is_ok() {
-            let name = text::path(companion.from.path());
-            self.0.push(format!("{name} stayed: {UNTOLD}"));
-        }
-        is_sidecar
+    fn stayed(&mut self, companion: &Companion, why: &str) {
+        let name = text::path(companion.from.path());
+        self.words.push(format!("{name} stayed: {why}"));
+        self.has_sidecar |= companion.is_sidecar;
     }
 }
 
@@ -54,12 +97,42 @@ const SIDECARS: [&str; 2] = ["json", "toml"];
 /// Why a sidecar stays.
 const UNTOLD: &str = "the platform was not told yet what it says";
 
-/// Whether the sidecar of a job's file says what the platform was not told: it stays where it is,
-/// where it can be put right and is told then. What failed takes its sidecar along, and brings it back.
-pub(super) fn has_untold_sidecar(case: &Case, video: &Place) -> bool {
+/// Whether the sidecars of a job's file go only if the platform was told what they say: otherwise they stay where
+/// they are, where they can be put right and are told then. What failed takes its sidecar along, and brings it
+/// back.
+fn is_told_first(case: &Case) -> bool {
     let is_up = matches!(case.job.state, State::Done | State::Duplicate);
-    let goes_back = case.row.action == Action::Back;
-    is_up && !goes_back && !sidecar::beside(video).is_told(case.told.as_deref())
+    is_up && case.row.action != Action::Back
+}
+
+/// Opens the sidecars that may go: the one that counts, if it says now what the platform was told, and those that
+/// it stands before, as they never count.
+pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Companion]) {
+    let mut sidecars: Vec<_> = companions.iter_mut().filter(|one| one.is_sidecar).collect();
+    sidecars.sort_by_key(|companion| sidecar::rank(&companion.called, video.name()));
+    let mut counts = true;
+    for companion in sidecars {
+        let opened = companion.from.open();
+        if opened
+            .as_ref()
+            .is_err_and(crate::beneath::Error::is_absence)
+        {
+            continue;
+        }
+        // What is written from here on shows by its times.
+        let examined = opened.ok().and_then(|file| {
+            let identity = Identity::of(&file.metadata().ok()?);
+            Some((file, identity))
+        });
+        let says = examined
+            .as_ref()
+            .and_then(|(file, _)| sidecar::digest_of(&companion.called, file));
+        if counts && (says.is_none() || says.as_deref() != told) {
+            return;
+        }
+        counts = false;
+        companion.examined = examined;
+    }
 }
 
 /// Moves the companions of a job's file to where that lies now; answers where the note of its
@@ -72,23 +145,18 @@ pub(super) fn carry(
 ) -> (Left, Option<PathBuf>) {
     let (mut left, mut note) = (Left::default(), None);
     let patterns: Vec<&Marker> = markers(watch).chain(&watch.metadata.wait_for).collect();
-    let untold = has_untold_sidecar(case, video);
-    for mut companion in all(watch, (video, to), &case.job.ingest_id, &patterns) {
-        if untold && left.keeps(video, &companion) {
+    for companion in found(watch, case, (video, to), &patterns) {
+        if left.keeps(case, &companion) {
             continue;
         }
-        companion.from = files::place(&companion.from, &companion.mark);
         match go(&companion) {
-            None | Some(Err(Trouble::Stopped)) => {}
-            Some(Ok(there)) => {
-                if companion.to.path() == beside(to.path(), NOTES[0]) {
-                    note = Some(there.path().to_path_buf());
-                }
+            // Nothing is said of it: at the next start it is compared, and follows.
+            Some(Err(Trouble::Stopped)) => left.has_sidecar |= companion.is_sidecar,
+            Some(Ok(there)) if companion.to.path() == beside(to.path(), NOTES[0]) => {
+                note = Some(there.path().to_path_buf());
             }
-            Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => {
-                let name = text::path(companion.from.path());
-                left.0.push(format!("{name} stayed: {why}"));
-            }
+            None | Some(Ok(_)) => {}
+            Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => left.stayed(&companion, &why),
         }
     }
     (left, note)
@@ -96,27 +164,57 @@ pub(super) fn carry(
 
 /// Deletes the companions of a file that was deleted; the note with the video's key is all that
 /// stays. What `wait-for` names stays too: it may hold what the platform was never given.
-pub(super) fn delete(watch: &Watch, case: &Case, video: &Place) -> Left {
+pub(super) fn delete(
+    watch: &Watch,
+    case: &Case,
+    video: &Place,
+    take_away: impl Fn(&Companion) -> Option<Result<(), Trouble>>,
+) -> Left {
     let mut left = Left::default();
-    let untold = has_untold_sidecar(case, video);
     // That of a failure has gone by now.
     let notes = NOTES.map(|suffix| beside(video.path(), suffix));
     let patterns: Vec<&Marker> = markers(watch).collect();
-    for companion in all(watch, (video, video), "", &patterns) {
+    for companion in found(watch, case, (video, video), &patterns) {
         let is_file = companion.from.metadata().is_ok_and(|meta| meta.is_file());
         if !is_file || notes.iter().any(|note| note == companion.from.path()) {
             continue;
         }
-        if untold && left.keeps(video, &companion) {
+        if left.keeps(case, &companion) {
             continue;
         }
-        if let Err(error) = companion.from.remove() {
-            let name = text::path(companion.from.path());
-            left.0
-                .push(format!("{name} stayed: {}", error.into_source()));
+        if let Some(Err(Trouble::Kept(why) | Trouble::Later(why))) = take_away(&companion) {
+            left.stayed(&companion, &why);
         }
     }
     left
+}
+
+impl Left {
+    /// Whether a companion is a sidecar that stays; noted, if it is there.
+    fn keeps(&mut self, case: &Case, companion: &Companion) -> bool {
+        let stays = companion.is_sidecar && companion.examined.is_none() && is_told_first(case);
+        if stays && companion.from.metadata().is_ok() {
+            self.stayed(companion, UNTOLD);
+        }
+        stays
+    }
+}
+
+/// All companions, under their own names or those that a kill left them with; with the sidecars that may go.
+fn found(
+    watch: &Watch,
+    case: &Case,
+    places: (&Place, &Place),
+    patterns: &[&Marker],
+) -> Vec<Companion> {
+    let mut companions = all(watch, places, &case.job.ingest_id, patterns);
+    for companion in &mut companions {
+        companion.from = files::place(&companion.from, &companion.mark);
+    }
+    if is_told_first(case) {
+        examine(case.told.as_deref(), places.0, &mut companions);
+    }
+    companions
 }
 
 fn markers(watch: &Watch) -> impl Iterator<Item = &Marker> {
@@ -167,11 +265,12 @@ fn all(
     let numbered = pairs.into_iter().enumerate();
     let others = numbered.filter(|(_, (from, _))| from != video);
     let all = others.filter_map(|(number, (from, to))| {
-        Some(Companion {
-            from: video_place.beside(from.file_name()?),
-            to: to_place.beside(to.file_name()?),
-            mark: format!("{mark}-{number}"),
-        })
+        let places = (from.file_name()?, to_place.beside(to.file_name()?));
+        Some(Companion::new(
+            video_place,
+            places,
+            format!("{mark}-{number}"),
+        ))
     });
     all.collect()
 }

@@ -12,6 +12,7 @@ mod carry_out;
 mod companions;
 mod copy;
 mod files;
+mod follow;
 mod formers;
 mod names;
 mod noted;
@@ -165,6 +166,12 @@ async fn one(
     let plan = plan::plan(&case, watch);
     let under_way = case.row.going_to.is_some() && case.row.action != Action::Undecided;
     match (plan, watch) {
+        // The video has gone; whatever would be done with it now, its sidecar goes the same way.
+        (_, Some(watch))
+            if case.row.sidecar_left.is_some() && case.row.action != Action::Undecided =>
+        {
+            act(context, (&case, watch), (case.row.action, silent)).await
+        }
         // What may be half done comes to its end first.
         (_, Some(watch)) if under_way => {
             act(context, (&case, watch), (case.row.action, silent)).await

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 mod links;
+mod sidecars;
 
 use super::files::{self, Errand, Trouble};
 use crate::beneath::{self, Folder};

@@ -41,7 +41,8 @@ pub fn plan(
 ) -> Result<bool, Error> {
     let changed = db
         .prepare_cached(
-            "UPDATE afterwards SET action = ?3, due_at = ?4, note = ?5, attempts = 0, last_error = NULL
+            "UPDATE afterwards SET action = ?3, due_at = ?4, note = ?5, attempts = 0, last_error = NULL,
+                    sidecar_left = NULL
              WHERE job_id = ?1 AND action = ?6 AND (SELECT state FROM jobs WHERE id = ?1) = ?2",
         )?
         .execute(params![
@@ -194,8 +195,8 @@ pub(in crate::queue) fn returned(
          SELECT id, 'undecided', ?2, ?3, ?2 FROM jobs WHERE id = ?1 AND state IN ('done', 'duplicate')
          ON CONFLICT (job_id) DO UPDATE
          SET action = 'undecided', due_at = ?2, returned = ?3, counts_from = ?2, attempts = 0, last_error = NULL,
-             outcome = NULL, done_at = NULL
-         WHERE due_at IS NULL AND going_to IS NULL",
+             outcome = NULL, done_at = NULL, sidecar_left = NULL
+         WHERE (due_at IS NULL OR sidecar_left IS NOT NULL) AND going_to IS NULL",
     )?
     .execute(params![id.0, At(now), ctime_ns])?;
     Ok(())
@@ -212,8 +213,8 @@ pub fn watches_are(db: &Connection, names: &[String], now: Timestamp) -> Result<
     )?
     .execute(params![names, WATCH_IS_GONE, At(now)])?;
     db.prepare_cached(
-        "UPDATE afterwards SET action = 'undecided', due_at = ?3, counts_from = ?3, outcome = NULL, done_at = NULL,
-                attempts = 0
+        "UPDATE afterwards SET action = iif(sidecar_left IS NULL, 'undecided', action), due_at = ?3, counts_from = ?3,
+                outcome = NULL, done_at = NULL, attempts = 0
          WHERE outcome = ?2 AND (SELECT watch FROM jobs WHERE id = job_id) IN (SELECT value FROM json_each(?1))
            AND (SELECT state FROM jobs WHERE id = job_id) IN ('done', 'failed', 'duplicate')",
     )?
