@@ -239,6 +239,9 @@ fn finish(
              WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
         )?
         .execute(params![job.id.0, job.video_key, state, message, At(now)])?;
-    replace::wake(db, job.id, now)?;
+    // A stale look changes nothing, also nothing of another job.
+    if changed == 1 {
+        replace::wake(db, job.id, now)?;
+    }
     Ok(changed == 1)
 }

@@ -206,6 +206,7 @@ impl Story {
             && job.step == Step::Confirm
             && job.key.as_ref() == Some(&look.video_key);
         let before = (!still).then(|| dump(&self.db));
+        let behind = self.behind(place);
         let status = match says {
             Look::Ready => "ready",
             Look::Failed(true) => "failed",
@@ -245,6 +246,9 @@ impl Story {
         if matches!(says, Look::StartOver) {
             self.let_go_of(place);
         }
+        if matches!(says, Look::Ready | Look::Failed(_)) {
+            self.wake(&behind);
+        }
         let job = &mut self.jobs[place];
         match says {
             Look::Ready => job.state = State::Done,
@@ -253,6 +257,28 @@ impl Story {
         }
         job.tries += usize::from(matches!(says, Look::Failed(_) | Look::StartOver));
         job.status = (!matches!(says, Look::StartOver)).then(|| status.to_owned());
+    }
+
+    /// The later jobs of the same path that wait for their turn: they are due when this one ends. Which
+    /// of them wait because of a failure only the table knows.
+    fn behind(&self, place: usize) -> Vec<usize> {
+        let first = &self.jobs[place];
+        let waits = |other: &Model| {
+            (&other.new.path, other.state, other.step)
+                == (&first.new.path, State::Queued, Step::Create)
+                && other.id > first.id
+                && !other.superseded
+                && job(&self.db, other.id).failing_since.is_none()
+        };
+        let all = 0..self.jobs.len();
+        all.filter(|other| waits(&self.jobs[*other])).collect()
+    }
+
+    fn wake(&mut self, places: &[usize]) {
+        for place in places {
+            let run_at = &mut self.jobs[*place].run_at;
+            *run_at = (*run_at).min(self.now);
+        }
     }
 
     pub(super) fn withdraw(&mut self, works: bool) {

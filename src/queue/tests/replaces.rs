@@ -350,3 +350,19 @@ fn a_replacement_that_may_have_arrived_is_not_forgotten() {
         );
     }
 }
+
+#[test]
+fn a_stale_look_wakes_nobody() {
+    let db = table();
+    let first = new_job(&db, &content(1), at(0));
+    upload(&db, &take(&db, at(0)), "Key1", at(1));
+    let look = confirm::waiting(&db, "main").unwrap().remove(0);
+    let facts = confirm::Facts::default();
+    assert!(confirm::ready(&db, &look, &facts, at(2)).unwrap());
+    // Put off, without a failure.
+    let second = new_job(&db, &content(2), at(900));
+    assert!(!confirm::ready(&db, &look, &facts, at(3)).unwrap());
+    assert!(!confirm::failed(&db, &look, &facts, ("no", at(3))).unwrap());
+    assert_eq!(job(&db, second).run_at, at(900));
+    assert_eq!(job(&db, first).state, State::Done);
+}
