@@ -82,6 +82,8 @@ enum Entry {
         old_path: PathBuf,
         new: NewJob,
     },
+    /// A watch begins, one of all these.
+    Started(String, Vec<String>),
     Waiting(PathBuf, Settling),
     Gone(PathBuf),
     Sidecar(PathBuf),
@@ -133,6 +135,13 @@ enum Written {
 
 fn entry(settings: &Settings, report: Report) -> Option<Entry> {
     match report {
+        Report::Started { watch } => {
+            let all = settings.config.watches.iter();
+            Some(Entry::Started(
+                watch,
+                all.map(|one| one.name.clone()).collect(),
+            ))
+        }
         Report::Settled(file) => {
             let watch = settings.watch(&file.watch)?;
             let rest = watch.watching.incomplete_after;
@@ -186,6 +195,7 @@ async fn follow_renames(context: &Context, entries: &mut Vec<Entry>) -> Result<(
             Entry::Job(new) => enqueue::other_names(db, new),
             Entry::Refused(..)
             | Entry::Moved { .. }
+            | Entry::Started(..)
             | Entry::Waiting(..)
             | Entry::Gone(_)
             | Entry::Sidecar(_) => Ok(Vec::new()),
@@ -242,6 +252,7 @@ fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<
                 Enqueued::Known(..) => None,
             })
         }
+        Entry::Started(watch, all) => settling::begin_anew(db, watch, all).map(|()| None),
         Entry::Waiting(path, file) => settling::note(db, path, file).map(|()| None),
         Entry::Gone(path) => settling::forget(db, path).map(|()| None),
         Entry::Sidecar(path) => metadata::changed(db, path, now).map(|_| None),

@@ -53,6 +53,20 @@ pub fn clear(db: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// A watch begins: what was noted of its files is stale, and of those of watches that are not among
+/// `all`. Whoever watched them looks no more, and forgets none of them.
+pub fn begin_anew(db: &Connection, watch: &str, all: &[String]) -> Result<(), Error> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT watch FROM settling")?;
+    let noted = statement.query_map([], |row| row.get::<_, String>(0))?;
+    for name in noted.collect::<Result<Vec<_>, _>>()? {
+        if name == watch || !all.contains(&name) {
+            db.prepare_cached("DELETE FROM settling WHERE watch = ?1")?
+                .execute([name])?;
+        }
+    }
+    Ok(())
+}
+
 /// What is known of a path.
 pub fn of(db: &Connection, path: &Path) -> Result<Option<Settling>, Error> {
     Ok(db

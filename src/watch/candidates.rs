@@ -2,7 +2,8 @@
 //! by path, their due times in order, and how many of them count as waiting.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +128,14 @@ impl Candidates {
         candidate.asked = now;
         let examine = candidate.examine;
         Some((path, examine))
+    }
+
+    /// The files that were last seen during one of these scans.
+    pub(super) fn last_seen(&self, scans: &Range<u32>) -> impl Iterator<Item = PathBuf> {
+        let files = self.files.iter();
+        files
+            .filter(|(_, one)| scans.contains(&one.pass))
+            .map(|(path, _)| path.to_path_buf())
     }
 
     pub(super) fn has(&self, path: &Path) -> bool {

@@ -89,6 +89,9 @@ impl Folder {
 
     /// Works until the program stops, or nobody wants reports any more.
     pub(super) fn run(mut self, known: KnownFiles) {
+        if let Err(Closed) = self.outbox.started() {
+            return;
+        }
         self.settler.seed(Seeds::of(known, &self.watch.path));
         while !self.outbox.is_stopped() {
             if let Err(Closed) = self.turn() {
@@ -260,7 +263,12 @@ impl Folder {
         for path in folders {
             self.events.forget(&path);
         }
-        for path in self.settler.unseen().into_iter().filter(absent) {
+        // In the place of a file that waited there may be a folder now.
+        let no_file = |path: &PathBuf| {
+            let thing = look::thing(path);
+            matches!(thing, Ok(Thing::Nothing | Thing::Folder(_) | Thing::Other))
+        };
+        for path in self.settler.unseen().into_iter().filter(no_file) {
             let finding = self.settler.vanished(&path);
             self.report(finding)?;
         }

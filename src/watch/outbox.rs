@@ -74,6 +74,13 @@ impl Outbox {
         })
     }
 
+    /// Reports that the watch begins.
+    pub(super) fn started(&self) -> Result<(), Closed> {
+        self.send(Report::Started {
+            watch: self.watch.clone(),
+        })
+    }
+
     /// Reports that a sidecar came or changed.
     pub(super) fn companion(&self, path: PathBuf) -> Result<(), Closed> {
         self.send(Report::Companion {

@@ -11,6 +11,12 @@ use super::settle::SettledFile;
 /// One message of a watch. Reports on one path come in the order in which things happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
+    /// A watch begins, before anything else that it reports: nothing that was reported earlier of waiting
+    /// files holds, in this watch or in one that is no more.
+    Started {
+        /// The watch's name.
+        watch: String,
+    },
     /// A file waits to settle. Sent after the first look at it and again when `why` changes; not at
     /// each growth, so that a slow copy does not flood anybody.
     Waiting {

@@ -194,11 +194,11 @@ impl Settler {
         Some(Finding::Gone(path.to_path_buf()))
     }
 
-    /// Forgets all about a path, so that the next sighting begins anew.
-    pub(super) fn forget(&mut self, path: &Path) {
-        self.known.remove(path.as_os_str());
+    /// Forgets all about a path, so that the next sighting begins anew. Until then it counts as gone:
+    /// there may be none.
+    pub(super) fn forget(&mut self, path: &Path) -> Option<Finding> {
         self.seeds.revoke(path);
-        self.candidates.take(path);
+        self.vanished(path)
     }
 
     /// These done-markers, or companions, came: who waits for one of them is looked at.
@@ -223,13 +223,14 @@ impl Settler {
         self.root_pass = self.pass;
     }
 
-    /// The settled files of this root that the scan did not come across.
+    /// The files of this root that the scan did not come across, those that wait among them: of some
+    /// no look is due.
     pub(super) fn unseen(&self) -> Vec<PathBuf> {
-        let unseen = |known: &Known| (self.root_pass..self.pass).contains(&known.pass);
-        self.known
-            .iter()
-            .filter(|(_, k)| unseen(k))
+        let before = self.root_pass..self.pass;
+        let settled = self.known.iter().filter(|(_, k)| before.contains(&k.pass));
+        settled
             .map(|(path, _)| PathBuf::from(path))
+            .chain(self.candidates.last_seen(&before))
             .collect()
     }
 

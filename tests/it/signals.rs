@@ -191,6 +191,32 @@ fn a_new_folder_is_watched_and_a_removed_one_keeps_its_uploads() {
 }
 
 #[test]
+fn no_file_of_a_watch_that_was_taken_out_or_begins_anew_stays_settling() {
+    let platform = Platform::start();
+    let slow = |site: &Site, name| watch(site, name).replace("200ms", "1h");
+    let both = |site: &Site| slow(site, "drop") + &slow(site, "more");
+    let site = Site::new(&platform);
+    site.configure(&platform, &both(&site));
+    let daemon = site.start();
+    let noted = |what: &str, number: i64| {
+        super::support::wait_for(what, || {
+            let rows = site.value::<i64>("SELECT count(*) FROM settling");
+            (rows == Some(number)).then_some(())
+        });
+    };
+    let file = site.root().join("more/clip.mp4");
+    fs::write(&file, Dice::new().bytes(SMALL)).unwrap();
+    noted("the file to be noted", 1);
+    site.configure(&platform, &slow(&site, "drop"));
+    daemon.signal("HUP");
+    noted("it to be forgotten with its watch", 0);
+    site.configure(&platform, &both(&site));
+    daemon.signal("HUP");
+    noted("it to be noted again", 1);
+    drop(daemon);
+}
+
+#[test]
 fn files_at_once_changes_while_running() {
     let platform = Platform::start();
     let site = Site::with(&platform, "[upload]\nfiles-at-once = 1\n");

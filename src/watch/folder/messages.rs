@@ -40,7 +40,8 @@ impl Folder {
                 Message::Closed(path) => (path, News::CameOrWent(Ending::Closed)),
                 Message::Attributes(path) => (path, News::Attributes),
                 Message::Recheck(path) => {
-                    self.settler.forget(&path);
+                    let finding = self.settler.forget(&path);
+                    self.report(finding)?;
                     (path, News::CameOrWent(Ending::Unseen))
                 }
                 Message::Scan => {

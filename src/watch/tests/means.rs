@@ -4,9 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::support::{Bench, mp4};
-use crate::config::{Mode, Watch};
-use crate::watch::SeenBy;
+use crate::config::{Marker, Mode, Watch};
 use crate::watch::means::{Means, Why};
+use crate::watch::{Report, SeenBy, Waiting};
 
 /// So often that a test can wait for it.
 const OFTEN: Duration = Duration::from_millis(300);
@@ -49,6 +49,31 @@ fn a_polled_file_goes_on_and_settles() {
     assert_eq!(bench.all_settled(), 0);
     fs::write(&path, whole).unwrap();
     assert_eq!(bench.settled(&path).flaw, None);
+}
+
+/// No look at it is due: the scan that does not come across it tells.
+#[test]
+fn a_polled_file_that_waits_for_its_marker_and_goes_is_reported_gone() {
+    for folder_instead in [false, true] {
+        let mut bench = Bench::start_with(
+            |watch| {
+                polled(watch);
+                watch.watching.done_marker = Marker::parse("{name}.done").ok();
+            },
+            |_| {},
+        );
+        let path = bench.path("a.mp4");
+        fs::write(&path, b"x").unwrap();
+        bench.waiting(&path, Waiting::Marker);
+        fs::remove_file(&path).unwrap();
+        if folder_instead {
+            fs::create_dir(&path).unwrap();
+        }
+        bench.until(
+            "gone",
+            |report| matches!(report, Report::Gone { path: at, .. } if *at == path),
+        );
+    }
 }
 
 #[test]

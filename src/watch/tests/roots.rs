@@ -127,6 +127,10 @@ fn lost_events_are_made_good_by_a_scan() {
     .unwrap();
     assert!(matches!(
         reports.blocking_recv(),
+        Some(Report::Started { .. })
+    ));
+    assert!(matches!(
+        reports.blocking_recv(),
         Some(Report::Scanned { .. })
     ));
     // Nobody takes reports, so the thread stands still, and events pile up until they are dropped:

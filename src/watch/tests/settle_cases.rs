@@ -146,6 +146,13 @@ fn what_is_missing_under_another_root_is_held() {
 }
 
 #[test]
+fn what_is_forgotten_while_it_waits_counts_as_gone_once() {
+    let (mut settler, _) = one(FILE, Writer::None);
+    assert_eq!(settler.forget(&path(0)), Some(Finding::Gone(path(0))));
+    assert_eq!(settler.forget(&path(0)), None);
+}
+
+#[test]
 fn a_sighting_of_an_open_file_wants_a_look_at_once() {
     let (mut settler, _) = one(FILE, Writer::Present);
     assert_eq!(settler.next_due(), Some(SETTLE));
