@@ -3,7 +3,7 @@
 //! A file name is any run of bytes: it must neither move the cursor, nor break a line, nor look
 //! like another name. What is escaped here can be read back by a person without doubt.
 //!
-//! [`path`] and [`line`] make one text fit. [`visible`] and [`json`] are the gates through which all
+//! [`path`] and [`line()`] make one text fit. [`visible`] and [`json`] are the gates through which all
 //! output goes, so that a text which nobody thought of does no harm either.
 
 use std::borrow::Cow;
