@@ -24,7 +24,7 @@ impl Errand<'_> {
             drop(hidden.remove());
         }
         let (to, new) = outcome?;
-        match self.take_away() {
+        match self.take_away_beside(&to) {
             Err(Trouble::Kept(why)) => {
                 if let Some(copy) = new
                     && is_file(&to, &copy)

@@ -47,6 +47,9 @@ pub(super) struct Errand<'a> {
 
 pub(super) const CHANGED: &str = "it changed after it was uploaded";
 
+const ONE_FOLDER: &str =
+    "the folder that it is to go to is its own folder under another path; choose another folder";
+
 impl Errand<'_> {
     /// Moves the file to this place, or to a numbered one beside it where another file has that.
     pub(super) fn go(&self, wanted: &Place) -> Result<Place, Trouble> {
@@ -54,7 +57,7 @@ impl Errand<'_> {
             let to = wanted.beside(&name);
             if exists(&to)? {
                 if self.is_same(&to)? {
-                    self.take_away()?;
+                    self.take_away_beside(&to)?;
                     return Ok(to);
                 }
                 continue;
@@ -111,6 +114,22 @@ impl Errand<'_> {
     /// Deletes the original, and nothing else that may have its name by now: what was read of it is
     /// what goes.
     pub(super) fn take_away(&self) -> Result<(), Trouble> {
+        self.take_away_if(|| true)
+    }
+
+    /// Deletes the original where another file has its bytes, unless that is this very file by another
+    /// path: a target may be the watch folder itself, mounted twice.
+    pub(super) fn take_away_beside(&self, other: &Place) -> Result<(), Trouble> {
+        let theirs = other.metadata();
+        let theirs = theirs.map_err(|error| cannot("look at the other one", error))?;
+        let theirs = Identity::of(&theirs);
+        // Two mounts of one share have two device numbers, and may remember a name that is gone.
+        let is_one_file = theirs.ino == self.identity.ino && theirs.dev != self.identity.dev;
+        self.take_away_if(|| !is_one_file && is_file(other, &theirs))
+    }
+
+    /// `is_kept` is asked once the file has lost its name: whether its bytes are elsewhere still.
+    fn take_away_if(&self, is_kept: impl FnOnce() -> bool) -> Result<(), Trouble> {
         let going = hidden(self.from, self.mark, "going");
         self.check_unwritten()?;
         if self.from.name() != going.name() {
@@ -119,6 +138,12 @@ impl Errand<'_> {
         }
         if !self.is_there(&going) || is_written(&going) {
             return Err(self.put_back(&going));
+        }
+        if !is_kept() {
+            return Err(match self.put_back(&going) {
+                Trouble::Kept(_) => Trouble::Kept(ONE_FOLDER.to_owned()),
+                other => other,
+            });
         }
         going.remove().map_err(|error| cannot("delete it", error))?;
         sync(&going)

@@ -131,6 +131,24 @@ fn a_taken_name_is_never_taken_over() {
 }
 
 #[test]
+fn a_target_that_is_the_folder_itself_costs_no_file() {
+    let place = Place::new();
+    let from = place.file("drop/a.mp4", "one");
+    let same = place.at("same");
+    std::os::unix::fs::symlink(place.at("drop"), &same).unwrap();
+    let outcome = go(&from, &same.join("a.mp4"), &|_| {});
+    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+    assert_eq!(content(&from), "one");
+    assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+    // A second name of the file is another matter: a kill may have left it there.
+    fs::create_dir(place.at("up")).unwrap();
+    fs::hard_link(&from, place.at("up/a.mp4")).unwrap();
+    let there = go(&from, &place.at("up/a.mp4"), &|_| {}).unwrap();
+    assert!(!from.exists());
+    assert_eq!(content(&there), "one");
+}
+
+#[test]
 fn a_copy_keeps_its_times_and_rights() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
