@@ -28,8 +28,8 @@ pub(super) async fn watch(context: Context, files: TableFiles) -> Result<(), Err
             tracing::error!(
                 "the job table was {} while the daemon worked on it ({}): what is recorded from now on is lost when \
                  the daemon ends. Nothing new is begun; running uploads are finished, and then the daemon ends and \
-                 is not restarted. Restore a backup of the table, or run `jw-ingest restored --new-table`, before \
-                 you start it again",
+                 is not restarted. Restore a backup of the table, after moving its -wal and -shm files away, or run \
+                 `jw-ingest restored --new-table`, before you start it again",
                 if lost.is_replaced {
                     "replaced"
                 } else {

@@ -83,8 +83,8 @@ pub enum Error {
     /// It is missing, and is known to have recorded jobs.
     #[error(
         "the job table {} is missing or empty, but has recorded jobs ({} remembers it): with an empty table every file \
-         in the folders would be uploaded again. Restore a backup of the table, or run `jw-ingest restored \
-         --new-table`: then the platform is asked for every file before it is uploaded",
+         in the folders would be uploaded again. Restore a backup of the table, after moving its -wal and -shm files \
+         away, or run `jw-ingest restored --new-table`: then the platform is asked for every file before it is uploaded",
         path.display(), marker.display()
     )]
     Vanished {
