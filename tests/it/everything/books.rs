@@ -24,11 +24,19 @@ pub(super) struct Content {
     pub(super) size: usize,
     pub(super) kind: Kind,
     seed: u64,
-    /// Places where people left it and did not take it away. Where the daemon took it, it still counts.
-    pub(super) open: i64,
-    pub(super) placed: Instant,
+    /// Where people left it and did not take it away. Where the daemon took it, it still counts.
+    pub(super) instances: Vec<Instance>,
     /// The accounts in whose watches people put it, and when last.
     pub(super) placed_in: [Option<Instant>; 2],
+}
+
+/// A file that people left somewhere.
+#[derive(Debug)]
+pub(super) struct Instance {
+    path: PathBuf,
+    placed: Instant,
+    /// The account of the watch, if it was put into one.
+    account: Option<usize>,
 }
 
 /// A video that a person deleted on the platform.
@@ -61,6 +69,7 @@ pub(super) struct Sidecar {
 /// The books.
 pub(super) struct Books {
     pub(super) begun: Instant,
+    begun_at: SystemTime,
     pub(super) contents: Vec<Content>,
     by_md5: HashMap<String, Id>,
     /// What people believe to be where.
@@ -87,6 +96,7 @@ impl Books {
     pub(super) fn new() -> Self {
         Self {
             begun: Instant::now(),
+            begun_at: SystemTime::now(),
             contents: Vec::new(),
             by_md5: HashMap::new(),
             present: BTreeMap::new(),
@@ -143,8 +153,7 @@ impl Books {
             size: usize::try_from(size).unwrap(),
             kind,
             seed: dice.below(u64::MAX),
-            open: 0,
-            placed: Instant::now(),
+            instances: Vec::new(),
             placed_in: [None; 2],
         };
         let id = self.contents.len();
@@ -198,8 +207,11 @@ impl Books {
         self.note(Some(id), format!("{how} {}", path.display()));
         self.present.insert(path.to_path_buf(), id);
         let content = &mut self.contents[id];
-        content.open += 1;
-        content.placed = now;
+        content.instances.push(Instance {
+            path: path.to_path_buf(),
+            placed: now,
+            account: place.map(|place| place.account),
+        });
         if let Some(place) = place {
             content.placed_in[place.account] = Some(now);
         }
@@ -215,7 +227,10 @@ impl Books {
     /// People put other content under a name whose video gets it: what the video had is theirs no more.
     fn replaced(&mut self, path: &Path) {
         for id in self.taken.remove(path).unwrap_or_default() {
-            self.contents[id].open -= 1;
+            let instances = &mut self.contents[id].instances;
+            if let Some(oldest) = instances.iter().position(|one| one.path == path) {
+                instances.remove(oldest);
+            }
             let what = format!("its video gets what is put to {}", path.display());
             self.note(Some(id), what);
         }
@@ -224,7 +239,10 @@ impl Books {
     /// People ended an instance: they deleted it, wrote over it, or took it elsewhere.
     pub(super) fn end(&mut self, path: &Path, how: &str) {
         if let Some(id) = self.present.remove(path) {
-            self.contents[id].open -= 1;
+            let instances = &mut self.contents[id].instances;
+            if let Some(newest) = instances.iter().rposition(|one| one.path == path) {
+                instances.remove(newest);
+            }
             self.note(Some(id), format!("{how} {}", path.display()));
             // What people took away themselves bears no witness.
             for deleted in &mut self.deleted {
@@ -258,23 +276,36 @@ impl Books {
         }
     }
 
-    /// Whether it is a person's deletion on the platform that excuses a content that is in no video: at
-    /// that moment none of its files was left below the folder, or the daemon had just been told that
-    /// the platform has it. What was put into the folders after it is not excused by it.
-    pub(super) fn excused(&self, id: Id, account: Option<usize>, below: &Path) -> bool {
-        let content = &self.contents[id];
-        let placed = account.map_or(Some(content.placed), |account| content.placed_in[account]);
+    /// Whether a person's deletions on the platform excuse a content that is in no video: each file of it
+    /// that people left was put there before one of them, and none was on this machine then, or the daemon
+    /// had just been told that the platform has it.
+    pub(super) fn excused(&self, id: Id) -> bool {
+        self.contents[id].instances.iter().all(|instance| {
+            self.deleted.iter().any(|deleted| {
+                deleted.content == Some(id)
+                    && instance
+                        .account
+                        .is_none_or(|account| account == deleted.account)
+                    && instance.placed < deleted.at
+                    && deleted.witnesses.iter().all(|(_, _, gone)| {
+                        gone.is_some_and(|gone| self.ran_between(deleted.at, gone) < RACE)
+                    })
+            })
+        })
+    }
+
+    /// Whether a person deleted the video after the daemon had taken this file: nothing looks after it
+    /// any more.
+    pub(super) fn deleted_after_it_was_taken(&self, id: Id, account: usize, path: &Path) -> bool {
+        let Ok(meta) = fs::symlink_metadata(path) else {
+            return false;
+        };
+        // A rename moves the ctime, and a copy is made then.
+        let nanoseconds = u64::try_from(meta.ctime() * 1_000_000_000 + meta.ctime_nsec()).unwrap();
+        let taken = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         self.deleted.iter().any(|deleted| {
-            let mut witnesses = deleted
-                .witnesses
-                .iter()
-                .filter(|(path, ..)| path.starts_with(below));
-            deleted.content == Some(id)
-                && account.is_none_or(|account| account == deleted.account)
-                && placed.is_none_or(|placed| placed < deleted.at)
-                && witnesses.all(|(_, _, gone)| {
-                    gone.is_some_and(|gone| self.ran_between(deleted.at, gone) < RACE)
-                })
+            let at = self.begun_at + deleted.at.duration_since(self.begun);
+            deleted.content == Some(id) && deleted.account == account && at + RACE > taken
         })
     }
 

@@ -146,12 +146,8 @@ impl<'a> Verdict<'a> {
             };
             let account = Some(place.account);
             let is_live = self.table.live(account, self.md5(id)).next().is_some();
-            if !is_live
-                && !self
-                    .world
-                    .books
-                    .excused(id, account, &place.folder(&self.world.site))
-            {
+            let books = &self.world.books;
+            if !is_live && !books.deleted_after_it_was_taken(id, place.account, path) {
                 let what = format!(
                     "{} was taken out of the folder, and is not up",
                     path.display()
@@ -166,11 +162,7 @@ impl<'a> Verdict<'a> {
         let contents = self.world.books.contents.iter().enumerate();
         for (id, content) in contents {
             let is_live = self.table.live(None, &content.md5).next().is_some();
-            if content.open > 0
-                && !here.contains(&id)
-                && !is_live
-                && !self.world.books.excused(id, None, self.world.site.root())
-            {
+            if !here.contains(&id) && !is_live && !self.world.books.excused(id) {
                 let what = format!("content {id} is LOST: on no disk, and in no video");
                 self.fault("lost", (Some(id), None), what);
             }
