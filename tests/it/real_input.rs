@@ -145,6 +145,9 @@ fn rsync_in_all_its_ways() {
         make(u32::try_from(number).unwrap(), &[], &source);
         // Long enough to be in the middle of it for some settle times.
         let mut padded = OpenOptions::new().append(true).open(&source).unwrap();
+        // A box of its own: bare random bytes are taken for one of another length now and then.
+        padded.write_all(&1_000_008_u32.to_be_bytes()).unwrap();
+        padded.write_all(b"free").unwrap();
         padded.write_all(&Dice::new().bytes(1_000_000)).unwrap();
         drop(padded);
         let target = site.folder().join(name);
