@@ -42,7 +42,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether what was sent is certainly not there: it is to be sent again.
+    /// Whether what was sent is certainly not there, so that it must be sent again.
     pub(super) fn is_loss(&self) -> bool {
         match self {
             Self::Gone | Self::Failed(_) | Self::OtherBytes => true,

@@ -2,7 +2,7 @@
 
 use crate::metadata::Metadata;
 
-/// What is to be changed about a video; all that is not named stays as it is there.
+/// What to change about a video; the platform keeps every field that is not named.
 #[derive(Debug, Clone, Copy)]
 pub struct Update<'a> {
     /// Another title.

@@ -38,7 +38,7 @@ pub(super) async fn is_up(
     silent: &mut Silent,
 ) -> Result<bool, Error> {
     if !matches!(case.job.state, State::Done | State::Duplicate) {
-        // Queued again: nothing is to be done with the file, and nothing to be asked.
+        // The job was queued again: the act itself will leave the file alone.
         return Ok(true);
     }
     let settings = context.now_settings();

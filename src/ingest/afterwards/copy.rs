@@ -20,7 +20,7 @@ impl Errand<'_> {
             Ok((to, is_new.then_some(copy)))
         });
         if outcome.is_err() {
-            // It is of no use; should it stay all the same, the next try overwrites it.
+            // A half copy is useless; if it cannot be removed, the next attempt overwrites it.
             drop(hidden.remove());
         }
         let (to, new) = outcome?;

@@ -29,7 +29,7 @@ const POLLS: u32 = 3;
 /// Questions at a time: files that are due wait for the answers.
 const AT_ONCE: usize = 20;
 
-/// What was asked in vain.
+/// The questions that gave no clear answer.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     looked: Option<Instant>,

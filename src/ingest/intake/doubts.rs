@@ -18,7 +18,7 @@ use crate::text;
 use crate::watch::reach;
 
 /// Looks into the files, and makes jobs of those with other content. One that cannot be read now
-/// stays in doubt, and is asked for again when it is seen the next time.
+/// stays in doubt until the watch offers it again, at the latest at the next start.
 pub(super) async fn settle(context: &Context, files: Vec<(NewJob, Doubt)>) -> Result<(), Error> {
     if files.is_empty() {
         return Ok(());

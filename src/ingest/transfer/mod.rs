@@ -76,7 +76,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
 }
 
 /// Whether the link's time is over by the platform's clock. A fresh one is used at once, however short
-/// its life: should it be over all the same, the platform says so, and no video is made for nothing.
+/// its life: if it has expired, the platform says so, and no second video is made for a guess.
 async fn is_over(task: &Task, lease: &Lease, grant: &Grant) -> Result<bool, Error> {
     let context = &task.context;
     let id = lease.job.id;
