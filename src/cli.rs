@@ -28,18 +28,17 @@ Exit status:
 /// The heading of the options that all commands have.
 const GENERAL: &str = "General options";
 
-/// Watches folders: a video dropped there becomes one video on JW Platform.
+/// Watch folders and upload each finished video to JW Platform, once
 #[derive(Debug, Parser)]
 #[command(name = "jw-ingest", version, after_help = HELP)]
 pub struct Cli {
-    /// The configuration
+    /// Configuration file
     #[arg(long, global = true, help_heading = GENERAL, value_name = "FILE", default_value = DEFAULT_FILE)]
     config: PathBuf,
-    /// How much is logged: error, warn, info, debug, or trace; unless given, `RUST_LOG` or info (the
-    /// demo: warn)
+    /// Log level: error, warn, info, debug, or trace [default: `RUST_LOG`, else info (demo: warn)]
     #[arg(long, global = true, help_heading = GENERAL, value_name = "LEVEL")]
     log: Option<tracing::Level>,
-    /// The form of the log: text or json
+    /// Log format: text or json
     #[arg(long, global = true, help_heading = GENERAL, value_name = "FORMAT", default_value_t)]
     #[arg(value_enum, hide_possible_values = true)]
     log_format: telemetry::Format,
@@ -50,38 +49,38 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the daemon
+    /// Run the daemon
     Run(run::Args),
-    /// Checks configuration, folders, database and credentials, and tells all faults at once
+    /// Check configuration, folders, database and credentials, and report every problem in one run
     Check(check::Args),
-    /// Lists the jobs: what is up, under way, waiting, or in need of you
+    /// List jobs: uploaded, in progress, waiting, or needing attention
     Jobs(jobs::Args),
-    /// Shows one job with all its tries
+    /// Show one job with all its attempts
     Job(job::Args),
-    /// Queues failed or cancelled jobs again
+    /// Queue failed or cancelled jobs again
     Retry(retry::Args),
-    /// Takes jobs out of the queue
+    /// Cancel jobs
     Cancel(cancel::Args),
-    /// Takes waiting jobs to the front of the queue
+    /// Move waiting jobs to the front of the queue
     Bump(bump::Args),
-    /// Shows the whole line on this machine, without an account
+    /// Show the whole line on this machine, without an account
     #[cfg(feature = "sandbox")]
     Demo(demo::Args),
-    /// Enqueues files by hand
+    /// Queue files by hand
     Add(add::Args),
-    /// Says why a file is up, or is not; can list all that waits
+    /// Say why a file is uploaded or not, or list every file that waits
     Explain(explain::Args),
-    /// Makes one call of the platform's API
+    /// Make one call to the platform's API
     Call(call::Args),
-    /// Makes a new job table in the place of a lost one
+    /// Replace a lost job table by a new one
     Restored(restored::Args),
-    /// Runs a strict stand-in of the platform on this machine, to try things on
+    /// Run a strict stand-in of the platform on this machine, for tests
     #[cfg(feature = "sandbox")]
     Sandbox(Box<sandbox::Args>),
 }
 
 impl Command {
-    /// How much is logged unless somebody says otherwise.
+    /// The log level where neither an option nor `RUST_LOG` sets one.
     fn usual_level(&self) -> tracing::Level {
         match self {
             // It tells its own story, which the daemon's log would repeat.

@@ -25,12 +25,12 @@ use crate::watch::writer::{self, Writer};
 
 /// The end of its help.
 const HELP: &str = "\
-A file in a watch folder belongs to that watch; any other needs --watch, whose account and method
-it takes. A file that the watch leaves alone for its name is taken all the same. A file whose job
-failed or was cancelled is queued again; one that is up already is not uploaded twice.
+A file in a watch folder belongs to that watch. Any other file needs --watch, and is uploaded with
+that watch's account and method. A file is queued even if the watch ignores its name. A file whose
+job failed or was cancelled is queued again; an uploaded file is not uploaded twice.
 
-Refused are: what is no regular file (for a symbolic link, name the file it points to), a file
-without a byte, and one that a program has open for writing.
+These are refused: anything but a regular file (for a symlink, name the file that it points to), an
+empty file, and a file that a program has open for writing.
 
 Examples:
   jw-ingest add /srv/video/news/interview.mp4
@@ -38,7 +38,7 @@ Examples:
   jw-ingest add -- -name-with-a-dash.mp4
 
 Exit status:
-  0   each of them is queued, or has a job already
+  0   every file is queued, or has a job already
   1   at least one is not; its line says why
   2   the command line is wrong
   78  the configuration is wrong";
@@ -47,10 +47,10 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// The files
+    /// Files to queue
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The watch that they are to belong to
+    /// Watch that the files belong to
     #[arg(long, value_name = "NAME")]
     watch: Option<String>,
 }

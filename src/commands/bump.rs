@@ -8,15 +8,15 @@ use crate::queue::{JobId, daemon_runs, priority};
 
 /// The end of its help.
 const HELP: &str = "\
-A bumped job is the next to be taken up, before those of watches with a higher priority, as soon
-as one of the running uploads ends; none is stopped for it. One that waits for its next try is due
-at once. Of several, the one named first goes first; what is bumped later goes before all of them.
+A bumped job starts as soon as an active upload ends, before jobs of watches with a higher priority.
+No active upload is stopped for it. A job that waits for its next attempt is due at once. Of several
+jobs the one named first goes first; a later bump goes before all of them.
 
 Examples:
   jw-ingest bump 12 15
 
 Exit status:
-  0   each of them is at the front
+  0   every job is at the front
   1   at least one is not; its line says why
   2   the command line is wrong
   78  the configuration is wrong";
@@ -25,7 +25,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Numbers of jobs, as `jw-ingest jobs` shows them
+    /// Job numbers, as `jw-ingest jobs` shows them
     #[arg(value_name = "ID", required = true)]
     ids: Vec<i64>,
 }

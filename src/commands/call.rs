@@ -8,10 +8,11 @@ use crate::platform::{Client, Error, Refusal, Verb};
 
 /// The end of its help.
 const HELP: &str = "\
-The answer is printed as the platform gave it; where it holds an upload link, that is a credential.
+The response is printed as the platform sent it. If it contains an upload link, treat that as a
+password.
 
-With API v2, the path is below the site, and --method says what is done; where that changes
-something, the parameters are the fields of a JSON object, and their values JSON or else texts.
+With API v2 the path is relative to the site. For --method POST, PUT and PATCH the parameters become
+the fields of a JSON object; a value that is not JSON is sent as text.
 
 Examples:
   jw-ingest call /videos/show video_key=AbCd1234
@@ -21,8 +22,8 @@ Examples:
   jw-ingest call -X PATCH /media/AbCd1234 'metadata={\"title\": \"Harbour\"}'
 
 Exit status:
-  0   the platform did it
-  1   the platform refused, or cannot be reached
+  0   the platform accepted the call
+  1   the platform refused it, or cannot be reached
   2   the command line is wrong
   78  the configuration is wrong";
 
@@ -30,15 +31,15 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// The call, such as /videos/show, or with API v2 /media/ID
+    /// Path of the call, such as /videos/show, or with API v2 /media/ID
     path: String,
-    /// Its parameters; what proves who is calling is added
+    /// Parameters; the credentials are added
     #[arg(value_name = "KEY=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
-    /// With API v2: GET, POST, PUT, PATCH, or DELETE; unless given, GET
+    /// With API v2: GET, POST, PUT, PATCH, or DELETE [default: GET]
     #[arg(short = 'X', long, value_name = "METHOD")]
     method: Option<Verb>,
-    /// The account, where there are several
+    /// Account to use, if there are several
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
 }

@@ -8,15 +8,14 @@ use crate::queue::{JobId, operator};
 
 /// The end of its help.
 const HELP: &str = "\
-An upload under way ends within a second, and what was begun of its video is deleted on the
-platform. A file whose job is cancelled is not taken again, unless it changes: `jw-ingest retry`
-queues the job again.
+An active upload ends within a second, and its unfinished video is deleted on the platform. A file
+whose job is cancelled is not queued again unless it changes; `jw-ingest retry` queues the job again.
 
 Examples:
   jw-ingest cancel 12 15
 
 Exit status:
-  0   each of them is cancelled
+  0   every job is cancelled
   1   at least one is not; its line says why
   2   the command line is wrong
   78  the configuration is wrong";
@@ -25,7 +24,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Numbers of jobs, as `jw-ingest jobs` shows them
+    /// Job numbers, as `jw-ingest jobs` shows them
     #[arg(value_name = "ID", required = true)]
     ids: Vec<i64>,
 }

@@ -22,8 +22,8 @@ use finding::Finding;
 
 /// The end of its help.
 const HELP: &str = "\
-One line a finding: `ok`, `warn` (it will work, but worse than it could, or nobody could tell), or
-`FAIL` with what to do. Run it as the daemon's user, whose rights are the ones that count.
+Each finding is one line: `ok`, `warn` (it works, but not as well as it could, or could not be
+checked), or `FAIL` with what to do. Run it as the daemon's user, because that user's rights count.
 
 Examples:
   sudo -u jw-ingest jw-ingest check
@@ -38,7 +38,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Do not try the credentials
+    /// Do not test the credentials
     #[arg(long)]
     offline: bool,
 }

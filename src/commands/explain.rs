@@ -28,11 +28,11 @@ use facts::Facts;
 
 /// The end of its help.
 const HELP: &str = "\
-The first line is the answer, the others are the whole story: one fact a line, each with its time,
-oldest first; what is so now, and what is expected, come last. The path need not exist.
+The first line is the answer. The lines below tell the whole story: one fact a line, each with its
+time, oldest first; the present state and what is expected next come last. The path need not exist.
 
-With --all-waiting: every file in the folders whose job is not done (nor a duplicate), one line each,
-with the time since when it waits and one reason; folders that cannot be read are listed, too.
+With --all-waiting: one line for every file in the folders whose job is not done (nor a duplicate),
+with the time since when it waits and one reason. Folders that cannot be read are listed as well.
 
 Examples:
   jw-ingest explain /srv/video/news/interview.mp4
@@ -40,7 +40,7 @@ Examples:
   jw-ingest explain --all-waiting --watch news
 
 Exit status:
-  0   the path is explained, whatever the answer is
+  0   the path is explained
   1   the database cannot be read
   2   the command line is wrong
   78  the configuration is wrong";
@@ -49,19 +49,19 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// A file or folder
+    /// File or folder to explain
     #[arg(
         required_unless_present = "all_waiting",
         conflicts_with_all = ["all_waiting", "watch"]
     )]
     path: Option<PathBuf>,
-    /// Every file in the watched folders that is not up, with the reason
+    /// List every file in the watch folders that is not uploaded, with the reason
     #[arg(long)]
     all_waiting: bool,
-    /// Only files of this watch
+    /// Show only files of this watch
     #[arg(long, value_name = "NAME", requires = "all_waiting")]
     watch: Option<String>,
-    /// One JSON object; with --all-waiting, one a line
+    /// Print one JSON object; with --all-waiting, one a line
     #[arg(long)]
     json: bool,
 }

@@ -17,7 +17,7 @@ use crate::queue::{self, Job, JobId, State, Step, accounts, metadata, operator};
 
 /// The end of its help.
 const HELP: &str = "\
-The steps have the same names as in `jw-ingest jobs`, whose help explains them.
+The steps have the same names as in `jw-ingest jobs`; its help explains them.
 
 Examples:
   jw-ingest job 12
@@ -33,9 +33,9 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// The job's number, as `jw-ingest jobs` shows it
+    /// Job number, as `jw-ingest jobs` shows it
     id: i64,
-    /// One JSON object, the tries in `attempt_list`
+    /// Print one JSON object, with the attempts in `attempt_list`
     #[arg(long)]
     json: bool,
 }

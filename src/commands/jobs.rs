@@ -27,10 +27,10 @@ const DEFAULT_LIMIT: u32 = 50;
 
 /// The end of its help.
 const HELP: &str = "\
-STEP is what comes next, or what failed: create (the video on the platform), upload (its bytes),
-waiting for ready (the platform works on it). In JSON they are the database's own words: create,
-transfer, confirm.
-WHEN says of a waiting job that is due how many go first: due, 12 ahead.
+STEP is the next step, or the one that failed: create (the video on the platform), upload (its
+bytes), waiting for ready (the platform processes it). In JSON the steps have the database's words:
+create, transfer, confirm.
+WHEN shows how many jobs go before a waiting job: due, 12 ahead.
 
 Examples:
   jw-ingest jobs
@@ -38,7 +38,7 @@ Examples:
   jw-ingest jobs --json | jq -r 'select(.state == \"done\") | [.video_key, .path] | @tsv'
 
 Exit status:
-  0   the jobs are listed, be it none
+  0   the jobs are listed, even if there are none
   1   the database cannot be read
   2   the command line is wrong
   78  the configuration is wrong";
@@ -47,16 +47,16 @@ Exit status:
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Only jobs in this state; may be given several times
+    /// Show only jobs in this state; can be given several times
     #[arg(long = "state", value_name = "STATE", value_parser = state_parser())]
     states: Vec<State>,
-    /// Only jobs of this watch
+    /// Show only jobs of this watch
     #[arg(long, value_name = "NAME")]
     watch: Option<String>,
-    /// At most so many, the newest [default: 50; all with --json]
+    /// Show at most this many, the newest [default: 50; all with --json]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     json: bool,
 }

@@ -7,10 +7,11 @@ use crate::{config, queue};
 
 /// The end of its help.
 const HELP: &str = "\
-For a job table that is lost and has no backup. The new table does not know which files are uploaded. So
-jw-ingest asks the platform for every file before it uploads it: what is there, ready and with the same MD5, is
-recorded with its key; what is not there is uploaded; where API v2 shows only a video with the same title, the
-file is held for you to decide. A file waits until the platform answers.
+Use this for a job table that is lost and has no backup. The new table does not know which files are
+uploaded, so jw-ingest asks the platform about every file before it uploads it. A file that is there,
+ready and with the same MD5, is recorded with its key. A file that is not there is uploaded. If API
+v2 has only a video with the same title, the file is held for you to decide. A file waits until the
+platform answers.
 
 Run it as the daemon's user, while the daemon is stopped.
 
@@ -27,7 +28,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Make a new job table in the place of the lost one
+    /// Make a new job table in place of the lost one
     #[arg(long, required = true)]
     new_table: bool,
 }

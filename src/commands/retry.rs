@@ -20,7 +20,7 @@ use crate::text;
 
 /// The end of its help.
 const HELP: &str = "\
-A duplicate, or a job that waits for another with the same content, is uploaded as a video of its
+A duplicate, or a job that waits for another job with the same content, is uploaded as a video of its
 own.
 
 Examples:
@@ -28,7 +28,7 @@ Examples:
   jw-ingest retry --failed
 
 Exit status:
-  0   each of them is queued again
+  0   every job is queued again
   1   at least one is not; its line says why
   2   the command line is wrong
   78  the configuration is wrong";
@@ -38,10 +38,10 @@ Exit status:
 #[command(after_help = HELP)]
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "failed"])))]
 pub struct Args {
-    /// Numbers of jobs, as `jw-ingest jobs` shows them
+    /// Job numbers, as `jw-ingest jobs` shows them
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
-    /// All jobs that failed
+    /// Retry all failed jobs
     #[arg(long)]
     failed: bool,
 }

@@ -12,17 +12,17 @@ use crate::{config, shutdown};
 
 /// The end of its help.
 const HELP: &str = "\
-Under systemd it logs; in a terminal it shows progress bars as well. TERM and INT stop it within ten
-seconds: uploads under way are put down and go on at the next start. A second one ends it at once.
-HUP reads the configuration anew; a bad one is refused, and the old one stays.
+Under systemd the daemon logs; in a terminal it shows progress bars as well. TERM and INT stop it
+within ten seconds: active uploads are suspended and resume at the next start. A second signal ends it
+at once. HUP reloads the configuration; a faulty one is refused, and the old one stays.
 
 Examples:
   jw-ingest run
   jw-ingest --config daemon.toml run --until-idle
 
 Exit status:
-  0   it was stopped, or (--until-idle) all is done
-  1   it had to end, or (--until-idle) a job failed or waits for a later try
+  0   the daemon was stopped, or (--until-idle) every job is done
+  1   the daemon had to end, or (--until-idle) a job failed or waits for a later attempt
   2   the command line is wrong
   78  the configuration is wrong";
 
@@ -30,7 +30,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Scan once, then work until nothing is settling, due, running, or waiting for `ready`
+    /// Scan once, then work until no file is settling, due, running, or waiting for `ready`
     #[arg(long)]
     until_idle: bool,
 }

@@ -23,70 +23,70 @@ const SAMPLE_SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
 
 /// The end of its help.
 const HELP: &str = "\
-Ends at SIGINT (Ctrl-C) or SIGTERM. Needs no configuration.
+Stop it with SIGINT (Ctrl-C) or SIGTERM. It needs no configuration.
 
 Examples:
   jw-ingest sandbox --dir /tmp/platform
   jw-ingest sandbox --listen 127.0.0.1:0 --control --processing-time 200ms
 
 Exit status:
-  0   it was ended by a signal
-  1   it cannot listen, or not use the folder
+  0   a signal stopped it
+  1   it cannot listen on the address, or cannot use the folder
   2   the command line is wrong";
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Where it listens; port 0 takes a free one
+    /// Address to listen on; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
     listen: SocketAddr,
-    /// Let other machines in: it has no TLS, and whoever knows the key can fill the disk
+    /// Accept other machines; there is no TLS, and anyone who knows the key can fill the disk
     #[arg(long)]
     allow_remote: bool,
-    /// Where it keeps what it gets; unless given, a temporary folder that is deleted at the end
+    /// Folder for the uploads [default: a temporary folder, deleted at the end]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// The API key that it knows
+    /// API key to accept
     #[arg(long, value_name = "KEY", default_value = SAMPLE_KEY)]
     key: String,
-    /// The secret of the key. Other users see a command line: never give a real secret here
+    /// API secret of the key; other users can see the command line, so never give a real secret
     #[arg(long, value_name = "SECRET", default_value = SAMPLE_SECRET)]
     secret: String,
-    /// The site that its v2 API knows
+    /// Site ID to accept (v2)
     #[arg(long, value_name = "SITE", default_value = SAMPLE_SITE)]
     site: String,
-    /// The v2 API's secret for the site; as for --secret, never a real one
+    /// API secret of the site (v2); never give a real secret
     #[arg(long, value_name = "SECRET", default_value = SAMPLE_V2_SECRET)]
     v2_secret: String,
-    /// How upload links begin, where a proxy stands in front; unless given, the listener itself
+    /// Base of upload links, if a proxy is in front [default: the address it listens on]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Obey /control/…: whoever can reach it can inject faults
+    /// Serve /control/…: anyone who can reach it can inject faults
     #[arg(long)]
     control: bool,
-    /// How long a video is `processing`
+    /// Time that a video is `processing`
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     processing_time: Duration,
-    /// How long after a PUT to S3 the platform notices the file
+    /// Time from a PUT to S3 until the platform notices the file
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     s3_notice: Duration,
-    /// How long an upload link lives
+    /// Lifetime of an upload link
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     link_lifetime: Duration,
-    /// How long the link of one part lives (v2)
+    /// Lifetime of the link of one part (v2)
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     part_link_lifetime: Duration,
-    /// How long the token of an upload in parts is good for (v2)
+    /// Lifetime of the token of a multipart upload (v2)
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     upload_token_lifetime: Duration,
-    /// How long a new media is not found by a search (v2)
+    /// Time until a search finds new media (v2)
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     search_lag: Duration,
-    /// Calls a minute, other than list, and v2 requests a minute for each token; 0 is without limit
+    /// Calls a minute, list calls excepted, and v2 requests a minute for each token; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 60)]
     rate_limit: u32,
-    /// List calls a minute; 0 is without limit
+    /// List calls a minute; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 30)]
     list_rate_limit: u32,
 }

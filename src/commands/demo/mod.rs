@@ -30,22 +30,22 @@ use crate::sandbox::{self, Options};
 
 /// The end of its help.
 const HELP: &str = "\
-It needs no account, no network, and no rights. All it makes lies in one temporary folder, which it
-removes at the end.
+The demo needs no account, no network access and no root. It keeps everything in one temporary
+folder, which it removes at the end.
 
 Examples:
   jw-ingest demo
   jw-ingest demo --exit
 
 Exit status:
-  0   the video went all the way
-  1   it did not";
+  0   the video was uploaded and is ready
+  1   it was not";
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// End after the first video key
+    /// Exit after the first video key
     #[arg(long)]
     exit: bool,
 }
