@@ -93,7 +93,6 @@ impl Error {
                 source: queue::Error::Lost { .. },
                 ..
             }
-            | Self::Taken(_)
             | Self::Queue(
                 queue::Error::Folder { .. }
                 | queue::Error::NetworkFilesystem { .. }
@@ -102,9 +101,12 @@ impl Error {
                 | queue::Error::Damaged { .. },
             )
             | Self::Settings(_) => Exit::Config,
-            Self::Queue(_) | Self::Watch(_) | Self::Loop { .. } | Self::Broken { .. } => {
-                Exit::Failed
-            }
+            // Any program may hold that lock for a while: systemd tries again.
+            Self::Taken(_)
+            | Self::Queue(_)
+            | Self::Watch(_)
+            | Self::Loop { .. }
+            | Self::Broken { .. } => Exit::Failed,
         }
     }
 }

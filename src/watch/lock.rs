@@ -94,8 +94,9 @@ impl fmt::Display for Taken {
         }
         write!(
             f,
-            ": two daemons would upload each file twice. Stop the other daemon, or give each its own folder \
-             (`fuser -v {locked}` shows the process)"
+            ", or another program has locked {locked} (flock): two daemons would upload each file twice. \
+             `fuser -v {locked}` shows the process. Stop the other daemon, or give each its own folder; another \
+             program must release its lock"
         )
     }
 }
