@@ -43,7 +43,9 @@ pub(super) async fn look(
     source: &Arc<Source>,
 ) -> Result<Option<Next>, Error> {
     let context = &task.context;
-    if lease.job.by_hand || !persist(context, restored::asks_first).await? {
+    let (file, now) = (lease.job.identity, clock::now());
+    let may_be_up = persist(context, move |db| restored::may_have_known(db, &file, now));
+    if lease.job.by_hand || !may_be_up.await? {
         return Ok(None);
     }
     let sums = match identify::sum(task, source, BTreeSet::new()).await {
@@ -69,7 +71,10 @@ pub(super) async fn look(
             return Ok(Some(Next::Finished));
         }
     };
-    settle(task, lease, (answer(&videos, md5, source.size()), &sums)).await
+    let keys: Vec<String> = videos.iter().map(|video| video.key.to_string()).collect();
+    let own = persist(context, move |db| restored::own(db, &keys)).await?;
+    let answer = answer(&videos, &own, (md5, source.size()));
+    settle(task, lease, (answer, &sums)).await
 }
 
 async fn settle(
@@ -130,21 +135,21 @@ async fn settle(
     Ok(Some(Next::Finished))
 }
 
-/// What they say, the clearest first. A video without bytes, or one that failed, is nobody's copy.
-fn answer<'a>(videos: &'a [Video], md5: &str, size: u64) -> Answer<'a> {
+/// What they say, the clearest first. A video without bytes, or one that failed, is nobody's copy. `own` are
+/// those of this table's jobs: what they hold is known, so that the same title says nothing, and the same MD5
+/// does.
+fn answer<'a>(videos: &'a [Video], own: &BTreeSet<String>, (md5, size): (&str, u64)) -> Answer<'a> {
+    let is_same = |video: &Video| {
+        let told = video.md5.as_ref();
+        told.is_some_and(|known| !md5.is_empty() && known.eq_ignore_ascii_case(md5))
+    };
     let may_be = |video: &&Video| {
-        let same = |known: &String| !md5.is_empty() && known.eq_ignore_ascii_case(md5);
-        let is_other = !md5.is_empty() && video.md5.as_ref().is_some_and(|known| !same(known));
-        !is_other && !matches!(video.status, Status::Created | Status::Failed)
+        let is_other = !md5.is_empty() && video.md5.is_some() && !is_same(video);
+        let is_known = own.contains(video.key.as_str()) && !is_same(video);
+        !is_other && !is_known && !matches!(video.status, Status::Created | Status::Failed)
     };
     let is_ready = |video: &&Video| video.status == Status::Ready;
-    let is_proven = |video: &&Video| {
-        let same = video
-            .md5
-            .as_ref()
-            .is_some_and(|known| !md5.is_empty() && known.eq_ignore_ascii_case(md5));
-        same && video.size.is_none_or(|known| known == size)
-    };
+    let is_proven = |video: &&Video| is_same(video) && video.size.is_none_or(|known| known == size);
     let candidates = || videos.iter().filter(may_be);
     if let Some(video) = candidates().find(|video| is_ready(video) && is_proven(video)) {
         return Answer::Found(video);
@@ -193,13 +198,30 @@ mod tests {
             (vec![video(Status::Created, None, None)], "none"),
             (vec![video(Status::Failed, Some(MD5), Some(5))], "none"),
         ] {
-            let word = match answer(&seen, MD5, 5) {
-                Answer::Found(_) => "found",
-                Answer::Later(_) => "later",
-                Answer::Open(_) => "open",
-                Answer::None => "none",
-            };
-            assert_eq!(word, says, "{seen:?}");
+            assert_eq!(word(&seen, &[]), says, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_video_of_this_tables_own_jobs_is_a_copy_by_its_md5_only() {
+        let own = ["tL17msiU"];
+        for (md5, says) in [(None, "none"), (Some(OTHER), "none"), (Some(MD5), "found")] {
+            let seen = [video(Status::Ready, md5, Some(5))];
+            assert_eq!(word(&seen, &own), says, "{md5:?}");
+        }
+        let seen = [video(Status::Processing, None, None)];
+        assert_eq!(word(&seen, &own), "none");
+        let seen = [video(Status::Processing, Some(MD5), None)];
+        assert_eq!(word(&seen, &own), "later");
+    }
+
+    fn word(seen: &[Video], own: &[&str]) -> &'static str {
+        let own = own.iter().map(|key| (*key).to_owned()).collect();
+        match answer(seen, &own, (MD5, 5)) {
+            Answer::Found(_) => "found",
+            Answer::Later(_) => "later",
+            Answer::Open(_) => "open",
+            Answer::None => "none",
         }
     }
 }

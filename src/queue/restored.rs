@@ -5,6 +5,7 @@
 //! made, unless a person asks for it. That table knows nothing of what is up, so that the platform
 //! is asked for every file before it is uploaded.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,6 +21,7 @@ use super::outcome::{self, Report};
 use super::sql::At;
 use super::ticket::NewTicket;
 use crate::clock;
+use crate::identity::Identity;
 
 /// What the marker says to people.
 const WORDS: &str = "\
@@ -115,7 +117,7 @@ pub(super) fn check_path(table: &Path) -> Result<(), Error> {
 
 /// The same for one that is there and empty: somebody made it in the place of another.
 pub(super) fn check_jobs(table: &Path, db: &Connection) -> Result<(), Error> {
-    if is_there(table) && !has_jobs(db)? && !asks_first(db)? {
+    if is_there(table) && !has_jobs(db)? && ordered_at(db)?.is_none() {
         return Err(vanished(table));
     }
     Ok(())
@@ -168,17 +170,41 @@ pub fn make_anew(table: &Path, now: Timestamp) -> Result<(), Error> {
     })
 }
 
-/// Whether this table was made in the place of a lost one.
-pub fn asks_first(db: &Connection) -> Result<bool, Error> {
-    let since: Option<String> = db
+/// When a person ordered this table in the place of a lost one; `None`: nobody did.
+fn ordered_at(db: &Connection) -> Result<Option<Timestamp>, Error> {
+    let at: Option<At> = db
         .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
         .query_row([ASKS_FIRST], |row| row.get(0))
         .optional()?;
-    Ok(since.is_some())
+    Ok(at.map(|at| at.0))
+}
+
+/// Whether the lost table may have known the file, so that the platform is asked for it.
+pub fn may_have_known(db: &Connection, file: &Identity, now: Timestamp) -> Result<bool, Error> {
+    Ok(ordered_at(db)?.is_some_and(|ordered| !is_newer(file, ordered, now)))
+}
+
+/// Whether the file came after the order. Anybody can set its mtime, also to a time to come; its ctime is this
+/// machine's, and changes with its mode, too: one of the two is no proof.
+fn is_newer(file: &Identity, ordered: Timestamp, now: Timestamp) -> bool {
+    let ordered = ordered.as_nanosecond();
+    let (written, changed) = (i128::from(file.mtime_ns), i128::from(file.ctime_ns));
+    written > ordered && written <= now.as_nanosecond() && changed > ordered
+}
+
+/// Which of these videos jobs of this table have.
+pub fn own(db: &Connection, keys: &[String]) -> Result<BTreeSet<String>, Error> {
+    let mut own = BTreeSet::new();
+    for key in keys {
+        if super::ftp::is_taken(db, key)? {
+            own.insert(key.clone());
+        }
+    }
+    Ok(own)
 }
 
 /// The word for the method of a video that was there before the table.
-const FOUND: &str = "found";
+pub(super) const FOUND: &str = "found";
 
 /// The platform has the file as this video, whole and ready: the job waits for it as for one that it has
 /// sent. `false`: it is another job's.
@@ -211,7 +237,6 @@ pub fn found(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Identity;
     use crate::queue::enqueue::{NewJob, enqueue};
     use crate::queue::{Queue, open, open_for_reading};
 
@@ -262,10 +287,41 @@ mod tests {
         assert!(is_refused());
 
         make_anew(&table, clock::now()).unwrap();
-        assert!(asks_first(&open(&table).unwrap()).unwrap());
+        assert!(ordered_at(&open(&table).unwrap()).unwrap().is_some());
         record_a_job(&table).await;
         let again = make_anew(&table, clock::now());
         assert!(matches!(again, Err(Error::HasJobs { .. })));
+    }
+
+    #[test]
+    fn only_a_file_that_is_older_than_the_order_is_asked_for() {
+        let db = db::in_memory();
+        let hour = |n: i64| Timestamp::from_second(1_800_000_000 + n * 3600).unwrap();
+        let file = |written: i64, changed: i64| Identity {
+            dev: 1,
+            ino: 2,
+            size: 3,
+            mtime_ns: i64::try_from(hour(written).as_nanosecond()).unwrap(),
+            ctime_ns: i64::try_from(hour(changed).as_nanosecond()).unwrap(),
+        };
+        let asks = |file: &Identity| may_have_known(&db, file, hour(9)).unwrap();
+        assert!(!asks(&file(-1, -1)), "no table was lost");
+        db.execute(
+            "INSERT INTO settings (name, value) VALUES (?1, ?2)",
+            params![ASKS_FIRST, clock::text(hour(0))],
+        )
+        .unwrap();
+        for (written, changed, expected) in [
+            (-1, -1, true),
+            // Put back with its old times, by a clock that was ahead, or renamed since.
+            (-1, 5, true),
+            (5, -1, true),
+            (20, 5, true),
+            (5, 5, false),
+        ] {
+            let file = file(written, changed);
+            assert_eq!(asks(&file), expected, "{written} {changed}");
+        }
     }
 
     #[test]

@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::Error;
 use super::job::JobId;
 use super::outcome::forget_video;
+use super::restored::FOUND;
 use super::sql::At;
+use crate::way::Way;
 
 /// One video to be withdrawn.
 #[derive(Debug, Clone)]
@@ -53,6 +55,10 @@ pub(super) fn begun_video(
 
 /// Puts the job's video onto the list, unless it is another job's too, whose content this one was to
 /// replace, or whose content replaced this one's: whatever comes in between, that video stays.
+///
+/// Only a video that a create call of this table made is withdrawn. One that was found on the platform may
+/// be another's work: an FTP upload is recognised by its looks, and what was there before a lost table may
+/// have been made by a person.
 pub(super) fn video(
     db: &Connection,
     job: JobId,
@@ -62,10 +68,10 @@ pub(super) fn video(
     db.prepare_cached(
         "INSERT INTO withdrawals (job_id, account, ingest_id, video_key, reason, created_at, run_at)
          SELECT id, account, ingest_id, video_key, ?2, ?3, ?3 FROM jobs
-         WHERE id = ?1 AND replaces IS NULL
+         WHERE id = ?1 AND replaces IS NULL AND method IS NOT ?4 AND method IS NOT ?5
            AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.video_key = jobs.video_key AND other.id <> ?1)",
     )?
-    .execute(params![job.0, reason, At(now)])?;
+    .execute(params![job.0, reason, At(now), FOUND, Way::Ftp.word()])?;
     Ok(())
 }
 

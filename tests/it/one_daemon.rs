@@ -3,14 +3,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Daemon, Dice, Platform, Site, sha1_of, wait_for};
 
 /// More than the sockets between daemon and platform hold.
 const BIG: usize = 12_000_000;
 const SMALL: usize = 20_000;
+const YEAR: Duration = Duration::from_hours(24 * 365);
 
 fn stalled_upload(platform: &Platform, site: &Site) -> (Daemon, PathBuf) {
     platform.fault("s3-put", json!({"kind": "stall", "after_bytes": 3_000_000}));
@@ -209,10 +211,10 @@ fn a_lost_table_is_made_anew_by_a_person_only_and_uploads_nothing_twice() {
     }
     assert!(!site.database().exists());
     assert_eq!(site.command(&["restored"]).status.code(), Some(2));
+    files.push(site.drop_file("new.mp4", &dice.bytes(SMALL)));
     site.output(&["restored", "--new-table"]);
     // A platform that does not answer says neither yes nor no.
     platform.faults("list", None, &json!({"kind": "status", "status": 503}));
-    files.push(site.drop_file("new.mp4", &dice.bytes(SMALL)));
     let daemon = site.start();
     site.wait_jobs("both to wait for an answer", |jobs| {
         let waiting = jobs
@@ -252,4 +254,42 @@ fn after_a_lost_table_a_person_decides_where_v2_cannot_tell() {
     assert!(said.is_some_and(|said| said.contains("has the same title")));
     assert_eq!(platform.videos().len(), 1);
     assert!(file.exists());
+}
+
+#[test]
+fn what_came_after_a_lost_table_is_not_asked_for() {
+    let platform = Platform::start();
+    let site = Site::v2(&platform, "");
+    let mut dice = Dice::new();
+    site.drop_file("bulletin.mp4", &dice.bytes(SMALL));
+    site.output(&["run", "--until-idle"]);
+    lose_table(&site);
+    site.output(&["restored", "--new-table"]);
+    // The same title as a video of before the loss, as that of a daily bulletin.
+    let folder = site.folder().join("later");
+    fs::create_dir(&folder).unwrap();
+    let later = site.drop_file("later/bulletin.mp4", &dice.bytes(SMALL));
+    site.command(&["run", "--until-idle"]);
+    let state = "SELECT state FROM jobs WHERE path LIKE '%later/bulletin.mp4'";
+    assert_eq!(site.value::<String>(state).as_deref(), Some("done"));
+    // Videos of this table's own jobs are no question either, for a file with old times.
+    for video in platform.videos() {
+        if video.sha1 != Some(sha1_of(&later)) {
+            platform.control("DELETE", &format!("videos/{}", video.key), &Value::Null);
+        }
+    }
+    fs::create_dir(site.folder().join("old")).unwrap();
+    let old = site.folder().join("old/.bulletin.part");
+    fs::write(&old, dice.bytes(SMALL)).unwrap();
+    let times = fs::FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + YEAR);
+    fs::File::options()
+        .write(true)
+        .open(&old)
+        .unwrap()
+        .set_times(times)
+        .unwrap();
+    fs::rename(&old, old.with_file_name("bulletin.mp4")).unwrap();
+    site.command(&["run", "--until-idle"]);
+    let state = "SELECT state FROM jobs WHERE path LIKE '%old/bulletin.mp4'";
+    assert_eq!(site.value::<String>(state).as_deref(), Some("done"));
 }

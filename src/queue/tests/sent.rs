@@ -5,6 +5,7 @@ use super::*;
 use crate::queue::State;
 use crate::queue::confirm::{self, Facts};
 use crate::queue::copies;
+use crate::queue::restored;
 use crate::queue::sent::{self, Became, Loss};
 
 pub(super) fn loss<'a>(video_key: &'a str, holding: &'a [String]) -> Loss<'a> {
@@ -69,6 +70,52 @@ fn a_lost_video_is_made_again_once_and_its_copies_wait_for_it() {
     assert_eq!(job(&db, first).ingest_id, after.ingest_id);
     assert_eq!(sent::of(&db, first).unwrap().unwrap().changed_there, None);
     assert_eq!(withdrawn(&db), 0, "there is nothing to withdraw");
+}
+
+/// It may be a person's: only a create call of this table makes a video one of ours.
+#[test]
+fn a_video_that_was_found_on_the_platform_is_never_withdrawn() {
+    type End = fn(&Connection, JobId);
+    let waiting = |db: &Connection| confirm::waiting(db, "main").unwrap().remove(0);
+    let ends: [End; 3] = [
+        |db, _| {
+            let waiting = confirm::waiting(db, "main").unwrap().remove(0);
+            let why = ("mismatch", "other bytes");
+            let again = (at(9), outcome::Count::Yes);
+            confirm::start_over(db, &waiting, again, why, at(3)).unwrap();
+        },
+        |db, id| {
+            let waiting = confirm::waiting(db, "main").unwrap().remove(0);
+            let facts = Facts {
+                status: "failed".to_owned(),
+                ..Facts::default()
+            };
+            confirm::failed(db, &waiting, &facts, ("no", at(3))).unwrap();
+            operator::retry(db, id, at(4)).unwrap();
+        },
+        |db, id| {
+            let waiting = confirm::waiting(db, "main").unwrap().remove(0);
+            assert!(confirm::ready(db, &waiting, &Facts::default(), at(3)).unwrap());
+            let failed = Loss {
+                has_failed: true,
+                ..loss("k1", &[])
+            };
+            assert_eq!(sent::lost(db, id, &failed, at(4)).unwrap(), Became::Queued);
+        },
+    ];
+    for end in ends {
+        let db = table();
+        let id = new_job(&db, &file("/w/1.mp4", 1), at(1));
+        let lease = take(&db, at(2));
+        outcome::begin(&db, &lease, Step::Create, at(2)).unwrap();
+        let found = ("k1", Some("somebody's mark"), "0123");
+        assert!(restored::found(&db, &lease, found, at(2)).unwrap());
+        assert_eq!(waiting(&db).video_key, "k1");
+        end(&db, id);
+        let job = job(&db, id);
+        assert_eq!((job.step, job.video_key), (Step::Create, None));
+        assert_eq!(withdrawn(&db), 0);
+    }
 }
 
 #[test]
