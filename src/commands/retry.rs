@@ -14,6 +14,7 @@ use crate::config;
 use crate::exit::Exit;
 use crate::identity::Identity;
 use crate::queue::afterwards;
+use crate::queue::identities::Identities;
 use crate::queue::operator::{self, Answer};
 use crate::queue::{self, JobId, State};
 use crate::text;
@@ -115,6 +116,8 @@ pub(super) struct Table {
     pub(super) db: Connection,
     /// Its file.
     pub(super) path: PathBuf,
+    /// The accounts of the configuration.
+    pub(super) accounts: Identities,
 }
 
 /// Opens the database for an order about jobs that exist: where there is none, none is made.
@@ -122,10 +125,15 @@ pub(super) struct Table {
 /// # Errors
 /// See [`CommandError`].
 pub(super) fn open_existing(context: &Context) -> Result<Table, CommandError> {
-    let path = config::load_outline(&context.config)?.database.path;
+    let outline = config::load_outline(&context.config)?;
+    let path = outline.database.path;
     drop(queue::open_for_reading(&path)?);
     let db = change::open(&path)?;
-    Ok(Table { db, path })
+    Ok(Table {
+        db,
+        path,
+        accounts: outline.identities,
+    })
 }
 
 /// Carries an order out, each job in a transaction of its own: one refusal stops no other.

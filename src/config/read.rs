@@ -118,18 +118,24 @@ fn read(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>), Pro
     let watches = drafts
         .into_iter()
         .filter_map(|draft| draft.finish(&accounts));
+    let watches = watches.collect();
+    let accounts: BTreeMap<String, Account> = accounts
+        .into_iter()
+        .filter_map(|(name, account)| Some((name, account?)))
+        .collect();
+    let identities = accounts
+        .iter()
+        .map(|(name, account)| (name.clone(), account.identity()));
     let outline = Outline {
         file: reader.file.to_path_buf(),
         database,
         upload,
         retry,
         confirm,
-        watches: watches.collect(),
+        watches,
+        identities: identities.collect(),
     };
-    let accounts = accounts
-        .into_iter()
-        .filter_map(|(name, account)| Some((name, account?)));
-    Ok((outline, accounts.collect()))
+    Ok((outline, accounts))
 }
 
 /// `[database]`, with its section kept open for what the watches have to say about it.

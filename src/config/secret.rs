@@ -68,7 +68,8 @@ pub(super) fn read(section: &mut Section<'_>, kind: Kind) -> Option<SecretString
         return None;
     }
     let Look::Everything { credentials, .. } = section.look() else {
-        return None;
+        // Not read, so that who may not know it can still be told which accounts there are.
+        return Some(SecretString::default());
     };
     let (key, outcome) = match (file, credential) {
         (Some(path), _) => (kind.file, from_file(&path, kind)),

@@ -12,7 +12,7 @@ use super::persist::persist;
 use crate::disposition::Disposition;
 use crate::platform;
 use crate::queue::accounts::{self, Cause, Paused};
-use crate::queue::{Error, claim};
+use crate::queue::{Error, claim, identities};
 use crate::{chain, clock};
 
 const LONGEST_REST: Duration = Duration::from_secs(10);
@@ -62,7 +62,20 @@ async fn one(context: &Context, paused: &Paused) -> Result<(), Error> {
     let settings = context.now_settings();
     let name = paused.account.clone();
     let refused = match settings.client(&name) {
-        None => Some((Cause::Refused, paused.reason.clone())),
+        None => {
+            let gone = name.clone();
+            let has_work = persist(context, move |db| {
+                let has_work = identities::has_work(db, &gone)?;
+                if !has_work {
+                    accounts::forget(db, &gone)?;
+                }
+                Ok(has_work)
+            });
+            if !has_work.await? {
+                return Ok(());
+            }
+            Some((Cause::Refused, paused.reason.clone()))
+        }
         Some(client) => {
             let error = client.check_credentials().await.err();
             error.map(|error| (cause(&error, paused.cause), chain(&error)))

@@ -94,6 +94,13 @@ pub fn resume(db: &Connection, account: &str, now: Timestamp) -> Result<Option<P
     Ok(ended)
 }
 
+/// The configuration does not have the account any more, and nothing is left to do for it.
+pub fn forget(db: &Connection, account: &str) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM paused_accounts WHERE account = ?1")?
+        .execute([account])?;
+    Ok(())
+}
+
 /// Probes are due at once: the configuration was read anew, or the daemon starts.
 pub fn probe_now(db: &Connection, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached("UPDATE paused_accounts SET probe_at = ?1, trying = 0")?

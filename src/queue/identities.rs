@@ -31,6 +31,20 @@ pub fn would_rename(db: &Connection, present: &Identities) -> Result<bool, Error
     Ok(!renames(&known(db)?, present).is_empty())
 }
 
+/// Whether the configuration does not have the account that this name stands for, under any name.
+pub fn is_gone(db: &Connection, name: &str, present: &Identities) -> Result<bool, Error> {
+    Ok(match known(db)?.get(name) {
+        Some(identity) => !present.values().any(|other| other == identity),
+        // The table has not followed the configuration yet.
+        None => !present.contains_key(name),
+    })
+}
+
+/// Whether the account has unfinished work.
+pub fn has_work(db: &Connection, name: &str) -> Result<bool, Error> {
+    Ok(unfinished(db)?.contains(name))
+}
+
 /// Lets all rows follow the accounts of the configuration. `watches`: the account of each watch.
 pub fn follow(
     db: &Connection,

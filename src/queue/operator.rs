@@ -12,6 +12,7 @@ use super::outcome::{Report, close_attempt, forget_video};
 use super::sql::At;
 use super::ticket::forget_transfer;
 use super::withdraw;
+use crate::text;
 use crate::way::Way;
 
 /// What became of an order.
@@ -50,10 +51,7 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     let after_bytes = job.state != State::Queued && job.step == Step::Confirm;
     if after_bytes && !is_unfinished(&job) {
         let reason = "the platform could not use it, or never got it; it is uploaded again";
-        // What was sent by FTP is known by its looks only: too little to delete it.
-        if job.method.as_deref() != Some(Way::Ftp.word()) {
-            withdraw::video(db, id, reason, now)?;
-        }
+        withdraw::video(db, id, reason, now)?;
         forget_video(db, id)?;
         forget_transfer(db, id)?;
     }
@@ -138,24 +136,56 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
         }
     }
     withdraw::begun_video(db, id, "the job was cancelled", now)?;
+    end(db, id, "cancelled by hand", now)?;
+    Ok(Answer::Done(format!("job {id} is cancelled")))
+}
+
+/// Takes a job out of the queue whose account the configuration does not have any more: nothing can be asked
+/// or withdrawn there, so that what may be on the platform is named, and stays.
+pub fn cancel_without_account(db: &Connection, job: &Job, now: Timestamp) -> Result<Answer, Error> {
+    let id = job.id;
+    if !matches!(job.state, State::Queued | State::Running | State::Failed) {
+        return cancel(db, id, now);
+    }
+    let video = match (&job.video_key, job.step) {
+        (Some(key), _) => format!("video {key}"),
+        (None, Step::Transfer | Step::Confirm) => format!("the video of {}", text::path(&job.path)),
+        (None, Step::Create) if job.create_sent_at.is_some() => {
+            format!("a video with the mark {}", job.ingest_id)
+        }
+        (None, Step::Create) => return cancel(db, id, now),
+    };
+    let said = format!(
+        "the configuration does not have account {:?} any more, so that the platform was not asked: {video} may be \
+         there; delete it there if it must go",
+        job.account
+    );
+    // With all bytes there, a retry can still wait for `ready`; anything less is begun anew.
+    if job.step != Step::Confirm {
+        forget_video(db, id)?;
+    }
+    end(db, id, &format!("cancelled by hand; {said}"), now)?;
+    Ok(Answer::Done(format!("job {id} is cancelled; {said}")))
+}
+
+fn end(db: &Connection, id: JobId, message: &str, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE jobs SET state = 'cancelled', lease_id = NULL, lease_until = NULL, failing_since = NULL,
-                last_error = 'cancelled by hand', finished_at = ?2
+                last_error = ?3, finished_at = ?2
          WHERE id = ?1",
     )?
-    .execute(params![id.0, At(now)])?;
+    .execute(params![id.0, At(now), message])?;
     let sent = db
         .prepare_cached("SELECT bytes_sent FROM progress WHERE job_id = ?1")?
         .query_row([id.0], |row| row.get(0))
         .optional()?;
     let report = Report {
         bytes_sent: sent.unwrap_or_default(),
-        message: Some("cancelled by hand".to_owned()),
+        message: Some(message.to_owned()),
         request_id: None,
     };
     forget_transfer(db, id)?;
-    close_attempt(db, id, "cancelled", &report, now)?;
-    Ok(Answer::Done(format!("job {id} is cancelled")))
+    close_attempt(db, id, "cancelled", &report, now)
 }
 
 /// Why a job cannot be cancelled whose bytes may have arrived: nobody knows yet whether they have.

@@ -298,3 +298,39 @@ fn a_job_never_goes_on_with_the_key_of_another_account() {
     site.assert_exactly_one_each(&platform, &[file]);
     drop(daemon);
 }
+
+#[test]
+fn a_job_whose_account_is_gone_can_be_cancelled_and_its_video_is_named() {
+    let platform = Platform::with(|options| options.processing = Duration::from_mins(10));
+    let site = Site::new(&platform);
+    let daemon = site.start();
+    site.drop_file("a.mp4", &Dice::new().bytes(SMALL));
+    let key = site.wait_jobs("it to wait for ready", |jobs| {
+        let job = jobs.first().filter(|job| job.step == "confirm")?;
+        job.video_key.clone()
+    });
+    let refused = site.command(&["cancel", "1"]);
+    assert_eq!(refused.status.code(), Some(1), "its account is there");
+    drop(daemon);
+    site.change(|text| text.replace(KEY, "oThErKey"));
+    let daemon = site.start();
+    site.wait_log("is not in the configuration any more");
+    let said = site.output(&["cancel", "1"]);
+    assert!(
+        said.contains(&format!("video {key} may be there")),
+        "{said}"
+    );
+    let why: Option<String> = site.value("SELECT last_error FROM jobs WHERE state = 'cancelled'");
+    assert!(why.is_some_and(|why| why.contains(&key)));
+    assert_eq!(
+        site.value::<i64>("SELECT count(*) FROM withdrawals"),
+        Some(0)
+    );
+    drop(daemon);
+    let daemon = site.start();
+    wait_for("nothing to be said of the account any more", || {
+        (!site.output(&["jobs"]).contains("put its section back")).then_some(())
+    });
+    assert_eq!(platform.videos().len(), 1, "nothing was deleted");
+    drop(daemon);
+}
