@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::folders;
+use super::folders::{self, Place, Relation};
 use super::reader::Look;
 use super::section::Section;
 use super::value;
@@ -121,11 +121,20 @@ fn folder(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
 
 /// Notes folders that stand in the way of a watch, and those that are not there.
 pub(super) fn check(drafts: &[Draft<'_>]) {
+    let mut targets = drafts.iter().flat_map(|draft| draft.afterwards.folders());
+    if targets.next().is_none() {
+        return;
+    }
+    let watched: Vec<_> = drafts
+        .iter()
+        .filter_map(|watch| Some((watch, place(watch, watch.path.as_deref()?))))
+        .collect();
     for draft in drafts {
         for (key, folder) in draft.afterwards.folders() {
-            let fault = drafts
+            let target = place(draft, folder);
+            let fault = watched
                 .iter()
-                .find_map(|watch| clash(draft, watch, folder))
+                .find_map(|watch| clash(draft, watch, (folder, &target)))
                 .or_else(|| unusable(draft, folder));
             if let Some(fault) = fault {
                 draft.section.fault(key, fault);
@@ -134,29 +143,43 @@ pub(super) fn check(drafts: &[Draft<'_>]) {
     }
 }
 
+/// Who reads the text only does not wait for a disk.
+fn place<'a>(draft: &Draft<'_>, folder: &'a Path) -> Place<'a> {
+    match draft.section.look() {
+        Look::TextOnly => Place::named(folder),
+        Look::Everything { .. } => Place::of(folder),
+    }
+}
+
 /// How a folder of a draft stands in the way of a watch, its own or another.
-fn clash(draft: &Draft<'_>, watch: &Draft<'_>, folder: &Path) -> Option<String> {
-    let watched = watch.path.as_ref()?;
-    let shown = folder.display();
+fn clash(
+    draft: &Draft<'_>,
+    (watch, watched): &(&Draft<'_>, Place<'_>),
+    (folder, target): (&Path, &Place<'_>),
+) -> Option<String> {
+    let root = watch.path.as_ref()?;
+    let (shown, own) = (folder.display(), root.display());
     let title = watch.section.title();
-    if watched == folder {
-        return Some(format!(
-            "{shown} is the folder of {title} itself; choose one beside it, or one inside your own, \
-             such as \"{shown}/uploaded\""
-        ));
-    }
-    if watched.starts_with(folder) {
-        return Some(format!(
-            "{shown} lies around the folder of {title}; choose one beside it"
-        ));
-    }
     let is_own = draft.path == watch.path;
-    (!is_own && folder.starts_with(watched)).then(|| {
-        format!(
+    match target.relation(watched)? {
+        Relation::Same => Some(format!(
+            "{shown} is the folder of {title} itself; choose one beside it, or one inside your own, \
+             such as \"{own}/uploaded\""
+        )),
+        Relation::Around => Some(format!(
+            "{shown} lies around the folder of {title}; choose one beside it"
+        )),
+        // The watch leaves it alone by its path.
+        Relation::Inside if is_own && folder.starts_with(root) => None,
+        Relation::Inside if is_own => Some(format!(
+            "{shown} is inside the folder of {title} by another path, so that the watch would take what is moved \
+             there; write its path below {own}"
+        )),
+        Relation::Inside => Some(format!(
             "{shown} is inside the folder of {title}, which would upload everything again; \
              choose one outside of it"
-        )
-    })
+        )),
+    }
 }
 
 /// A folder that is not there: made by us, it would lie beneath a share that is not mounted. One
@@ -229,7 +252,12 @@ mod tests {
             let other = "[[watch]]\nname = \"sport\"\npath = \"{dir}/sport\"\n";
             fixture.parse(&format!("{text}{other}{second}\n"))
         };
-        for (key, place) in [("move-to", "sport/up"), ("failed-dir", "sport")] {
+        for (key, place) in [
+            ("move-to", "sport/up"),
+            ("failed-dir", "sport"),
+            ("failed-dir", "news/none/../../sport"),
+            ("move-to", "link/../sport/up"),
+        ] {
             let refusal = with(&format!("{key} = \"{{dir}}/{place}\""), "").unwrap_err();
             let shown = refusal.to_string();
             assert!(shown.contains("[[watch]] \"sport\""), "{shown}");

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::watch::Draft;
@@ -73,14 +73,26 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Notes watches with one name, with one folder, or with one folder inside the other.
 pub(super) fn check_distinct(drafts: &[Draft<'_>]) {
-    for (at, draft) in drafts.iter().enumerate() {
-        for earlier in drafts.iter().take(at) {
-            check_pair(earlier, draft);
+    if drafts.len() < 2 {
+        return;
+    }
+    let places: Vec<_> = drafts
+        .iter()
+        .map(|draft| draft.path.as_deref().map(Place::of))
+        .collect();
+    let places = places.iter().map(Option::as_ref);
+    let all: Vec<_> = drafts.iter().zip(places).collect();
+    for (at, later) in all.iter().enumerate() {
+        for earlier in all.iter().take(at) {
+            check_pair(*earlier, *later);
         }
     }
 }
 
-fn check_pair(earlier: &Draft<'_>, draft: &Draft<'_>) {
+fn check_pair(
+    (earlier, one): (&Draft<'_>, Option<&Place<'_>>),
+    (draft, two): (&Draft<'_>, Option<&Place<'_>>),
+) {
     if draft.name.is_some() && draft.name == earlier.name {
         let message = format!(
             "the same as that of {}; choose another",
@@ -88,17 +100,14 @@ fn check_pair(earlier: &Draft<'_>, draft: &Draft<'_>) {
         );
         draft.section.fault("name", message);
     }
-    let (Some(one), Some(two)) = (&earlier.path, &draft.path) else {
+    let (Some(one), Some(two)) = (one, two) else {
         return;
     };
-    let relation = if one == two || same_folder(one, two) {
-        "the same folder as that of"
-    } else if two.starts_with(one) {
-        "inside the folder of"
-    } else if one.starts_with(two) {
-        "around the folder of"
-    } else {
-        return;
+    let relation = match two.relation(one) {
+        Some(Relation::Same) => "the same folder as that of",
+        Some(Relation::Inside) => "inside the folder of",
+        Some(Relation::Around) => "around the folder of",
+        None => return,
     };
     let message = format!(
         "{relation} {}, so that a file would belong to both; keep the folders apart",
@@ -107,14 +116,60 @@ fn check_pair(earlier: &Draft<'_>, draft: &Draft<'_>) {
     draft.section.fault("path", message);
 }
 
-/// Whether two paths are one folder, as with a bind mount.
-fn same_folder(one: &Path, two: &Path) -> bool {
-    let (one, two) = (one.to_owned(), two.to_owned());
-    let compared = patience::within(PATIENCE, move || {
-        let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
-        matches!((identity(&one), identity(&two)), (Ok(one), Ok(two)) if one == two)
-    });
-    compared.unwrap_or(false)
+/// How a folder lies to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// It is that folder.
+    Same,
+    /// It is below it.
+    Inside,
+    /// It is above it.
+    Around,
+}
+
+/// A folder by its path and, where the disk answers in time, by what it is and what is above it: a bind mount
+/// has another path.
+pub(super) struct Place<'a> {
+    path: &'a Path,
+    /// Device and inode, the folder's own first; empty where they are not to be had.
+    trail: Vec<Option<(u64, u64)>>,
+}
+
+impl<'a> Place<'a> {
+    /// Known by its path alone.
+    pub(super) fn named(path: &'a Path) -> Self {
+        let trail = Vec::new();
+        Self { path, trail }
+    }
+
+    /// Looked at.
+    pub(super) fn of(path: &'a Path) -> Self {
+        let asked = path.to_owned();
+        let identity = |folder: &Path| {
+            let found = fs::metadata(folder).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        let trail = patience::within(PATIENCE, move || {
+            asked.ancestors().map(identity).collect::<Vec<_>>()
+        });
+        let trail = trail.unwrap_or_default();
+        Self { path, trail }
+    }
+
+    /// How it lies to the other; `None`: beside it.
+    pub(super) fn relation(&self, other: &Self) -> Option<Relation> {
+        match (self.is_below(other), other.is_below(self)) {
+            (true, true) => Some(Relation::Same),
+            (true, false) => Some(Relation::Inside),
+            (false, true) => Some(Relation::Around),
+            (false, false) => None,
+        }
+    }
+
+    fn is_below(&self, other: &Self) -> bool {
+        let folder = other.trail.first().filter(|folder| folder.is_some());
+        self.path.starts_with(other.path) || folder.is_some_and(|it| self.trail.contains(it))
+    }
 }
 
 /// What is wrong with a database in a watched folder: each of its writes would wake the watch.
@@ -140,11 +195,19 @@ fn named(draft: &Draft<'_>, key: &str) -> String {
     }
 }
 
-/// The path with all of it that exists made canonical.
+/// The path with all of it that exists made canonical. Below that there is no symlink yet, so that `..` is what
+/// it looks like.
 pub(super) fn resolved(path: &Path) -> PathBuf {
     for there in path.ancestors() {
-        if let (Ok(canonical), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
-            return canonical.join(rest);
+        if let (Ok(mut whole), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
+            for part in rest.components() {
+                if part == Component::ParentDir {
+                    whole.pop();
+                } else {
+                    whole.push(part);
+                }
+            }
+            return whole;
         }
     }
     path.to_path_buf()

@@ -77,3 +77,28 @@ fn a_target_on_no_mount_of_its_own_is_judged_by_its_parent() {
     assert!(folder.join("a.mp4").exists());
     drop(daemon);
 }
+
+#[test]
+fn a_target_that_is_in_the_watch_folder_by_another_path_is_refused() {
+    let platform = Platform::start();
+    let site = Site::with(&platform, "");
+    let (folder, other) = (site.folder(), site.outside());
+    fs::create_dir(folder.join("up")).unwrap();
+    let Some(_mount) = Mount::bind(&folder, &other) else {
+        return;
+    };
+    for (target, words) in [
+        (other.clone(), "is the folder of [[watch]] \"drop\" itself"),
+        (other.join("up"), "by another path"),
+    ] {
+        let watch = format!(
+            "[[watch]]\nname = \"drop\"\npath = \"{{folder}}\"\nafter-upload = \"move\"\nmove-to = \"{}\"\n",
+            target.display()
+        );
+        site.configure(&platform, &watch);
+        let check = site.command(&["check", "--offline"]);
+        let said = String::from_utf8_lossy(&check.stdout) + String::from_utf8_lossy(&check.stderr);
+        assert_eq!(check.status.code(), Some(78), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+}
