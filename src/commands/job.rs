@@ -13,7 +13,7 @@ use super::show::time::{Present, fine_span};
 use crate::config;
 use crate::exit::Exit;
 use crate::queue::query::{self, Attempt};
-use crate::queue::{self, Job, JobId, State, Step, accounts, metadata, operator};
+use crate::queue::{self, Job, JobId, State, Step, accounts, clocks, metadata, operator};
 
 /// The end of its help.
 const HELP: &str = "\
@@ -56,9 +56,10 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let not_told = told.and_then(|told| told.last_error);
     let progress = query::progress(&db)?.remove(&id);
     let row = queue::afterwards::of(&db, id)?;
+    let clocks = clocks::all(&db)?;
     if args.json {
         let object = JobInFull {
-            job: JobObject::of(&job, progress.as_ref()),
+            job: JobObject::of(&job, progress.as_ref(), &clocks),
             metadata_error: not_told.as_deref(),
             afterwards: row.as_ref().map(AfterwardsObject::of),
             attempt_list: attempts.iter().map(AttemptObject::of).collect(),
@@ -77,7 +78,12 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         original: job.duplicate_of.and_then(|id| originals.get(&id)),
     };
     let fate = row.and_then(|row| afterwards::sentence(&row, &context.present));
+    let skewed = standing::clock_of(&job, &clocks);
     let more = [
+        (
+            "clock",
+            skewed.map(|skewed| standing::clock(skewed, &context.present)),
+        ),
         ("metadata", not_told.map(|fault| text::line(&fault))),
         ("afterwards", fate),
     ];
@@ -88,7 +94,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
 fn show(
     job: &Job,
     around: Around<'_>,
-    (attempts, more): (&[Attempt], [(&'static str, Option<String>); 2]),
+    (attempts, more): (&[Attempt], [(&'static str, Option<String>); 3]),
     screen: &mut Screen,
 ) -> io::Result<()> {
     let present = around.present;

@@ -113,8 +113,9 @@ fn folder_exists(database: &Path) -> bool {
 fn list_as_json(args: &Args, db: &Connection, context: &mut Context) -> Result<Exit, CommandError> {
     let jobs = query::jobs(db, &filter(args, args.limit))?;
     let progress = query::progress(db)?;
+    let clocks = clocks::all(db)?;
     for job in &jobs {
-        let object = JobObject::of(job, progress.get(&job.id));
+        let object = JobObject::of(job, progress.get(&job.id), &clocks);
         context.screen.object(&object)?;
     }
     Ok(Exit::Done)

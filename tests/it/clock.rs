@@ -111,6 +111,32 @@ fn a_clock_that_is_set_right_while_the_daemon_runs_is_said_too() {
 }
 
 #[test]
+fn a_job_that_waits_says_how_wrong_the_clock_is() {
+    let platform = platform(3_690);
+    let retry = "[retry]\nfirst-delay = \"1h\"\nmax-delay = \"2h\"\n";
+    let site = site(&platform, "v1", retry);
+    platform.faults("s3-put", None, &json!({"kind": "status", "status": 503}));
+    let daemon = site.start();
+    site.drop_file("a.mp4", &Dice::new().bytes(30_000));
+    wait_for("the clock to be known, and the job to wait", || {
+        site.value::<i64>(
+            "SELECT 1 FROM jobs, clocks WHERE state = 'queued' AND jobs.last_error IS NOT NULL",
+        )
+    });
+    let words = "clock is 61 min ahead of the platform's";
+    for command in [&["job", "1"][..], &["explain", "--all-waiting"][..]] {
+        let said = stdout(&site, command);
+        assert!(said.contains(words), "{command:?}: {said}");
+    }
+    for command in [&["job", "1", "--json"][..], &["jobs", "--json"][..]] {
+        let said: Value = serde_json::from_str(&stdout(&site, command)).unwrap();
+        let ahead = said["clock_ahead_seconds"].as_i64().unwrap();
+        assert!((3_680..3_700).contains(&ahead), "{command:?}: {said}");
+    }
+    drop(daemon);
+}
+
+#[test]
 fn a_link_that_lives_a_few_seconds_is_used_at_once() {
     for api in ["v1", "v2"] {
         for seconds in [8, 40] {

@@ -107,7 +107,11 @@ fn fact_object(fact: &Fact) -> Value {
 }
 
 fn job_object(facts: &Facts<'_>, job: &Job, present: &Present) -> Value {
-    let object = json!(JobObject::of(job, facts.known.progress.get(&job.id)));
+    let object = json!(JobObject::of(
+        job,
+        facts.known.progress.get(&job.id),
+        &facts.known.clocks
+    ));
     let Some(story) = facts.known.stories.get(&job.id) else {
         return object;
     };

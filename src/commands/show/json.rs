@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 
-use super::text;
+use super::{standing, text};
 use crate::clock;
 use crate::queue::Job;
 use crate::queue::afterwards::Row;
+use crate::queue::clocks::Skewed;
 use crate::queue::query::{Attempt, Progress};
 
 /// A job as one JSON object.
@@ -53,11 +54,14 @@ pub struct JobObject<'a> {
     waits_for: Option<i64>,
     by_hand: bool,
     progress: Option<ProgressObject>,
+    /// How far this machine's clock is ahead of the platform's (negative: behind), while the job is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_ahead_seconds: Option<i64>,
 }
 
 impl<'a> JobObject<'a> {
     /// The form of a job, with its progress while it runs.
-    pub fn of(job: &'a Job, progress: Option<&Progress>) -> Self {
+    pub fn of(job: &'a Job, progress: Option<&Progress>, clocks: &[Skewed]) -> Self {
         Self {
             id: job.id.0,
             watch: &job.watch,
@@ -91,6 +95,7 @@ impl<'a> JobObject<'a> {
             waits_for: job.waits_for,
             by_hand: job.by_hand,
             progress: progress.map(ProgressObject::of),
+            clock_ahead_seconds: standing::clock_of(job, clocks).map(|skewed| skewed.ahead_s),
         }
     }
 }

@@ -220,6 +220,13 @@ pub fn pause(paused: &Paused, present: &Present) -> String {
     )
 }
 
+/// The clock that keeps an open job waiting, or may: one that is over goes by no clock.
+pub fn clock_of<'a>(job: &Job, clocks: &'a [Skewed]) -> Option<&'a Skewed> {
+    let is_open = matches!(job.state, State::Queued | State::Running);
+    let mut clocks = clocks.iter();
+    clocks.find(|skewed| is_open && skewed.account == job.account)
+}
+
 /// One line about a clock that differs from the platform's.
 pub fn clock(skewed: &Skewed, present: &Present) -> String {
     format!(

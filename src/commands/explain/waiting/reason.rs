@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::super::super::show::standing::Around;
+use super::super::super::show::standing::{self, Around};
 use super::super::super::show::text;
 use super::super::super::show::time::Present;
 use super::super::answer;
@@ -14,6 +14,7 @@ use super::super::conclusion::speaks_for;
 use super::super::story::file::moment;
 use crate::identity::Identity;
 use crate::queue::accounts::{self, Paused};
+use crate::queue::clocks::{self, Skewed};
 use crate::queue::query::{self, Progress};
 use crate::queue::{Error, Job, JobId, State, enqueue, settling};
 use crate::watch::census::Entry;
@@ -122,6 +123,7 @@ impl Row {
 pub(in super::super) struct Table<'a> {
     db: &'a Connection,
     paused: Vec<Paused>,
+    clocks: Vec<Skewed>,
     progress: HashMap<JobId, Progress>,
 }
 
@@ -130,6 +132,7 @@ impl<'a> Table<'a> {
         Ok(Self {
             db,
             paused: accounts::paused(db)?,
+            clocks: clocks::all(db)?,
             progress: query::progress(db)?,
         })
     }
@@ -192,7 +195,10 @@ fn of_job(table: &Table<'_>, job: &Job, daemon: Option<bool>, present: &Present)
         // Duplicates are finished, and not among these.
         original: None,
     };
-    let reason = format!("its job {} {}", job.id, answer::of_job(job, None, around));
+    let mut reason = format!("its job {} {}", job.id, answer::of_job(job, None, around));
+    if let Some(skewed) = standing::clock_of(job, &table.clocks) {
+        reason = format!("{reason}; {}", standing::clock(skewed, present));
+    }
     Row {
         since: Some(job.finished_at.unwrap_or(job.created_at)),
         job: Some(job.id.0),
