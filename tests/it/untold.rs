@@ -178,3 +178,31 @@ fn a_sidecar_that_the_platform_refused_stays() {
         drop(daemon);
     }
 }
+
+#[test]
+fn the_sidecar_of_a_copy_says_where_it_can_be_told() {
+    let mine = r#"{"title": "Mine"}"#;
+    let platform = Platform::start();
+    let site = site(&platform, false, "after-upload = \"trash\"\ngrace = \"0s\"");
+    let file = site.drop_file("news.mp4", b"one");
+    let daemon = site.start();
+    site.wait_done(1);
+    fs::write(site.folder().join("copy.json"), mine).unwrap();
+    site.drop_file("copy.mp4", b"one");
+    let said: String = wait_for("the copy to be seen to", || {
+        site.value(
+            "SELECT outcome FROM afterwards JOIN jobs ON jobs.id = job_id
+             WHERE state = 'duplicate' AND outcome IS NOT NULL",
+        )
+    });
+    let why = format!(
+        "copy.json stayed: it is not sent to the platform, because its file is a duplicate: the video is that of \
+         job 1 and goes by the sidecar of {}",
+        file.display()
+    );
+    assert!(said.contains(&why), "{said}");
+    fs::write(site.folder().join("news.json"), mine).unwrap();
+    wait_title(&platform, "Mine");
+    wait_followed(&site, "trash", "copy.json", mine);
+    drop(daemon);
+}

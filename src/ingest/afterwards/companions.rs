@@ -94,8 +94,20 @@ impl Left {
 /// Endings of sidecars.
 const SIDECARS: [&str; 2] = ["json", "toml"];
 
-/// Why a sidecar stays.
-const UNTOLD: &str = "the platform was not told yet what it says";
+/// Why a sidecar stays. That of a duplicate is never sent by itself: the video has the title of the file that it
+/// was made from.
+fn untold(case: &Case) -> String {
+    if case.job.state != State::Duplicate {
+        return "the platform was not told yet what it says".to_owned();
+    }
+    let original = &case.original;
+    format!(
+        "it is not sent to the platform, because its file is a duplicate: the video is that of job {} and goes by the \
+         sidecar of {}. Write it there, and this one follows once both say the same",
+        original.id,
+        text::path(&original.path)
+    )
+}
 
 /// Whether the sidecars of a job's file go only if the platform was told what they say: otherwise they stay where
 /// they are, where they can be put right and are told then. What failed takes its sidecar along, and brings it
@@ -194,7 +206,7 @@ impl Left {
     fn keeps(&mut self, case: &Case, companion: &Companion) -> bool {
         let stays = companion.is_sidecar && companion.examined.is_none() && is_told_first(case);
         if stays && companion.from.metadata().is_ok() {
-            self.stayed(companion, UNTOLD);
+            self.stayed(companion, &untold(case));
         }
         stays
     }
