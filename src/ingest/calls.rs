@@ -13,8 +13,19 @@ use crate::{address, chain, clock};
 /// costs a look-up, and a draft to delete, at the next start.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// A worker waits so long for room within its account's rate limit while another account may need its place.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Waits for the answer to a call; a stop lets it a moment, and a lost lease none. `None`: stopped.
 pub(super) async fn until_stopped<T>(task: &Task, call: impl Future<Output = T>) -> Option<T> {
+    let has_company = task.context.now_settings().clients().nth(1).is_some();
+    let call = async {
+        if has_company {
+            platform::impatient(PATIENCE, call).await
+        } else {
+            call.await
+        }
+    };
     let stopped = async {
         task.stop.cancelled().await;
         if task.context.stop.is_cancelled() {
@@ -46,6 +57,14 @@ pub(super) async fn settle_call(
     lease: &Lease,
     error: &platform::Error,
 ) -> Result<(), Error> {
+    if let platform::Error::NoRoom { wait, .. } = error {
+        let report = Report {
+            message: Some(chain(error)),
+            ..Report::default()
+        };
+        let run_at = fate::later(clock::now(), *wait);
+        return fate::give_back(&task.context, lease, run_at, ("waits", report)).await;
+    }
     let report = Report {
         bytes_sent: 0,
         // A refusal may repeat the address that the platform was to fetch from.

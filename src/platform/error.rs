@@ -44,6 +44,14 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
+    /// The call was not made: its account's rate limit has no room for so long.
+    #[error("{call}: the account's rate limit has no room for another {} s", wait.as_secs())]
+    NoRoom {
+        /// The path of the call.
+        call: String,
+        /// How long.
+        wait: Duration,
+    },
     /// The call may have been sent, and its answer never came.
     #[error("{call}: no answer from the platform")]
     Lost {
@@ -146,6 +154,7 @@ impl Error {
             Self::Key | Self::Request(_) => Disposition::Permanent,
             Self::StoredLink => Disposition::LinkExpired,
             Self::Unreachable { .. } => Disposition::Unreachable,
+            Self::NoRoom { wait, .. } => Disposition::Transient { after: Some(*wait) },
             Self::Lost { effect, .. } => effect.unknown_outcome(None),
             Self::Replayed => Disposition::Ambiguous,
             Self::Garbled(garbled) => garbled.disposition(),
@@ -163,6 +172,7 @@ impl Error {
             | Self::StoredLink
             | Self::Request(_)
             | Self::Unreachable { .. }
+            | Self::NoRoom { .. }
             | Self::Lost { .. }
             | Self::Replayed => None,
         }
@@ -223,6 +233,7 @@ impl Error {
             | Self::StoredLink
             | Self::Request(_)
             | Self::Unreachable { .. }
+            | Self::NoRoom { .. }
             | Self::Lost { .. }
             | Self::Replayed => false,
         }

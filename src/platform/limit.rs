@@ -2,7 +2,8 @@
 //!
 //! The documents name 60 calls a minute and 30 for `/videos/list`, captures show other numbers, so
 //! those two are only the start. While there is room a call passes without delay; without room it
-//! waits, in the order of arrival, until the window that the platform named is over.
+//! waits, in the order of arrival, until the window that the platform named is over. Calls that are made
+//! within [`impatient`] end instead of a long wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -62,18 +63,37 @@ impl Limiter {
 
     /// Waits until one more call is within the limit.
     ///
+    /// # Errors
+    /// Within [`impatient`], how long it would have to wait on, where that is too long.
+    ///
     /// # Cancel safety
     /// Giving up the wait takes nothing; a [`Permit`] that is dropped counts as a call made.
-    pub(super) async fn acquire(&self, kind: Kind) -> Permit {
+    pub(super) async fn acquire(&self, kind: Kind) -> Result<Permit, Duration> {
         let list = match kind {
-            Kind::List => Some(Slot::enter(&self.list).await),
+            Kind::List => Some(Slot::enter(&self.list).await?),
             Kind::General => None,
         };
-        Permit {
-            list,
-            general: Slot::enter(&self.general).await,
+        match Slot::enter(&self.general).await {
+            Ok(general) => Ok(Permit { list, general }),
+            Err(wait) => {
+                if let Some(mut list) = list {
+                    list.outcome = Outcome::Unsent;
+                }
+                Err(wait)
+            }
         }
     }
+}
+
+tokio::task_local! {
+    /// The longest wait for room that the calls of this task bear.
+    static PATIENCE: Duration;
+}
+
+/// Makes calls that fail ([`Error::NoRoom`](super::error::Error::NoRoom)) where the rate limit would keep one
+/// of them waiting for longer: for a caller who has other work to do.
+pub async fn impatient<T>(longest: Duration, calls: impl Future<Output = T>) -> T {
+    PATIENCE.scope(longest, calls).await
 }
 
 /// The right to make one call; hand it back with what the answer said.
@@ -106,12 +126,12 @@ struct Slot {
 }
 
 impl Slot {
-    async fn enter(bucket: &Arc<Bucket>) -> Self {
-        bucket.enter().await;
-        Self {
+    async fn enter(bucket: &Arc<Bucket>) -> Result<Self, Duration> {
+        bucket.enter().await?;
+        Ok(Self {
             bucket: Arc::clone(bucket),
             outcome: Outcome::Silent,
-        }
+        })
     }
 }
 
@@ -143,7 +163,24 @@ impl Bucket {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn enter(&self) {
+    async fn enter(&self) -> Result<(), Duration> {
+        let Ok(longest) = PATIENCE.try_with(|longest| *longest) else {
+            self.wait().await;
+            return Ok(());
+        };
+        if let Some(wait) = self.window().held_for(Instant::now())
+            && wait > longest
+        {
+            return Err(wait);
+        }
+        let waited = tokio::time::timeout(longest, self.wait()).await;
+        waited.map_err(|_| {
+            let held = self.window().held_for(Instant::now());
+            held.unwrap_or(longest)
+        })
+    }
+
+    async fn wait(&self) {
         let _turn = self.turn.lock().await;
         loop {
             let Err(renewed) = self.window().try_take(Instant::now()) else {
@@ -198,6 +235,12 @@ impl Window {
         }
         self.in_flight += 1;
         Ok(())
+    }
+
+    /// How long no call at all may be made, as far as is known.
+    fn held_for(&self, now: Instant) -> Option<Duration> {
+        let renewed_at = self.renewed_at.filter(|_| self.remaining == 0)?;
+        Some(renewed_at.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
     fn finish(&mut self, now: Instant, outcome: Outcome) {
@@ -399,11 +442,15 @@ mod tests {
     async fn clones_share_it_and_wait_for_the_window() {
         let limiter = Limiter::new();
         let renewed_in = Duration::from_millis(200);
-        limiter.acquire(Kind::General).await.finish(Outcome::Left {
-            limit: 1,
-            remaining: 0,
-            renewed_in,
-        });
+        limiter
+            .acquire(Kind::General)
+            .await
+            .unwrap()
+            .finish(Outcome::Left {
+                limit: 1,
+                remaining: 0,
+                renewed_in,
+            });
         let started = Instant::now();
         drop(limiter.clone().acquire(Kind::List).await);
         assert!(
@@ -420,8 +467,8 @@ mod tests {
             remaining: 1,
             renewed_in: WINDOW,
         };
-        limiter.acquire(Kind::General).await.finish(one);
-        let held = limiter.acquire(Kind::General).await;
+        limiter.acquire(Kind::General).await.unwrap().finish(one);
+        let held = limiter.acquire(Kind::General).await.unwrap();
         let mut waiting = Box::pin(limiter.acquire(Kind::General));
         let polled = std::future::poll_fn(|cx| {
             std::task::Poll::Ready(waiting.as_mut().poll(cx).is_pending())
@@ -434,5 +481,27 @@ mod tests {
             next.await.is_ok(),
             "the slot that was given back is free for the next caller"
         );
+    }
+
+    #[tokio::test]
+    async fn who_is_impatient_is_told_how_long_the_wait_would_be() {
+        let limiter = Limiter::new();
+        let refused = Outcome::TooMany {
+            wait: Some(Duration::from_mins(4)),
+        };
+        let permit = limiter.acquire(Kind::General).await.unwrap();
+        permit.finish(refused);
+        // A patient one has the turn.
+        let patient = limiter.clone();
+        let waiting = tokio::spawn(async move { patient.acquire(Kind::General).await.is_ok() });
+        for kind in [Kind::General, Kind::List] {
+            let asked = impatient(Duration::from_millis(50), limiter.acquire(kind));
+            let answer = tokio::time::timeout(Duration::from_secs(30), asked).await;
+            let wait = answer.unwrap().unwrap_err();
+            assert!(wait > Duration::from_mins(3), "{wait:?}");
+        }
+        // Nothing was taken from the other budget.
+        assert_eq!(limiter.list.window().remaining, FIRST_LIST);
+        waiting.abort();
     }
 }

@@ -28,6 +28,7 @@ mod video;
 pub use client::{Client, Version};
 pub use error::{Cause, Effect, Error, Garbage, Garbled, Refusal};
 pub use key::VideoKey;
+pub use limit::impatient;
 pub use link::Link;
 pub use new::{Created, Grant, NewVideo};
 pub use pass::Pass;

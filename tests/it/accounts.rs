@@ -334,3 +334,39 @@ fn a_job_whose_account_is_gone_can_be_cancelled_and_its_video_is_named() {
     assert_eq!(platform.videos().len(), 1, "nothing was deleted");
     drop(daemon);
 }
+
+#[test]
+fn an_account_that_is_rate_limited_keeps_no_place_from_another() {
+    let (limited, free) = (Platform::start(), Platform::start());
+    let more = format!(
+        "[account.main]\nkey = \"{KEY}\"\nsecret-file = \"{{root}}/secret\"\nbase-url = \"{}\"\n\n\
+         [account.other]\nkey = \"{KEY}\"\nsecret-file = \"{{root}}/secret\"\nbase-url = \"{}\"\n\n\
+         [upload]\nfiles-at-once = 2\n\n\
+         [[watch]]\nname = \"drop\"\npath = \"{{folder}}\"\naccount = \"main\"\nsettle = \"200ms\"\n\n\
+         [[watch]]\nname = \"free\"\npath = \"{{root}}/free\"\naccount = \"other\"\nsettle = \"200ms\"\n\n",
+        limited.base_url(),
+        free.base_url(),
+    );
+    let site = Site::with(&limited, &more);
+    fs::create_dir(site.root().join("free")).unwrap();
+    let hold = json!({"kind": "status", "status": 429, "code": "RateLimitExceeded",
+                      "headers": {"Retry-After": "240"}});
+    limited.faults("create", Some(1), &hold);
+    let daemon = site.start();
+    drop_files(&site, &["a.mp4"]);
+    limited.wait("create", "answered", 1);
+    drop_files(&site, &["b.mp4", "c.mp4", "d.mp4"]);
+    let no_room = "SELECT count(*) FROM jobs WHERE last_error LIKE '%rate limit has no room%' AND state = 'queued'";
+    wait_for("all of them to wait in the queue", || {
+        site.value::<i64>(no_room).filter(|count| *count == 4)
+    });
+    let file = site.root().join("free/e.mp4");
+    fs::write(&file, Dice::new().bytes(SMALL)).unwrap();
+    wait_for("the other account's file", || {
+        site.value::<i64>("SELECT 1 FROM jobs WHERE state = 'done' AND watch = 'free'")
+    });
+    let tries = "SELECT group_concat(attempts) FROM (SELECT attempts FROM jobs WHERE watch = 'drop' ORDER BY id)";
+    assert_eq!(site.value::<String>(tries).as_deref(), Some("1,0,0,0"));
+    assert_eq!(limited.count("create", "arrived"), 1);
+    drop(daemon);
+}

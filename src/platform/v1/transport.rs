@@ -91,6 +91,10 @@ impl Transport {
             effect: effect_of(path),
         };
         let permit = self.limiter.acquire(kind_of(path)).await;
+        let permit = permit.map_err(|wait| Error::NoRoom {
+            call: path.to_owned(),
+            wait,
+        })?;
         let payload = Payload {
             kind: "application/x-www-form-urlencoded",
             text: self.signed(params),

@@ -113,6 +113,10 @@ impl Transport {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let permit = self.limiter.acquire(Kind::General).await;
+        let permit = permit.map_err(|wait| Error::NoRoom {
+            call: call.name.clone(),
+            wait,
+        })?;
         let request = self.http.request(request.verb.into(), url).headers(headers);
         let outcome = http::exchange(permit, request, payload).await;
         if let Ok(answer) = &outcome {

@@ -119,6 +119,10 @@ impl Uploads {
     ) -> Result<Map<String, Value>, Error> {
         let request = request.bearer_auth(self.pass.expose_token());
         let permit = self.limiter.acquire(Kind::General).await;
+        let permit = permit.map_err(|wait| Error::NoRoom {
+            call: call.name.clone(),
+            wait,
+        })?;
         call.judge(http::exchange(permit, request, None).await)
     }
 }
