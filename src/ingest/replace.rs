@@ -199,8 +199,22 @@ pub(super) async fn run(
     };
     // By its own clock, and after the call, which changes the video too: what comes later is the
     // new content's doing.
-    let Some(updated_before) = last_change(task, client, &key).await else {
-        return park(task, lease).await;
+    let updated_before = match last_change(task, client, &key).await {
+        None => return park(task, lease).await,
+        Some(Ok(updated_before)) => updated_before,
+        Some(Err(error)) if error.is_not_found() => {
+            return denied(task, lease, client, (choice, order, before), (&key, &error)).await;
+        }
+        // No byte was sent, and the call may be made twice: the job asks again.
+        Some(Err(error)) if error.disposition() == Disposition::Permanent => {
+            let failure = Failure::new(&error, Disposition::TRANSIENT);
+            fate::settle(&task.context, lease, failure).await?;
+            return Ok(Next::Finished);
+        }
+        Some(Err(error)) => {
+            settle_call(task, lease, &error).await?;
+            return Ok(Next::Finished);
+        }
     };
     let replaced = Replaced {
         job: before.job,
@@ -209,8 +223,8 @@ pub(super) async fn run(
     call::record(task, lease, (choice.way, granted), Some(replaced)).await
 }
 
-/// The pauses between the questions for a video's last change: not to know it costs a long wait at the
-/// end, and one answer that is lost is no reason for that.
+/// The pauses between the questions for a video's last change. Without it nobody could tell later whether the new
+/// content has arrived, so that nothing is sent; one answer that is lost is no reason to begin anew.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -219,16 +233,19 @@ const PAUSES: [Duration; 4] = [
 ];
 
 /// When the platform changed the video last, where it says so. `None`: stopped.
-async fn last_change(task: &Task, client: &Client, key: &VideoKey) -> Option<Option<i64>> {
+async fn last_change(
+    task: &Task,
+    client: &Client,
+    key: &VideoKey,
+) -> Option<Result<Option<i64>, platform::Error>> {
     let mut pauses = PAUSES.into_iter();
     loop {
         let error = match until_stopped(task, client.show(key)).await? {
-            Ok(video) => return Some(video.updated),
+            Ok(video) => return Some(Ok(video.updated)),
             Err(error) => error,
         };
-        let Some(pause) = pauses.next() else {
-            tracing::warn!(video.key = %key, "the platform does not say when the video changed last: {}", chain(&error));
-            return Some(None);
+        let Some(pause) = pauses.next().filter(|_| !error.is_not_found()) else {
+            return Some(Err(error));
         };
         tokio::select! {
             () = task.stop.cancelled() => return None,

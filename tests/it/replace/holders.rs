@@ -157,3 +157,27 @@ fn one_question_that_fails_costs_a_replacement_no_hour() {
         drop(daemon);
     }
 }
+
+#[test]
+fn no_content_is_replaced_before_the_platform_has_said_how_the_video_is() {
+    for v2 in [false, true] {
+        let (platform, mut dice) = (Platform::start(), Dice::new());
+        let site = site(v2, &platform);
+        let (daemon, file, key) = one_is_up(&site, &mut dice, SMALL);
+        let on = if v2 { "v2-get" } else { "show" };
+        platform.faults(on, None, &json!({"kind": "status", "status": 503}));
+        put_over(&site, &file, &dice.bytes(SMALL));
+        wait_job(&site, 2, "the job to wait in the queue", |job| {
+            job.state == "queued" && job.attempts >= 1
+        });
+        assert_eq!(platform.count("s3-put", "arrived"), 1, "that of the first");
+        platform.clear_faults();
+        site.wait_done(2);
+        assert_replaced(&platform, (&file, &key));
+        assert!(
+            site.value::<i64>("SELECT updated_before FROM jobs WHERE id = 2")
+                .is_some()
+        );
+        drop(daemon);
+    }
+}
