@@ -187,6 +187,7 @@ impl Parts {
             settings: present,
             live,
             throttle: Throttle::default(),
+            hanging: ingest::Hanging::default(),
             work: Arc::new(Notify::new()),
             confirms: Arc::new(Notify::new()),
             withdrawals: Arc::new(Notify::new()),

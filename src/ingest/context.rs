@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::disk::Hanging;
 use super::live::Live;
 use crate::config::{Config, Watch};
 use crate::platform::{self, Client};
@@ -82,6 +83,8 @@ pub struct Context {
     pub live: Live,
     /// The limit for all uploads together.
     pub throttle: Throttle,
+    /// The disks and shares that do not answer.
+    pub hanging: Hanging,
     /// Rung when a job may have become due.
     pub work: Arc<Notify>,
     /// Rung when a job may wait for `ready`.

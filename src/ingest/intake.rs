@@ -1,6 +1,10 @@
 //! Takes in what the watches report: settled files become jobs, waiting ones are noted for people.
 
+mod again;
 mod doubts;
+mod renames;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,13 +13,14 @@ use jiff::SignedDuration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use self::again::Again;
 use super::context::{Context, Settings};
 use super::metadata;
 use super::persist::persist;
 use crate::clock;
-use crate::identity::Identity;
 use crate::queue::doubt::Doubt;
 use crate::queue::enqueue::{self, Enqueued, NewJob, Offered};
+use crate::queue::renames::moved;
 use crate::queue::settling::{self, Settling};
 use crate::queue::{Error, JobId};
 use crate::text;
@@ -33,14 +38,16 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     persist(&context, settling::clear).await?;
     let mut batch = Vec::new();
+    let mut again = Again::default();
     loop {
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return Ok(()),
             // The supervisor keeps a sender: reports never end before the daemon does.
             _ = reports.recv_many(&mut batch, AT_ONCE) => {
-                take(&context, std::mem::take(&mut batch)).await?;
+                take(&context, std::mem::take(&mut batch), &mut again).await?;
             }
+            () = again.due() => again.ask(&context).await?,
             // Only when no report is left: all that came before is in the table.
             Some(passed) = flushes.0.recv() => drop(passed.send(())),
         }
@@ -89,7 +96,7 @@ enum Entry {
     Sidecar(PathBuf),
 }
 
-async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
+async fn take(context: &Context, reports: Vec<Report>, again: &mut Again) -> Result<(), Error> {
     let settings = context.now_settings();
     let mut entries: Vec<Entry> = reports
         .into_iter()
@@ -98,7 +105,12 @@ async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
     if entries.is_empty() {
         return Ok(());
     }
-    follow_renames(context, &mut entries).await?;
+    for entry in &entries {
+        if let Entry::Gone(path) = entry {
+            again.ended(path);
+        }
+    }
+    renames::follow(context, &mut entries, again).await?;
     let now = clock::now();
     let write = move |db: &Connection| {
         let written = entries.iter().map(|entry| write(db, entry, now));
@@ -111,7 +123,7 @@ async fn take(context: &Context, reports: Vec<Report>) -> Result<(), Error> {
             Written::Doubtful(new, doubt) => doubtful.push((new, doubt)),
         }
     }
-    doubts::settle(context, doubtful).await?;
+    doubts::settle(context, doubtful, again).await?;
     context.work.notify_one();
     context.sidecars.notify_one();
     Ok(())
@@ -186,59 +198,10 @@ fn refusal(flaw: Flaw, rest: Duration) -> String {
     format!("not uploaded: {flaw}, and it stayed unchanged for {rest:#} (incomplete-after)")
 }
 
-/// Files whose job has another name that nothing has any more: a rename is followed, not uploaded
-/// again. A hard link is another file to us: both names are there.
-async fn follow_renames(context: &Context, entries: &mut Vec<Entry>) -> Result<(), Error> {
-    let asked = entries.clone();
-    let names = persist(context, move |db| {
-        let names = asked.iter().map(|entry| match entry {
-            Entry::Job(new) => enqueue::other_names(db, new),
-            Entry::Refused(..)
-            | Entry::Moved { .. }
-            | Entry::Started(..)
-            | Entry::Waiting(..)
-            | Entry::Gone(_)
-            | Entry::Sidecar(_) => Ok(Vec::new()),
-        });
-        names.collect::<Result<Vec<_>, _>>()
-    })
-    .await?;
-    if names.iter().all(Vec::is_empty) {
-        return Ok(());
-    }
-    let old = std::mem::take(entries);
-    let looked = tokio::task::spawn_blocking(move || {
-        let pairs = old.into_iter().zip(names);
-        pairs.map(|(entry, names)| follow(entry, names)).collect()
-    });
-    // It cannot fail but by a panic, after which the next scan offers the files again.
-    *entries = looked.await.unwrap_or_default();
-    Ok(())
-}
-
-fn follow(entry: Entry, names: Vec<(JobId, PathBuf)>) -> Entry {
-    let Entry::Job(new) = entry else {
-        return entry;
-    };
-    // Another file under the old name is as good as none: two names may have been swapped.
-    let is_gone = |path: &PathBuf| match std::fs::symlink_metadata(path) {
-        Ok(meta) => !Identity::of(&meta).may_still_be(&new.identity),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-    };
-    match names.into_iter().find(|(_, name)| is_gone(name)) {
-        Some((job, old_path)) => Entry::Moved { job, old_path, new },
-        None => Entry::Job(new),
-    }
-}
-
 /// Writes an entry.
 fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<Written>, Error> {
     match entry {
-        Entry::Job(new) => Ok(match enqueue::offer(db, new, now)? {
-            Offered::Taken(Enqueued::New(id)) => Some(Written::Job(new.path.clone(), id)),
-            Offered::Taken(Enqueued::Known(..)) => None,
-            Offered::Doubtful(doubt) => Some(Written::Doubtful(new.clone(), doubt)),
-        }),
+        Entry::Job(new) => Ok(written(new, enqueue::offer(db, new, now)?)),
         Entry::Refused(new, reason) => {
             if let Enqueued::New(id) = enqueue::refused(db, new, reason, now)? {
                 let path = text::path(&new.path);
@@ -247,14 +210,20 @@ fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<
             Ok(None)
         }
         Entry::Moved { job, old_path, new } => {
-            Ok(match enqueue::moved(db, (*job, old_path), new, now)? {
-                Enqueued::New(id) => Some(Written::Job(new.path.clone(), id)),
-                Enqueued::Known(..) => None,
-            })
+            let offered = moved(db, (*job, old_path), new, now)?;
+            Ok(written(new, offered))
         }
         Entry::Started(watch, all) => settling::begin_anew(db, watch, all).map(|()| None),
         Entry::Waiting(path, file) => settling::note(db, path, file).map(|()| None),
         Entry::Gone(path) => settling::forget(db, path).map(|()| None),
         Entry::Sidecar(path) => metadata::changed(db, path, now).map(|_| None),
+    }
+}
+
+fn written(new: &NewJob, offered: Offered) -> Option<Written> {
+    match offered {
+        Offered::Taken(Enqueued::New(id)) => Some(Written::Job(new.path.clone(), id)),
+        Offered::Taken(Enqueued::Known(..)) => None,
+        Offered::Doubtful(doubt) => Some(Written::Doubtful(new.clone(), doubt)),
     }
 }

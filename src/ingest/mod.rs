@@ -27,6 +27,8 @@ mod evidence;
 mod fate;
 mod fetch;
 mod ftp;
+#[cfg(test)]
+mod ground;
 mod identify;
 mod intake;
 mod live;
@@ -46,6 +48,7 @@ mod withdraw;
 mod worker;
 
 pub use context::{Context, Settings, SettingsError};
+pub use disk::{Hanging, within as look_within};
 pub use intake::{Barriers, Flushes, barriers};
 pub use live::{Live, Upload};
 pub use pulse::longest;

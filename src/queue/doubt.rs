@@ -1,11 +1,17 @@
-//! Files whose bytes are up and whose ctime has moved since, while size, mtime and inode stayed: as
-//! by a `chmod` or a hard link, or by a write whose mtime was put back. Only their content can tell.
+//! Files whose bytes are up and whose ctime has moved since, while size, mtime and inode stayed.
+//!
+//! A `chmod`, a hard link and a rename do that, and so does a write whose mtime was put back. Only their
+//! content can tell.
 
+use std::path::PathBuf;
+
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::enqueue::{Enqueued, NewJob, Offered, enqueue, offer};
 use super::error::Error;
 use super::job::JobId;
+use super::renames::{follow, moved};
 
 /// A job that may speak for another content than its file has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +20,8 @@ pub struct Doubt {
     pub job: JobId,
     /// The fingerprint of what was uploaded, or found to be up.
     pub fingerprint: String,
+    /// The name that the job knows, where the file has another one now.
+    pub renamed_from: Option<PathBuf>,
 }
 
 /// The doubt about a job whose file has another ctime; none if its bytes are yet to be read, or
@@ -26,21 +34,41 @@ pub(super) fn about(db: &Connection, job: JobId) -> Result<Option<Doubt>, Error>
         )?
         .query_row([job.0], |row| row.get(0))
         .optional()?
-        .map(|fingerprint| Doubt { job, fingerprint }))
+        .map(|fingerprint| Doubt {
+            job,
+            fingerprint,
+            renamed_from: None,
+        }))
 }
 
-/// The file turned out to have other content: it becomes a job of its own, unless it has one by now.
-/// The old job keeps its video and speaks for no file any more.
-pub fn confirmed(
+/// The content was looked at, and is the same (`is_same`) or another one.
+///
+/// The same: the job goes on with its file. Another one: the file becomes a job of its own, unless it has one
+/// by now; the old job keeps its video and has no file any more.
+///
+/// `None`: the doubt is another one by now, and the file must be looked at again.
+pub fn settle(
     db: &Connection,
     new: &NewJob,
-    doubt: &Doubt,
-    now: jiff::Timestamp,
-) -> Result<Enqueued, Error> {
-    if matches!(offer(db, new, now)?, Offered::Doubtful(still) if still == *doubt) {
+    (doubt, is_same): (&Doubt, bool),
+    now: Timestamp,
+) -> Result<Option<Enqueued>, Error> {
+    let offered = match &doubt.renamed_from {
+        None => offer(db, new, now)?,
+        Some(old_path) => moved(db, (doubt.job, old_path), new, now)?,
+    };
+    match (offered, &doubt.renamed_from) {
+        (Offered::Taken(enqueued), _) => return Ok(Some(enqueued)),
+        (Offered::Doubtful(still), _) if still != *doubt => return Ok(None),
+        (Offered::Doubtful(_), Some(old_path)) if is_same => {
+            return follow(db, (doubt.job, old_path), new, now).map(Some);
+        }
+        (Offered::Doubtful(_), None) if is_same => {}
         // No file has an inode below zero, and no two jobs have the same.
-        db.prepare_cached("UPDATE jobs SET ino = -id WHERE id = ?1")?
-            .execute([doubt.job.0])?;
+        (Offered::Doubtful(_), _) => {
+            db.prepare_cached("UPDATE jobs SET ino = -id WHERE id = ?1")?
+                .execute([doubt.job.0])?;
+        }
     }
-    enqueue(db, new, now)
+    enqueue(db, new, now).map(Some)
 }

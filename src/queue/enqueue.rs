@@ -12,9 +12,7 @@ use super::afterwards;
 use super::doubt::{self, Doubt};
 use super::error::Error;
 use super::job::{JobId, State};
-use super::metadata;
-use super::priority;
-use super::sql::{At, PathColumn, StoredPath};
+use super::sql::{At, PathColumn};
 use super::ticket;
 use crate::identity::Identity;
 
@@ -235,65 +233,6 @@ pub fn finished(
         }
     }
     Ok(())
-}
-
-/// The account's jobs of this very file (inode, size, mtime) under other names, where the path has
-/// none yet. In another account's folder it is another video.
-pub fn other_names(db: &Connection, new: &NewJob) -> Result<Vec<(JobId, PathBuf)>, Error> {
-    let NewJob { path, identity, .. } = new;
-    if known(db, path, identity)?.is_some() {
-        return Ok(Vec::new());
-    }
-    let mut statement = db.prepare_cached(
-        "SELECT id, path FROM jobs
-         WHERE ino = ?1 AND size = ?2 AND mtime_ns = ?3 AND account = ?4 AND superseded = 0
-           AND replaced_by IS NULL ORDER BY id",
-    )?;
-    let rows = statement.query_map(
-        params![identity.ino, identity.size, identity.mtime_ns, new.account],
-        |row| Ok((JobId(row.get(0)?), row.get::<_, StoredPath>(1)?.0)),
-    )?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// The file of a job was renamed: the job goes on under the new name. If the job has another name
-/// or speaks for no file by now, or the new name has a job, the file is enqueued like any other.
-pub fn moved(
-    db: &Connection,
-    (id, old_path): (JobId, &Path),
-    new: &NewJob,
-    now: Timestamp,
-) -> Result<Enqueued, Error> {
-    if known(db, &new.path, &new.identity)?.is_some() {
-        return enqueue(db, new, now);
-    }
-    ticket::doubt_parts(db, id, new.identity.ctime_ns)?;
-    let changed = db
-        .prepare_cached(
-            "UPDATE jobs SET path = ?3, watch = ?4, dev = ?5, ctime_ns = iif(state = 'running', ctime_ns, ?6),
-                    run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at),
-                    priority = iif(priority < ?9, ?8, priority), renamed_at = ?7
-             WHERE id = ?1 AND path = ?2 AND superseded = 0 AND replaced_by IS NULL",
-        )?
-        .execute(params![
-            id.0,
-            PathColumn(old_path),
-            PathColumn(&new.path),
-            new.watch,
-            new.identity.dev,
-            new.identity.ctime_ns,
-            At(now),
-            new.priority,
-            priority::BUMPED
-        ])?;
-    if changed == 0 {
-        return enqueue(db, new, now);
-    }
-    db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
-        .execute([PathColumn(&new.path)])?;
-    // Another sidecar may be beside it now.
-    metadata::untold(db, id, now)?;
-    Ok(Enqueued::Known(id, State::Queued))
 }
 
 /// A mark that no other video carries. All have one length, so that none is part of another: the

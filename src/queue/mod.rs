@@ -31,6 +31,7 @@ pub mod outcome;
 mod presence;
 pub mod priority;
 pub mod query;
+pub mod renames;
 pub mod replace;
 pub mod restored;
 pub mod retry;

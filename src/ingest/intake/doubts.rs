@@ -1,67 +1,138 @@
-//! Files that are up and were touched since: the same bytes, or others under the same mtime? Their
-//! samples tell.
+//! Files that are up and were touched or renamed since: the same bytes, or others under the same mtime?
+//! Their samples tell: at most a MiB of each is read, whatever its size.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::time::{Duration, Instant};
 
+use super::again::Again;
 use super::queued;
 use crate::clock;
 use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::context::Context;
+use crate::ingest::disk;
 use crate::ingest::identify::{self, fingerprint};
 use crate::ingest::persist::persist;
 use crate::queue::Error;
 use crate::queue::doubt::{self, Doubt};
-use crate::queue::enqueue::{self, Enqueued, NewJob};
+use crate::queue::enqueue::{Enqueued, NewJob};
 use crate::text;
 use crate::watch::reach;
 
-/// Looks into the files, and makes jobs of those with other content. One that cannot be read now
-/// stays in doubt until the watch offers it again, at the latest at the next start.
-pub(super) async fn settle(context: &Context, files: Vec<(NewJob, Doubt)>) -> Result<(), Error> {
-    if files.is_empty() {
-        return Ok(());
+/// A file in doubt.
+pub(super) type Doubtful = (NewJob, Doubt);
+
+const SILENT: &str =
+    "its disk or share does not answer, so its content cannot be compared with what was uploaded";
+
+/// One that was looked at: whether it has the content of its job still, or why nobody knows.
+type Looked = (Doubtful, io::Result<bool>);
+
+/// Looks into the files, and makes jobs of those with other content. Those that cannot be read now settle
+/// again after a wait; those that it did not come to in time, at once.
+pub(super) async fn settle(
+    context: &Context,
+    files: Vec<Doubtful>,
+    again: &mut Again,
+) -> Result<(), Error> {
+    let mut by_watch: BTreeMap<String, Vec<Doubtful>> = BTreeMap::new();
+    for file in files {
+        let of_watch = by_watch.entry(file.0.watch.clone()).or_default();
+        of_watch.push(file);
     }
-    // A share that is dead must not keep all other files waiting.
-    let settings = context.now_settings();
-    let limit = settings.config.upload.stall_timeout;
-    let started = std::time::Instant::now();
-    let looking = tokio::task::spawn_blocking(move || {
-        let in_time = files
-            .into_iter()
-            .take_while(|_| started.elapsed() < limit / 2);
-        let looked = in_time.filter_map(|(new, doubt)| {
-            let found = now(&new, settings.watch(&new.watch)).ok()?;
-            let is_same = found == doubt.fingerprint;
-            Some((new, doubt, is_same))
-        });
-        looked.collect::<Vec<_>>()
-    });
-    let Ok(Ok(looked)) = tokio::time::timeout(limit, looking).await else {
-        return Ok(());
-    };
-    let write = move |db: &rusqlite::Connection| {
-        let mut made = Vec::new();
-        for (new, doubt, is_same) in &looked {
-            let enqueued = if *is_same {
-                enqueue::enqueue(db, new, clock::now())?
-            } else {
-                doubt::confirmed(db, new, doubt, clock::now())?
-            };
-            if let Enqueued::New(id) = enqueued {
-                made.push((new.path.clone(), id));
+    let mut known = Vec::new();
+    // Each watch by itself: a share that does not answer keeps no file that lies elsewhere.
+    for (watch, files) in by_watch {
+        let asked: Vec<NewJob> = files.iter().map(|(new, _)| new.clone()).collect();
+        let Some((looked, left)) = look(context, &watch, files).await else {
+            for new in &asked {
+                again.put_off(context, new, SILENT).await?;
+            }
+            continue;
+        };
+        for ((new, doubt), found) in looked {
+            match found {
+                Ok(is_same) => {
+                    again.ended(&new.path);
+                    known.push((new, doubt, is_same));
+                }
+                Err(error) => {
+                    let why =
+                        format!("its content cannot be compared with what was uploaded: {error}");
+                    again.put_off(context, &new, &why).await?;
+                }
             }
         }
-        Ok(made)
+        for (new, _) in left {
+            context.settle_again(&new.watch, new.path);
+        }
+    }
+    write_down(context, known).await
+}
+
+/// Looks for half as long as a disk may be silent: one that is slow is no dead one. `None`: it does not
+/// answer. Answers what was looked at, and what was not.
+async fn look(
+    context: &Context,
+    watch: &str,
+    files: Vec<Doubtful>,
+) -> Option<(Vec<Looked>, Vec<Doubtful>)> {
+    let settings = context.now_settings();
+    let limit = settings.config.upload.stall_timeout / 2;
+    disk::within(context, watch, move || {
+        look_until((Instant::now(), limit), files, |new| {
+            now(new, settings.watch(&new.watch))
+        })
+    })
+    .await
+}
+
+/// At least one of them is looked at, so that all are in the end.
+pub(super) fn look_until(
+    (started, limit): (Instant, Duration),
+    files: Vec<Doubtful>,
+    mut look: impl FnMut(&NewJob) -> io::Result<String>,
+) -> (Vec<Looked>, Vec<Doubtful>) {
+    let (mut looked, mut left) = (Vec::new(), Vec::new());
+    for (new, doubt) in files {
+        if looked.is_empty() || started.elapsed() < limit {
+            let found = look(&new).map(|found| found == doubt.fingerprint);
+            looked.push(((new, doubt), found));
+        } else {
+            left.push((new, doubt));
+        }
+    }
+    (looked, left)
+}
+
+async fn write_down(context: &Context, known: Vec<(NewJob, Doubt, bool)>) -> Result<(), Error> {
+    if known.is_empty() {
+        return Ok(());
+    }
+    let write = move |db: &rusqlite::Connection| {
+        let (mut made, mut open) = (Vec::new(), Vec::new());
+        for (new, doubt, is_same) in &known {
+            match doubt::settle(db, new, (doubt, *is_same), clock::now())? {
+                Some(Enqueued::New(id)) => made.push((new.path.clone(), id)),
+                Some(Enqueued::Known(..)) => {}
+                None => open.push((new.watch.clone(), new.path.clone())),
+            }
+        }
+        Ok((made, open))
     };
-    for (path, id) in persist(context, write).await? {
+    let (made, open) = persist(context, write).await?;
+    for (path, id) in made {
         tracing::info!(
             job.id = id.0,
             "{}: it was rewritten, though its time was put back",
             text::path(&path)
         );
         queued(&path, id);
+    }
+    for (watch, path) in open {
+        context.settle_again(&watch, path);
     }
     Ok(())
 }

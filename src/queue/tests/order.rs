@@ -7,9 +7,9 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::queue::accounts::Cause;
-use crate::queue::enqueue::moved;
 use crate::queue::operator::Answer;
 use crate::queue::outcome::Count;
+use crate::queue::renames::moved;
 use crate::queue::{State, accounts, priority};
 
 /// A file of a watch with a priority.

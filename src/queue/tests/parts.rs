@@ -1,7 +1,7 @@
 //! What is known of the parts of a file, and when it is known no more.
 
 use super::*;
-use crate::queue::enqueue::moved;
+use crate::queue::renames::moved;
 
 fn known(db: &Connection, id: JobId) -> usize {
     ticket::parts(db, id).unwrap().len()

@@ -294,6 +294,38 @@ fn a_file_that_was_touched_is_nothing_new_and_one_that_was_rewritten_is() {
     drop(daemon);
 }
 
+/// A rename moves the ctime as well, so that it would hide the write before it.
+#[test]
+fn a_file_that_was_rewritten_and_then_renamed_is_uploaded_and_one_that_was_renamed_only_is_not() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::new(&platform);
+    let daemon = site.start();
+    let mut bytes = dice.bytes(20_000);
+    let rewritten = site.drop_file("rewritten.mp4", &bytes);
+    let renamed = site.drop_file("renamed.mp4", &dice.bytes(30_000));
+    site.wait_done(2);
+    drop(daemon);
+    let modified = fs::metadata(&rewritten).unwrap().modified().unwrap();
+    bytes[77] ^= 1;
+    let open = File::options().write(true).open(&rewritten).unwrap();
+    open.write_all_at(&bytes, 0).unwrap();
+    open.set_modified(modified).unwrap();
+    drop(open);
+    let moved = |path: &Path, name: &str| {
+        let new = site.folder().join(name);
+        fs::rename(path, &new).unwrap();
+        new
+    };
+    let (rewritten, renamed) = (moved(&rewritten, "other.mp4"), moved(&renamed, "same.mp4"));
+    let daemon = site.start();
+    wait_state(&site, &rewritten, "done");
+    wait_state(&site, &renamed, "done");
+    site.wait_log("it was rewritten, though its time was put back");
+    assert_eq!(site.jobs().len(), 3, "{:?}", site.jobs());
+    assert_eq!(platform.videos().len(), 3);
+    drop(daemon);
+}
+
 #[test]
 fn what_was_deleted_on_the_platform_is_uploaded_again() {
     let (platform, mut dice) = (Platform::start(), Dice::new());
