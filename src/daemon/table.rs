@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
-use crate::ingest::Context;
+use crate::ingest::{self, Context};
 use crate::queue::{Error, TableFiles};
 use crate::text;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// No watch has such a name.
+const TABLE: &str = "the job table";
 
 /// Runs until the daemon stops.
 ///
@@ -23,8 +26,8 @@ pub(super) async fn watch(context: Context, files: TableFiles) -> Result<(), Err
             () = tokio::time::sleep(INTERVAL) => {}
         }
         let looked = files.clone();
-        let lost = tokio::task::spawn_blocking(move || looked.lost()).await;
-        if let Ok(Some(lost)) = lost {
+        let lost = ingest::look_within(&context, TABLE, move || looked.lost()).await;
+        if let Some(Some(lost)) = lost {
             tracing::error!(
                 "the job table was {} while the daemon worked on it ({}): what is recorded from now on is lost when \
                  the daemon ends. Nothing new is begun; running uploads are finished, and then the daemon ends and \

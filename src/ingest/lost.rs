@@ -1,10 +1,9 @@
 //! A video that turned out to be gone, failed, or other content: its job is not done any more, and its
 //! file is uploaded again or waits for a person.
 
-use tokio::task::spawn_blocking;
-
 use super::afterwards;
 use super::context::Context;
+use super::disk;
 use super::evidence::Fault;
 use super::persist::persist;
 use crate::clock;
@@ -15,12 +14,13 @@ use crate::queue::{Error, operator};
 use crate::text;
 use crate::watch::reach;
 
-/// Writes the loss down; `is_displaced`: another file has the job's name by now.
+/// Writes the loss down; `is_displaced`: another file has the job's name by now. Answers whether that changed
+/// anything: where it did not, who asks again must wait.
 pub(super) async fn settle(
     context: &Context,
     told: (&Sent, &Fault),
     is_displaced: bool,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     write_down(context, told, (is_displaced, None)).await
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn settle_former(
     context: &Context,
     told: (&Sent, &Fault),
     former: Former,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     write_down(context, told, (true, Some(former))).await
 }
 
@@ -37,13 +37,13 @@ async fn write_down(
     context: &Context,
     (sent, fault): (&Sent, &Fault),
     (is_displaced, former): (bool, Option<Former>),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let Some(key) = sent.video_key.clone() else {
-        return Ok(());
+        return Ok(false);
     };
     if !is_under_its_name(context, sent).await? {
         // Its folder cannot be reached now: the question is asked again.
-        return Ok(());
+        return Ok(false);
     }
     let settings = context.now_settings();
     let watches = settings.config.watches.iter();
@@ -74,7 +74,7 @@ async fn write_down(
     .await?;
     tell(sent, &why, became);
     context.ring_all();
-    Ok(())
+    Ok(became != Became::Nothing)
 }
 
 /// A file that a kill left under its hidden name is found by the mark that the job has now: it gets its
@@ -86,13 +86,13 @@ async fn is_under_its_name(context: &Context, sent: &Sent) -> Result<bool, Error
         return Ok(false);
     };
     let settings = context.now_settings();
-    let looking =
-        spawn_blocking(
-            move || match reach::place(settings.watch(&job.watch), &job.path) {
-                Ok(own) => afterwards::put_back(&own, &job.ingest_id).is_ok(),
-                Err(error) => error.is_absence(),
-            },
-        );
+    let watch = job.watch.clone();
+    let looking = disk::within(context, &watch, move || {
+        match reach::place(settings.watch(&job.watch), &job.path) {
+            Ok(own) => afterwards::put_back(&own, &job.ingest_id).is_ok(),
+            Err(error) => error.is_absence(),
+        }
+    });
     Ok(looking.await.unwrap_or(false))
 }
 
@@ -113,5 +113,37 @@ fn tell(sent: &Sent, why: &str, became: Became) {
             tracing::warn!(job.id = id.0, "{path}: {why}, {end}");
         }
         Became::Nothing => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::ground::Ground;
+    use crate::queue::JobId;
+
+    #[tokio::test]
+    async fn a_loss_changes_nothing_while_the_folder_does_not_answer_and_says_so() {
+        let ground = Ground::new();
+        let context = &ground.context;
+        ground.enqueue(&ground.file("a.mp4")).await;
+        let done = context.queue.write(|db| {
+            db.execute_batch(
+                "UPDATE jobs SET state = 'done', step = 'confirm', video_key = 'tL17msiU',
+                        finished_at = created_at, sent_at = created_at",
+            )?;
+            sent::of(db, JobId(1))
+        });
+        let sent = done.await.unwrap().unwrap();
+        let lost = || settle(context, (&sent, &Fault::Gone), false);
+        let answer = ground.hang().await;
+        assert!(!lost().await.unwrap());
+        drop(answer);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !lost().await.unwrap() {
+            assert!(std::time::Instant::now() < deadline, "it answers");
+            tokio::task::yield_now().await;
+        }
+        assert!(!lost().await.unwrap(), "the job has no video any more");
     }
 }

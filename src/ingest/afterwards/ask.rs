@@ -78,7 +78,11 @@ async fn is_lost(
         return carry_out::stays(context, case, &fault.words(sent)).await;
     }
     if carry_out::take_back(context, (case, watch)).await? {
-        lost::settle(context, (sent, fault), false).await?;
+        let is_written = lost::settle(context, (sent, fault), false).await?;
+        if !is_written {
+            let why = format!("{}; its job cannot start over yet", fault.words(sent));
+            carry_out::later(context, case, (&why, None)).await?;
+        }
     }
     Ok(())
 }
@@ -153,16 +157,56 @@ async fn wait(
 }
 
 /// The file came back, or was touched: only the platform can tell whether it is still up.
+///
+/// Of a video whose key is not known it will never tell anything, so nothing is waited for.
 pub(super) async fn returned(
     context: &Context,
     (case, watch): (&Case, &Watch),
     silent: &mut Silent,
 ) -> Result<(), Error> {
-    if !is_up(context, (case, watch), silent).await? {
+    let has_key = case.original.video_key.is_some();
+    if has_key && !is_up(context, (case, watch), silent).await? {
         return Ok(());
     }
     let id = case.job.id;
     let keeps = watch.afterwards.after_upload == AfterUpload::Keep;
-    tracing::debug!(job.id = id.0, "the file came back, and its video is there");
+    tracing::debug!(
+        job.id = id.0,
+        has_key,
+        "the file came back, and nothing speaks against its video"
+    );
     persist(context, move |db| afterwards::answered(db, id, keeps)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::ground::Ground;
+
+    #[tokio::test]
+    async fn a_file_whose_video_has_no_known_key_is_not_asked_about_for_ever() {
+        let ground = Ground::new();
+        let context = &ground.context;
+        ground.enqueue(&ground.file("a.mp4")).await;
+        let now = clock::now();
+        let cases = context.queue.write(move |db| {
+            db.execute_batch(
+                "UPDATE jobs SET state = 'done', step = 'confirm', method = 'ftp', finished_at = created_at,
+                        sent_at = created_at;
+                 UPDATE afterwards SET returned = 7;",
+            )?;
+            afterwards::due(db, now, 9)
+        });
+        let cases = cases.await.unwrap();
+        assert!(cases[0].row.returned);
+        let settings = context.now_settings();
+        let watch = settings.watch("news").unwrap();
+        returned(context, (&cases[0], watch), &mut Silent::new())
+            .await
+            .unwrap();
+        let id = cases[0].job.id;
+        let row = context.queue.jot(move |db| afterwards::of(db, id));
+        let row = row.await.unwrap().unwrap();
+        assert!(!row.returned && row.last_error.is_none(), "{row:?}");
+    }
 }

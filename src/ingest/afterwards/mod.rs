@@ -27,13 +27,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
-
 use self::ask::Silent;
 use self::carry_out::act;
 pub(super) use self::files::put_back;
 use self::plan::Plan;
 use super::context::Context;
+use super::disk;
 use super::fate::later;
 use super::metadata;
 use super::persist::persist;
@@ -51,7 +50,7 @@ const NOTES: Duration = Duration::from_secs(5);
 /// Rows that are seen to at a time.
 const AT_ONCE: u32 = 200;
 
-/// Where a job waits for the one that it is a copy of.
+/// Where a job waits for the one that it is a copy of, or its folder does not answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Folders that notes cannot be written to, and that were complained of.
@@ -211,7 +210,10 @@ async fn decide(
         };
         return persist(context, move |db| afterwards::later(db, id, why, run_at)).await;
     }
-    let note = write_notes(&case, watch, mute).await;
+    let Some(note) = write_notes(context, &case, watch, mute).await else {
+        let (why, run_at) = ("its folder does not answer", later(now, PATIENCE));
+        return persist(context, move |db| afterwards::later(db, id, why, run_at)).await;
+    };
     // One that is ahead was written by a clock that has been corrected since.
     let ended = case.job.finished_at.max(case.row.counts_from);
     let ended = ended.unwrap_or(now).min(now);
@@ -232,11 +234,17 @@ async fn decide(
     .await
 }
 
-/// Brings the notes beside a file in line with its job; answers the note of its failure.
-async fn write_notes(case: &Case, watch: &Watch, mute: &mut Mute) -> Option<PathBuf> {
+/// Brings the notes beside a file in line with its job; answers the note of its failure. `None`: its folder
+/// does not answer, and nothing is decided yet.
+async fn write_notes(
+    context: &Context,
+    case: &Case,
+    watch: &Watch,
+    mute: &mut Mute,
+) -> Option<Option<PathBuf>> {
     let wanted = watch.afterwards.notes && has_note(case);
     let (owned, rules) = (case.clone(), watch.clone());
-    let writing = spawn_blocking(move || {
+    let writing = disk::within(context, &watch.name, move || {
         let case = owned;
         if case.job.state == State::Failed {
             return if wanted {
@@ -255,15 +263,11 @@ async fn write_notes(case: &Case, watch: &Watch, mute: &mut Mute) -> Option<Path
         }
         Ok(None)
     });
-    match writing.await {
-        Ok(Ok(note)) => note,
-        Ok(Err(error)) => {
-            complain(&case.job.path, &error, mute);
-            None
-        }
+    match writing.await? {
+        Ok(note) => Some(note),
         Err(error) => {
-            tracing::error!(%error, "a note could not be written");
-            None
+            complain(&case.job.path, &error, mute);
+            Some(None)
         }
     }
 }

@@ -3,16 +3,16 @@
 //!
 //! That a note is not there counts only where its file is: a folder that is away has neither.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-
-use tokio::task::spawn_blocking;
 
 use super::{Mute, complain, notes};
 use crate::clock;
 use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::context::Context;
+use crate::ingest::disk;
 use crate::ingest::persist::persist;
 use crate::queue::afterwards::{self, Case};
 use crate::queue::operator::Answer;
@@ -41,29 +41,46 @@ pub(super) async fn look(context: &Context, mute: &mut Mute) -> Result<(), Error
     if cases.is_empty() {
         return Ok(());
     }
-    let settings = context.now_settings();
-    let looking = spawn_blocking(move || {
-        let finds = cases
-            .into_iter()
-            .map(|case| (find(&case, settings.watch(&case.job.watch)), case));
-        finds
-            .filter(|(find, _)| *find != Find::Nothing)
-            .collect::<Vec<_>>()
-    });
-    for (find, case) in looking.await.unwrap_or_default() {
-        let id = case.job.id;
-        match find {
-            Find::Nothing => {}
-            Find::Deleted => retry(context, &case, false).await?,
-            Find::PutBack => retry(context, &case, true).await?,
-            Find::Renamed => rename(context, case, mute).await?,
-            Find::Orphan(note) => {
-                remove(context, &case, note).await;
-                persist(context, move |db| afterwards::note(db, id, None)).await?;
-            }
+    let mut by_watch: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+    for case in cases {
+        let of_watch = by_watch.entry(case.job.watch.clone()).or_default();
+        of_watch.push(case);
+    }
+    // Each watch by itself: a share that does not answer keeps no file that lies elsewhere.
+    for (watch, cases) in by_watch {
+        let settings = context.now_settings();
+        let name = watch.clone();
+        let looking = disk::within(context, &watch, move || {
+            let finds = cases
+                .into_iter()
+                .map(|case| (find(&case, settings.watch(&name)), case));
+            finds
+                .filter(|(find, _)| *find != Find::Nothing)
+                .collect::<Vec<_>>()
+        });
+        for (find, case) in looking.await.unwrap_or_default() {
+            settle(context, (find, case), mute).await?;
         }
     }
     Ok(())
+}
+
+async fn settle(
+    context: &Context,
+    (find, case): (Find, Case),
+    mute: &mut Mute,
+) -> Result<(), Error> {
+    let id = case.job.id;
+    match find {
+        Find::Nothing => Ok(()),
+        Find::Deleted => retry(context, &case, false).await,
+        Find::PutBack => retry(context, &case, true).await,
+        Find::Renamed => rename(context, case, mute).await,
+        Find::Orphan(note) => {
+            remove(context, &case, note).await;
+            persist(context, move |db| afterwards::note(db, id, None)).await
+        }
+    }
 }
 
 pub(super) fn find(case: &Case, watch: Option<&Watch>) -> Find {
@@ -96,9 +113,12 @@ pub(super) fn find(case: &Case, watch: Option<&Watch>) -> Find {
 /// Removes a note; should it stay, it is no more than a note too many.
 async fn remove(context: &Context, case: &Case, note: PathBuf) {
     let (settings, watch) = (context.now_settings(), case.job.watch.clone());
-    let removing = spawn_blocking(move || notes::remove(settings.watch(&watch), &note));
-    if let Err(error) = removing.await {
-        tracing::debug!(%error, "a note stays");
+    let name = watch.clone();
+    let removing = disk::within(context, &watch, move || {
+        notes::remove(settings.watch(&name), &note);
+    });
+    if removing.await.is_none() {
+        tracing::debug!(job.id = case.job.id.0, "a note stays");
     }
 }
 
@@ -137,7 +157,8 @@ async fn rename(context: &Context, case: Case, mute: &mut Mute) -> Result<(), Er
     let id: JobId = case.job.id;
     let (job, old) = (case.job.clone(), case.row.note);
     let settings = context.now_settings();
-    let writing = spawn_blocking(move || {
+    let name = job.watch.clone();
+    let writing = disk::within(context, &name, move || {
         let watch = settings.watch(&job.watch);
         let note = notes::write_failure(watch, &job)?;
         if let Some(old) = old {
@@ -146,12 +167,13 @@ async fn rename(context: &Context, case: Case, mute: &mut Mute) -> Result<(), Er
         Ok::<_, io::Error>(note)
     });
     let note = match writing.await {
-        Ok(Ok(note)) => Some(note),
-        Ok(Err(error)) => {
+        Some(Ok(note)) => Some(note),
+        Some(Err(error)) => {
             complain(&case.job.path, &error, mute);
             None
         }
-        Err(_) => None,
+        // It is found again as it is.
+        None => return Ok(()),
     };
     persist(context, move |db| afterwards::note(db, id, note.as_deref())).await
 }
