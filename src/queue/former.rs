@@ -67,18 +67,42 @@ fn is_quiet_still(db: &Connection, former: &Former) -> Result<bool, Error> {
         ])?)
 }
 
-/// The video has what the job sent: it counts as uploaded again. Answers whether it does; not where its
-/// file came back meanwhile and has a job of its own.
-pub fn has_its_content(db: &Connection, former: &Former) -> Result<bool, Error> {
+/// What follows where the video has what the job sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The job counts as uploaded again.
+    Counts,
+    /// Its file came back meanwhile and has a job of its own: this one is past.
+    HasOtherJob,
+    /// The table says by now that it is not quiet.
+    Open,
+}
+
+/// The video has what the job sent.
+pub fn has_its_content(db: &Connection, former: &Former, now: Timestamp) -> Result<Content, Error> {
     if !is_quiet_still(db, former)? {
-        return Ok(false);
+        return Ok(Content::Open);
     }
     let changed = db
         .prepare_cached(
             "UPDATE OR IGNORE jobs SET replaced_by = NULL, replaced = NULL, replaced_at = NULL WHERE id = ?1",
         )?
         .execute([former.job.0])?;
-    Ok(changed == 1)
+    if changed == 1 {
+        return Ok(Content::Counts);
+    }
+    // No answer of the platform would change that, so nothing is left to ask.
+    db.prepare_cached(
+        "UPDATE jobs SET superseded = 1, replaced_by = NULL, replaced = NULL, replaced_at = NULL WHERE id = ?1",
+    )?
+    .execute([former.job.0])?;
+    db.prepare_cached(
+        "UPDATE afterwards SET due_at = NULL, last_error = NULL, done_at = ?2,
+                outcome = 'kept: the file came back meanwhile and has another job'
+         WHERE job_id = ?1 AND due_at IS NOT NULL",
+    )?
+    .execute(params![former.job.0, At(now)])?;
+    Ok(Content::HasOtherJob)
 }
 
 /// The video has other content: that of the other job has arrived. Answers whether it was written down.

@@ -12,7 +12,7 @@ use crate::ingest::evidence::{Answer, Fault};
 use crate::ingest::lost;
 use crate::ingest::persist::persist;
 use crate::platform::Video;
-use crate::queue::former::{self, Former};
+use crate::queue::former::{self, Content, Former};
 use crate::queue::sent::{self, Sent};
 use crate::queue::{Error, JobId, retry};
 use crate::{clock, text};
@@ -26,6 +26,10 @@ const NOTICED: Duration = Duration::from_mins(10);
 /// Where polls are rarer than that: so many of them.
 const POLLS: u32 = 3;
 
+/// The longest wait after an answer that says nothing clear, as of a platform that tells no MD5: the next
+/// one will hardly say more.
+const UNCLEAR: Duration = Duration::from_hours(24);
+
 /// Questions at a time: files that are due wait for the answers.
 const AT_ONCE: usize = 20;
 
@@ -34,6 +38,14 @@ const AT_ONCE: usize = 20;
 pub(super) struct Doubts {
     looked: Option<Instant>,
     tries: HashMap<JobId, Try>,
+}
+
+/// Why a question is asked again.
+enum Again {
+    /// The platform said nothing, and perhaps how long to wait.
+    Silent(Option<Duration>),
+    /// It said nothing clear.
+    Unclear,
 }
 
 #[derive(Debug)]
@@ -90,7 +102,12 @@ async fn one(
         return Ok(());
     };
     if let Some(why) = ask::closed(context, &settings, &sent, silent).await? {
-        later(context, (&former, &sent), (why, None), doubts);
+        later(
+            context,
+            (&former, &sent),
+            (why, Again::Silent(None)),
+            doubts,
+        );
         return Ok(());
     }
     let answer = tokio::select! {
@@ -98,7 +115,8 @@ async fn one(
         answer = ask::question(&settings, &sent) => answer,
     };
     // Where the table says by now that it is not quiet, or cannot take the answer.
-    let settled = |doubts: &mut Doubts| put_off(context, job, (String::new(), None), doubts);
+    let settled =
+        |doubts: &mut Doubts| put_off(context, job, (String::new(), Again::Silent(None)), doubts);
     match answer {
         None => {}
         Some(Answer::Yes(video)) if is_told(&sent, &video) => {
@@ -107,7 +125,7 @@ async fn one(
         }
         Some(Answer::Yes(_)) => {
             let why = "the platform tells no MD5 of it: look at it there".to_owned();
-            later(context, (&former, &sent), (why, None), doubts);
+            later(context, (&former, &sent), (why, Again::Unclear), doubts);
         }
         Some(Answer::No(Fault::OtherBytes)) => {
             settled(doubts);
@@ -121,13 +139,18 @@ async fn one(
             later(
                 context,
                 (&former, &sent),
-                (fault.words(&sent), None),
+                (fault.words(&sent), Again::Unclear),
                 doubts,
             );
         }
         Some(Answer::Unanswered(error)) => {
-            let told = ask::unanswered(context, (&sent, &error), silent).await?;
-            later(context, (&former, &sent), told, doubts);
+            let (why, after) = ask::unanswered(context, (&sent, &error), silent).await?;
+            later(
+                context,
+                (&former, &sent),
+                (why, Again::Silent(after)),
+                doubts,
+            );
         }
     }
     Ok(())
@@ -143,15 +166,19 @@ fn is_told(sent: &Sent, video: &Video) -> bool {
 
 async fn has_its_content(context: &Context, former: Former, sent: &Sent) -> Result<(), Error> {
     let (id, by) = (former.job, former.by);
-    let key = former.video_key.clone();
-    if persist(context, move |db| former::has_its_content(db, &former)).await? {
-        tracing::info!(
-            job.id = id.0,
-            "{}: video {key} has its content still, and that of job {by} did not arrive: it counts as uploaded again",
-            text::path(&sent.path)
-        );
-        context.ring_all();
-    }
+    let (key, path) = (former.video_key.clone(), text::path(&sent.path));
+    let now = clock::now();
+    let content = persist(context, move |db| former::has_its_content(db, &former, now)).await?;
+    let what = match content {
+        Content::Open => return Ok(()),
+        Content::Counts => "it counts as uploaded again",
+        Content::HasOtherJob => "its file came back meanwhile and has another job",
+    };
+    tracing::info!(
+        job.id = id.0,
+        "{path}: video {key} has its content still, and that of job {by} did not arrive: {what}"
+    );
+    context.ring_all();
     Ok(())
 }
 
@@ -173,7 +200,7 @@ async fn was_overwritten(context: &Context, former: Former, sent: &Sent) -> Resu
 fn later(
     context: &Context,
     (former, sent): (&Former, &Sent),
-    (why, after): (String, Option<Duration>),
+    (why, again): (String, Again),
     doubts: &mut Doubts,
 ) {
     let before = doubts.tries.get(&former.job);
@@ -186,20 +213,23 @@ fn later(
             former.by
         );
     }
-    put_off(context, former.job, (why, after), doubts);
+    put_off(context, former.job, (why, again), doubts);
 }
 
 /// Should it be in doubt still, it is asked again by the usual wait.
-fn put_off(
-    context: &Context,
-    job: JobId,
-    (why, after): (String, Option<Duration>),
-    doubts: &mut Doubts,
-) {
+fn put_off(context: &Context, job: JobId, (why, again): (String, Again), doubts: &mut Doubts) {
     let settings = context.now_settings();
     let limits = &settings.config.retry;
     let count = doubts.tries.get(&job).map_or(0, |before| before.count) + 1;
-    let wait = retry::delay(count, limits.first_delay, limits.max_delay, after);
+    let wait = match again {
+        Again::Silent(after) => retry::delay(count, limits.first_delay, limits.max_delay, after),
+        Again::Unclear => retry::delay(
+            count,
+            limits.first_delay,
+            limits.max_delay.max(UNCLEAR),
+            None,
+        ),
+    };
     let next = Instant::now() + wait;
     doubts.tries.insert(job, Try { count, next, why });
 }

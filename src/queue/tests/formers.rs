@@ -3,7 +3,7 @@
 use super::replaces::{content, replacing};
 use super::sent::loss;
 use super::*;
-use crate::queue::former::{self, Former};
+use crate::queue::former::{self, Content, Former};
 use crate::queue::replace::{self, Replaced};
 use crate::queue::sent::{self, Became};
 use crate::queue::{Arrival, State, ticket};
@@ -20,6 +20,10 @@ fn doubted(db: &Connection) -> (Lease, Former) {
 
 fn in_doubt(db: &Connection, before: i64) -> Vec<Former> {
     former::in_doubt(db, at(before)).unwrap()
+}
+
+fn has_its_content(db: &Connection, doubt: &Former) -> Content {
+    former::has_its_content(db, doubt, at(9)).unwrap()
 }
 
 fn arrival(db: &Connection) -> Option<Arrival> {
@@ -73,7 +77,7 @@ fn nobody_is_asked_while_a_job_works_on_the_video_nor_soon_after() {
 fn a_clear_answer_ends_the_doubt() {
     let db = table();
     let (_, doubt) = doubted(&db);
-    assert!(former::has_its_content(&db, &doubt).unwrap());
+    assert_eq!(has_its_content(&db, &doubt), Content::Counts);
     assert_eq!(arrival(&db), None);
     assert!(
         !former::was_overwritten(&db, &doubt).unwrap(),
@@ -98,7 +102,7 @@ fn an_answer_that_comes_too_late_changes_nothing() {
             ticket::last_byte(&db, &lease, at(9)).unwrap();
             outcome::failed(&db, &lease, &Report::default(), at(10)).unwrap();
         }
-        assert!(!former::has_its_content(&db, &doubt).unwrap());
+        assert_eq!(has_its_content(&db, &doubt), Content::Open);
         assert!(!former::was_overwritten(&db, &doubt).unwrap());
         let became = former::lost(&db, &doubt, &loss("Key1", &[]), at(11)).unwrap();
         assert_eq!(became, Became::Nothing);
@@ -111,8 +115,19 @@ fn a_file_that_came_back_keeps_its_own_job() {
     let db = table();
     let (_, doubt) = doubted(&db);
     let back = new_job(&db, &content(1), at(8));
-    assert!(!former::has_its_content(&db, &doubt).unwrap());
-    assert_eq!(arrival(&db), Some(Arrival::Perhaps));
+    assert_eq!(has_its_content(&db, &doubt), Content::HasOtherJob);
+    assert_eq!(in_doubt(&db, 900), [], "nothing is left to ask");
+    let past = job(&db, JobId(1));
+    assert_eq!(
+        (past.state, past.superseded, past.replaced),
+        (State::Done, true, None)
+    );
+    let due = "SELECT count(*) FROM afterwards WHERE job_id = 1 AND due_at IS NOT NULL";
+    assert_eq!(
+        number(&db, due),
+        0,
+        "the file is not this job's to take away"
+    );
     assert_eq!(job(&db, back).state, State::Queued);
 }
 
