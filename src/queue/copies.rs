@@ -16,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::Error;
 use super::job::{JobId, Lease, Step};
 use super::outcome::{self, Count, Report, close_attempt, held};
+use super::replace::HOLDS_ITS_VIDEO;
 use super::sql::{At, StoredPath};
 use super::ticket::forget_transfer;
 
@@ -57,7 +58,8 @@ pub fn note(db: &Connection, lease: &Lease, fingerprint: &str) -> Result<(), Err
     Ok(())
 }
 
-/// As [`note`], and looks for others. `others_than` are known to have other content.
+/// As [`note`], and looks for others. `others_than` are known to have other content. A video that a job is
+/// about to give other content is nobody's original.
 pub fn look(
     db: &Connection,
     lease: &Lease,
@@ -67,18 +69,18 @@ pub fn look(
     note(db, lease, fingerprint)?;
     // A job that is queued in its first step has nothing on the platform, and looks for us when its
     // turn comes.
-    let mut statement = db.prepare_cached(
+    let mut statement = db.prepare_cached(&format!(
         "SELECT id, path, mtime_ns, state, step, video_key, md5, parts_md5, 1 AS has_fingerprint FROM jobs
          WHERE account = ?1 AND size = ?2 AND fingerprint = ?3 AND id <> ?4 AND waits_for IS NULL AND state <> 'duplicate'
            AND (state IN ('running', 'done') OR state = 'queued' AND (step <> 'create' OR create_sent_at IS NOT NULL))
-           AND replaced_by IS NULL
+           AND {HOLDS_ITS_VIDEO}
          UNION ALL
          SELECT id, path, mtime_ns, state, step, video_key, md5, parts_md5, 0 FROM jobs
          WHERE account = ?1 AND size = ?2 AND fingerprint IS NULL AND md5 IS NOT NULL AND id <> ?4
            AND (state = 'done' OR state = 'queued' AND step = 'confirm')
-           AND replaced_by IS NULL
-         ORDER BY id",
-    )?;
+           AND {HOLDS_ITS_VIDEO}
+         ORDER BY id"
+    ))?;
     let job = &lease.job;
     let mut rows = statement.query(params![
         job.account,
@@ -165,10 +167,10 @@ pub fn duplicate(
     held(db, lease)?;
     let id = lease.job.id;
     let stands = db
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT coalesce(video_key, 'not known yet') FROM jobs
-             WHERE id = ?1 AND state = 'done' AND replaced_by IS NULL",
-        )?
+             WHERE id = ?1 AND state = 'done' AND {HOLDS_ITS_VIDEO}"
+        ))?
         .query_row([original.0], |row| row.get::<_, String>(0))
         .optional()?;
     let Some(key) = stands else { return Ok(false) };

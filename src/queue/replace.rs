@@ -106,6 +106,22 @@ pub fn is_shared(db: &Connection, job: &Job, before: &Predecessor) -> Result<boo
         .exists(params![PathColumn(&job.path), before.video_key])?)
 }
 
+/// What must hold for a job of the table `jobs` so that its video counts for it: no other content is there, on
+/// its way, or about to be sent by a job that is not over.
+pub(super) const HOLDS_ITS_VIDEO: &str = "jobs.replaced_by IS NULL
+     AND NOT EXISTS (SELECT 1 FROM jobs AS taker
+                     WHERE taker.video_key = jobs.video_key AND taker.id <> jobs.id AND taker.replaces IS NOT NULL
+                       AND +taker.state IN ('queued', 'running'))";
+
+/// Whether the job has its video to itself, see [`HOLDS_ITS_VIDEO`]: asked in the transaction that relies on it.
+pub fn holds_its_video(db: &Connection, job: JobId) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached(&format!(
+            "SELECT 1 FROM jobs WHERE id = ?1 AND {HOLDS_ITS_VIDEO}"
+        ))?
+        .exists([job.0])?)
+}
+
 /// The `+` keeps the choice of an index from the states: a path has few jobs, and a state has many.
 pub(super) const UNDER_WAY: &str = "SELECT id FROM jobs
      WHERE path = ?1 AND superseded = 0 AND account = ?2 AND id < ?3

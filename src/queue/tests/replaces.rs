@@ -1,7 +1,10 @@
 //! Files that take the place of one that is up: who comes before whom, and that no way out of a job
 //! withdraws the video whose content it was to replace.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::queue::copies;
 use crate::queue::outcome::Count;
 use crate::queue::replace::{self, Before, Predecessor, Replaced};
 use crate::queue::{Arrival, State, confirm, fetch, metadata, query};
@@ -258,6 +261,32 @@ fn a_video_that_a_copy_relies_on_is_shared_also_after_it_was_replaced_before() {
     assert!(!is_shared(), "a backup of itself");
     copy("/w/copy.mp4", before.job, 51);
     assert!(is_shared());
+}
+
+/// A copy that is found while another content is on its way into the video is uploaded itself: the video may
+/// have other content in a moment.
+#[test]
+fn a_video_that_is_about_to_get_other_content_is_no_original() {
+    let db = table();
+    let lease = replacing(&db, 2);
+    let first = JobId(1);
+    let content = "UPDATE jobs SET fingerprint = '1:aa' WHERE id = 1";
+    db.execute(content, []).unwrap();
+    new_job(&db, &file("/w/copy.mp4", 60), at(5));
+    let copy = take(&db, at(5));
+    let originals = || {
+        let others = copies::look(&db, &copy, "1:aa", &BTreeSet::new()).unwrap();
+        others.arrived.len()
+    };
+    assert!(!replace::holds_its_video(&db, first).unwrap());
+    assert_eq!(originals(), 0);
+    assert!(!copies::duplicate(&db, &copy, first, at(6)).unwrap());
+
+    // Its last byte was not sent, and never will be: the video has what it had.
+    outcome::failed(&db, &lease, &Report::default(), at(7)).unwrap();
+    assert!(replace::holds_its_video(&db, first).unwrap());
+    assert_eq!(originals(), 1);
+    assert!(copies::duplicate(&db, &copy, first, at(8)).unwrap());
 }
 
 /// It was not told by a create call, so that its sidecar is compared; by the mark of the video.
