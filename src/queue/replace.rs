@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::job::{Job, JobId, Lease};
-use super::outcome::{self, Report, close_attempt, held};
+use super::outcome::{self, Count, Report, close_attempt, held};
 use super::sql::{At, PathColumn, StoredPath};
 use super::ticket::forget_transfer;
 use super::{metadata, withdraw};
@@ -95,15 +95,20 @@ pub fn before(db: &Connection, job: &Job) -> Result<Before, Error> {
     })
 }
 
-/// Whether the video is a file's of another name, too: a copy of it was not uploaded, and may be gone
-/// since. Its content must stay.
-pub fn is_shared(db: &Connection, job: &Job, before: &Predecessor) -> Result<bool, Error> {
+/// Whether a file of another name than the job's relies on what the video has, so that its content must stay.
+///
+/// That is the file that it was made for, renamed since, or a copy that was not uploaded, and may be gone since.
+pub fn is_shared(db: &Connection, job: JobId, video_key: &str) -> Result<bool, Error> {
     Ok(db
         .prepare_cached(
-            "SELECT 1 FROM jobs AS original JOIN jobs AS copy ON copy.duplicate_of = original.id
-             WHERE original.video_key = ?2 AND copy.path <> ?1",
+            "SELECT 1 FROM jobs AS me JOIN jobs AS holder ON holder.video_key = ?2 AND holder.id <> me.id
+             WHERE me.id = ?1
+               AND (holder.path <> me.path AND holder.replaced_by IS NULL AND holder.superseded = 0
+                      AND +holder.state = 'done'
+                    OR EXISTS (SELECT 1 FROM jobs AS copy
+                               WHERE copy.duplicate_of = holder.id AND copy.path <> me.path))",
         )?
-        .exists(params![PathColumn(&job.path), before.video_key])?)
+        .exists(params![job.0, video_key])?)
 }
 
 /// What must hold for a job of the table `jobs` so that its video counts for it: no other content is there, on
@@ -151,16 +156,60 @@ pub fn former_md5(db: &Connection, id: JobId) -> Result<Option<String>, Error> {
         .flatten())
 }
 
-/// Before the last byte of a replacement is handed out: from here on the video may have its content. One
-/// that is in doubt already stays so, and its quiet begins anew.
-pub(super) fn may_arrive(db: &Connection, id: JobId, now: Timestamp) -> Result<(), Error> {
+/// Before the last byte of a job is handed out. If it is to replace a video's content, the video may have it from
+/// here on. Answers whether the byte may be sent; not where another file relies on the video by now: this is the
+/// last moment at which that can be seen, and nothing is noted.
+pub(super) fn may_arrive(db: &Connection, id: JobId, now: Timestamp) -> Result<bool, Error> {
+    let key: Option<String> = db
+        .prepare_cached(
+            "SELECT video_key FROM jobs WHERE id = ?1 AND replaces IS NOT NULL AND video_key IS NOT NULL",
+        )?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    match key {
+        Some(key) if is_shared(db, id, &key)? => Ok(false),
+        Some(key) => is_sent_into(db, (id, &key), now).map(|()| true),
+        None => Ok(true),
+    }
+}
+
+/// The content of a video that is in doubt already stays so, and its quiet begins anew.
+fn is_sent_into(
+    db: &Connection,
+    (id, video_key): (JobId, &str),
+    now: Timestamp,
+) -> Result<(), Error> {
     db.prepare_cached(
-        "UPDATE jobs SET replaced_by = coalesce(replaced_by, ?1), replaced = coalesce(replaced, 'sending'), replaced_at = ?2
-         WHERE video_key = (SELECT video_key FROM jobs WHERE id = ?1 AND replaces IS NOT NULL)
-           AND id <> ?1 AND replaced IS NOT 'yes'",
+        "UPDATE jobs SET replaced_by = coalesce(replaced_by, ?1), replaced = coalesce(replaced, 'sending'), replaced_at = ?3
+         WHERE video_key = ?2 AND id <> ?1 AND replaced IS NOT 'yes'",
     )?
-    .execute(params![id.0, At(now)])?;
+    .execute(params![id.0, video_key, At(now)])?;
     Ok(())
+}
+
+/// If another file relies on the video whose content the job is to replace, the job starts over as a video of its
+/// own, at once. Answers whether it does; no byte of it has arrived.
+pub fn gives_way(
+    db: &Connection,
+    lease: &Lease,
+    report: &Report,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    let key: Option<String> = db
+        .prepare_cached("SELECT video_key FROM jobs WHERE id = ?1 AND replaces IS NOT NULL")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let Some(key) = key else { return Ok(false) };
+    if !is_shared(db, id, &key)? {
+        return Ok(false);
+    }
+    withdraw::begun_video(db, id, "another file relies on the video", now)?;
+    forget_transfer(db, id)?;
+    outcome::again(db, lease, (now, Count::No), ("shared", report), now)?;
+    Ok(true)
 }
 
 /// What was on its way did certainly not arrive. A file that came back meanwhile has a job of its own,
@@ -181,6 +230,32 @@ pub(super) fn may_have_arrived(db: &Connection, id: JobId) -> Result<(), Error> 
     )?
     .execute([id.0])?;
     Ok(())
+}
+
+/// Before the call that asks the platform to fetch other content into a video that is there.
+///
+/// From here on the video may have it, whatever becomes of the answer. Answers whether the call may be made, as [`may_arrive`] does.
+pub fn fetch_begins(
+    db: &Connection,
+    lease: &Lease,
+    video_key: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    // What became of an earlier call is not known.
+    may_have_arrived(db, id)?;
+    if is_shared(db, id, video_key)? {
+        return Ok(false);
+    }
+    is_sent_into(db, (id, video_key), now)?;
+    Ok(true)
+}
+
+/// The platform refused to fetch anything into the video.
+pub fn fetch_was_refused(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    held(db, lease)?;
+    did_not_arrive(db, lease.job.id)
 }
 
 /// Before the call that lets another file into a video that is there: the way, as for a create call.

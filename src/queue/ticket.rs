@@ -66,12 +66,16 @@ pub fn confirmed(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error
     Ok(())
 }
 
-/// Before the last byte is handed out: from here on the platform may have the file.
-pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), Error> {
+/// Before the last byte is handed out: from here on the platform may have the file. Answers whether it may be; not
+/// where that would replace what another file relies on ([`replace::gives_way`]).
+pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<bool, Error> {
     held(db, lease)?;
+    if !replace::may_arrive(db, lease.job.id, now)? {
+        return Ok(false);
+    }
     db.prepare_cached("UPDATE tickets SET last_byte_at = ?2 WHERE job_id = ?1")?
         .execute(params![lease.job.id.0, At(now)])?;
-    replace::may_arrive(db, lease.job.id, now)
+    Ok(true)
 }
 
 /// The platform surely has not got the file: the next try may send it without asking.

@@ -9,6 +9,7 @@ use crate::ingest::create;
 use crate::ingest::disk;
 use crate::ingest::fate::{self, Failure};
 use crate::ingest::persist::persist;
+use crate::ingest::replace;
 use crate::ingest::source::{Freshness, Problem, Source};
 use crate::ingest::trouble;
 use crate::ingest::worker::{Next, Task};
@@ -107,6 +108,9 @@ pub(super) async fn refuse(
     // A file that shrank or was rewritten under the upload is no fault of the line's.
     if let Some(Err(problem @ Problem::Changed)) = disk::check(task, source).await {
         return trouble::settle(context, lease, problem, sent).await;
+    }
+    if replace::gives_way(context, lease, sent).await? {
+        return Ok(());
     }
     let disposition = error.disposition();
     if matches!(disposition, Disposition::Transient { .. }) {

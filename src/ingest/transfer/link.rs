@@ -8,7 +8,7 @@ use super::{end, settle_trouble};
 use crate::ingest::source::{Problem, Source};
 use crate::ingest::worker::{Next, Task};
 use crate::platform::Link;
-use crate::queue::{Error, Lease, ticket};
+use crate::queue::{Error, Lease, Queue, ticket};
 use crate::upload::{self, Order, Progress};
 use crate::way::Way;
 use crate::{chain, clock};
@@ -65,12 +65,20 @@ pub(super) async fn send(
 /// The write-ahead note; without it the last byte is not sent.
 fn before_last_byte(task: &Task, lease: &Lease) -> Box<dyn FnOnce() -> Result<(), String> + Send> {
     let (queue, lease) = (task.context.queue.clone(), lease.clone());
-    Box::new(move || {
-        let now = clock::now();
-        queue
-            .write_blocking(move |db: &Connection| ticket::last_byte(db, &lease, now))
-            .map_err(|error| chain(&error))
-    })
+    Box::new(move || note_last_byte(&queue, lease))
+}
+
+/// Notes that the last byte may arrive, if it may be sent at all. Blocks.
+pub(super) fn note_last_byte(queue: &Queue, lease: Lease) -> Result<(), String> {
+    let now = clock::now();
+    let may_be_sent = queue
+        .write_blocking(move |db: &Connection| ticket::last_byte(db, &lease, now))
+        .map_err(|error| chain(&error))?;
+    if may_be_sent {
+        Ok(())
+    } else {
+        Err("another file relies on the video".to_owned())
+    }
 }
 
 /// Notes how far a resumable upload is for certain; where to go on the server itself tells.

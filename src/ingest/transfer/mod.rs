@@ -21,7 +21,7 @@ use super::fate;
 use super::persist::persist;
 use super::source::Problem;
 use super::worker::{Next, Task};
-use super::{disk, ftp, trouble};
+use super::{disk, ftp, replace, trouble};
 use crate::platform::{Grant, VideoKey};
 use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, Step, Ticket};
@@ -54,6 +54,9 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         && let Some(done) = ask::ask_first(task, lease, &key, since).await?
     {
         return Ok(done);
+    }
+    if replace::gives_way(context, lease, 0).await? {
+        return Ok(Next::Finished);
     }
     let Some(link) = link else {
         return start_over(task, lease, NOT_OPENED).await;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::link::note_last_byte;
 use super::{end, settle_trouble, start_over, unsettled, words_of};
 use crate::ingest::fate::{self, Failure};
 use crate::ingest::persist::persist;
@@ -156,10 +157,7 @@ fn before_complete(
             problem.send(found).ok();
             return Err(why);
         }
-        let now = clock::now();
-        queue
-            .write_blocking(move |db: &Connection| ticket::last_byte(db, &lease, now))
-            .map_err(|error| chain(&error))
+        note_last_byte(&queue, lease)
     })
 }
 

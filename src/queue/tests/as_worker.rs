@@ -131,7 +131,7 @@ impl Story {
             Word::CreateCameToNothing => outcome::create_came_to_nothing(db, lease),
             Word::CreateIsMissing => outcome::create_is_missing(db, lease, now).map(drop),
             Word::Created => outcome::created(db, lease, &ticket, &report, now),
-            Word::LastByte => ticket::last_byte(db, lease, now),
+            Word::LastByte => ticket::last_byte(db, lease, now).map(drop),
             Word::LastByteWasLost => ticket::last_byte_was_lost(db, lease),
             Word::Transferred => outcome::transferred(db, lease, Some("md5"), now, (&report, now)),
             Word::Again(counts) => {

@@ -250,7 +250,7 @@ fn a_video_that_a_copy_relies_on_is_shared_also_after_it_was_replaced_before() {
     let Before::Up(before) = replace::before(&db, &third.job).unwrap() else {
         panic!("the video is there");
     };
-    let is_shared = || replace::is_shared(&db, &third.job, &before).unwrap();
+    let is_shared = || replace::is_shared(&db, third.job.id, &before.video_key).unwrap();
     let copy = |path, of: JobId, ino| {
         let id = new_job(&db, &file(path, ino), at(8));
         let sql = "UPDATE jobs SET state = 'duplicate', duplicate_of = ?1, finished_at = run_at WHERE id = ?2";
@@ -287,6 +287,84 @@ fn a_video_that_is_about_to_get_other_content_is_no_original() {
     assert!(replace::holds_its_video(&db, first).unwrap());
     assert_eq!(originals(), 1);
     assert!(copies::duplicate(&db, &copy, first, at(8)).unwrap());
+}
+
+/// Another file came to rely on the video after the job was let into it: seen at its last byte, at the latest.
+#[test]
+fn a_replacement_gives_way_where_another_file_relies_on_the_video() {
+    let renamed = "UPDATE jobs SET path = '/w/monday.mp4' WHERE id = 1";
+    let copied = "UPDATE jobs SET state = 'duplicate', duplicate_of = 1, finished_at = run_at WHERE path = '/w/copy.mp4'";
+    for sql in [renamed, copied] {
+        let db = table();
+        let lease = replacing(&db, 2);
+        let gives_way = || replace::gives_way(&db, &lease, &Report::default(), at(6)).unwrap();
+        assert!(!gives_way());
+        new_job(&db, &file("/w/copy.mp4", 60), at(5));
+        db.execute(sql, []).unwrap();
+        let before = dump(&db);
+        assert!(!ticket::last_byte(&db, &lease, at(6)).unwrap(), "{sql}");
+        assert_eq!(dump(&db), before, "{sql}: nothing is noted");
+        assert!(gives_way(), "{sql}");
+        assert_stays(&db, sql);
+        assert!(job(&db, JobId(1)).replaced.is_none(), "{sql}");
+        let after = job(&db, lease.job.id);
+        let now = (after.state, after.step, after.video_key, after.replaces);
+        assert_eq!(now, (State::Queued, Step::Create, None, None), "{sql}");
+        assert_eq!((after.attempts, after.run_at), (0, at(6)), "{sql}");
+    }
+}
+
+/// The platform may fetch what it was asked for, also where its answer is lost.
+#[test]
+fn a_fetch_into_a_video_may_have_arrived_from_the_call_on() {
+    let db = table();
+    done(&db);
+    new_job(&db, &content(2), at(3));
+    let lease = take(&db, at(3));
+    let arrival = || job(&db, JobId(1)).replaced.map(|replaced| replaced.arrival);
+    let begins = || replace::fetch_begins(&db, &lease, "Key1", at(4)).unwrap();
+    assert!(begins());
+    assert_eq!(arrival(), Some(Arrival::Sending));
+    replace::fetch_was_refused(&db, &lease).unwrap();
+    assert_eq!(arrival(), None, "a clear answer");
+
+    // Nobody knows what became of the first of two calls.
+    assert!(begins() && begins());
+    assert_eq!(arrival(), Some(Arrival::Perhaps));
+    replace::fetch_was_refused(&db, &lease).unwrap();
+    assert_eq!(arrival(), Some(Arrival::Perhaps));
+    let before = replace::before(&db, &lease.job).unwrap();
+    assert!(matches!(before, Before::Up(up) if up.video_key == "Key1"));
+    outcome::failed(&db, &lease, &Report::default(), at(5)).unwrap();
+    assert_eq!(arrival(), Some(Arrival::Perhaps));
+    assert!(!replace::holds_its_video(&db, JobId(1)).unwrap());
+}
+
+#[test]
+fn a_fetch_into_a_video_that_another_file_relies_on_is_not_asked_for() {
+    let db = table();
+    done(&db);
+    new_job(&db, &content(2), at(3));
+    let lease = take(&db, at(3));
+    db.execute("UPDATE jobs SET path = '/w/monday.mp4' WHERE id = 1", [])
+        .unwrap();
+    assert!(!replace::fetch_begins(&db, &lease, "Key1", at(4)).unwrap());
+    assert!(job(&db, JobId(1)).replaced.is_none());
+}
+
+/// Once the last byte is out, the video may have the new content, and no other file can rely on it.
+#[test]
+fn a_replacement_whose_last_byte_is_out_does_not_give_way() {
+    let db = table();
+    let lease = replacing(&db, 2);
+    assert!(ticket::last_byte(&db, &lease, at(5)).unwrap());
+    db.execute("UPDATE jobs SET path = '/w/b.mp4' WHERE id = 1", [])
+        .unwrap();
+    assert!(!replace::gives_way(&db, &lease, &Report::default(), at(6)).unwrap());
+    assert!(
+        ticket::last_byte(&db, &lease, at(7)).unwrap(),
+        "it is sent again"
+    );
 }
 
 /// It was not told by a create call, so that its sidecar is compared; by the mark of the video.

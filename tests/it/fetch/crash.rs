@@ -1,9 +1,11 @@
 //! `kill -9` around the create call of a fetch, and while the platform downloads: one video each.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
-use super::{SIZE, assert_fetched, assert_no_address, drop_link, served};
-use crate::support::{Dice, Platform, Site, Web};
+use super::{SIZE, assert_fetched, assert_no_address, drop_link, served, sha1};
+use crate::support::{Dice, Platform, Site, Web, wait_for};
 
 /// Which API the account speaks.
 #[derive(Debug, Clone, Copy)]
@@ -105,5 +107,54 @@ fn killed_while_it_fetches(api: Api) {
     site.wait_done(2);
     assert_fetched(&platform, &site, &[(&link, &one), (&ours, &two)]);
     assert_eq!(platform.count(api.create(), "acted"), 2);
+    drop(daemon);
+}
+
+/// The answer to the call that asks for other content in the same video is lost: a copy of the first file that comes
+/// then is no duplicate of a video that has other content.
+#[test]
+fn killed_after_a_replacement_was_asked_for_the_video_counts_for_the_first_file_no_more() {
+    let (platform, web, mut dice) = (Platform::start(), Web::start(), Dice::new());
+    let site = Api::V2.site(&platform, &served(&web, "on-replace = \"replace\""));
+    let daemon = site.start();
+    let (one, two) = (dice.bytes(SIZE), dice.bytes(SIZE));
+    let link = drop_link(&web, &site, "a", &one);
+    let address = fs::read(&link).unwrap();
+    let key = site.wait_done(1)[0].video_key.clone().unwrap();
+    platform.fault("v2-reupload", json!({"kind": "hold-after-acting"}));
+    web.serve("/b.mp4", &two);
+    let other = format!("{}?Signature=other\n", web.url("/b.mp4"));
+    fs::remove_file(&link).unwrap();
+    fs::write(&link, other).unwrap();
+    platform.wait("v2-reupload", "held", 1);
+    daemon.kill9();
+    platform.release();
+    wait_for("the platform to have fetched it", || {
+        let video = platform.videos().remove(0);
+        (video.status == "ready" && video.sha1 == Some(sha1(&two))).then_some(())
+    });
+    let busy = json!({"kind": "status", "status": 503});
+    platform.faults("v2-reupload", None, &busy);
+    site.drop_file("copy.url", &address);
+    let daemon = site.start();
+    let copied = site.wait_jobs("the copy's job to end", |jobs| {
+        let job = jobs.iter().find(|job| job.id == 3)?;
+        ["done", "duplicate"]
+            .contains(&job.state.as_str())
+            .then(|| job.clone())
+    });
+    assert_eq!(copied.state, "done");
+    assert_ne!(copied.video_key.as_ref(), Some(&key));
+    platform.clear_faults();
+    assert_eq!(site.wait_done(3)[1].video_key.as_ref(), Some(&key));
+    let of = |key: &str| {
+        platform
+            .videos()
+            .into_iter()
+            .find(|video| video.key == key)
+            .unwrap()
+    };
+    assert_eq!(of(&key).sha1, Some(sha1(&two)));
+    assert_eq!(of(&copied.video_key.unwrap()).sha1, Some(sha1(&one)));
     drop(daemon);
 }

@@ -4,6 +4,7 @@
 mod crash;
 mod doubt;
 mod holders;
+mod shared;
 mod sidecar;
 
 use std::fs;

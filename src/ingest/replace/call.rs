@@ -1,169 +1,27 @@
-//! A file that takes the place of one that is up: another video, its content in the same video, or
-//! nothing until a person decides (`on-replace`).
-//!
-//! A re-upload makes no video, so that it may be asked for twice, and nothing need be looked for
-//! after a crash. The video was there before the job, and whatever becomes of the job, it stays:
-//! from the moment its key is stored the row says whose it is, and nothing withdraws it.
+//! The call that lets a job's content into another's video, and what follows when it is refused.
 
-use std::path::Path;
 use std::time::Duration;
 
-use super::calls::{park, settle_call, until_stopped};
-use super::choice::Choice;
-use super::context::Settings;
-use super::create::call;
-use super::fate::{self, Failure, is_within, later, said};
-use super::fetch::Order;
-use super::persist::persist;
-use super::worker::{Next, Task};
-use crate::config::OnReplace;
+use super::says_shared;
 use crate::disposition::Disposition;
+use crate::ingest::calls::{park, settle_call, until_stopped};
+use crate::ingest::choice::Choice;
+use crate::ingest::create::call;
+use crate::ingest::fate::{self, Failure, said};
+use crate::ingest::fetch::Order;
+use crate::ingest::persist::persist;
+use crate::ingest::worker::{Next, Task};
 use crate::metadata::Metadata;
 use crate::platform::{self, Client, NewVideo, Status, VideoKey};
 use crate::queue::outcome::Report;
-use crate::queue::replace::{self, Before, Predecessor, Replaced};
+use crate::queue::replace::{self, Predecessor, Replaced};
 use crate::queue::{self, Error, Lease};
+use crate::way::Way;
 use crate::{address, chain, clock, text};
-
-/// However long a job has waited for another of its path, it looks again after so long.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
-
-/// What the job's place is.
-pub(super) enum Place {
-    /// Nothing is there, or it does not matter: another video.
-    Free,
-    /// That of this video, whose content it replaces.
-    Of(Predecessor),
-    /// The job waits; its outcome is written.
-    Settled,
-}
-
-/// Looks whether the job's file took the place of one that is up, and what that means.
-pub(super) async fn look(task: &Task, settings: &Settings, lease: &Lease) -> Result<Place, Error> {
-    let watch = settings.watch(&lease.job.watch);
-    let policy = watch.map_or(OnReplace::New, |watch| watch.on_replace);
-    if policy == OnReplace::New || lease.job.by_hand {
-        return Ok(Place::Free);
-    }
-    let job = lease.job.clone();
-    let before = persist(&task.context, move |db| replace::before(db, &job)).await?;
-    match (before, policy) {
-        (Before::Nothing, _) | (_, OnReplace::New) => Ok(Place::Free),
-        (Before::UnderWay(other), OnReplace::Replace | OnReplace::Hold) => {
-            wait(task, settings, lease, other).await?;
-            Ok(Place::Settled)
-        }
-        (Before::Moving(before, path), OnReplace::Replace | OnReplace::Hold) => {
-            moving(task, settings, lease, (before, &path)).await
-        }
-        (Before::Up(before), OnReplace::Replace) => own(task, lease, before).await,
-        (Before::Up(before), OnReplace::Hold) => {
-            hold(task, lease, &before).await?;
-            Ok(Place::Settled)
-        }
-    }
-}
-
-/// A video that another file relies on keeps its content, and this one becomes another video.
-async fn own(task: &Task, lease: &Lease, before: Predecessor) -> Result<Place, Error> {
-    let (job, asked) = (lease.job.clone(), before.clone());
-    let is_shared = persist(&task.context, move |db| {
-        replace::is_shared(db, &job, &asked)
-    });
-    if !is_shared.await? {
-        return Ok(Place::Of(before));
-    }
-    tracing::info!(
-        job.id = lease.job.id.0,
-        video.key = %before.video_key,
-        "{}: it becomes another video: that of the file before it ({}) is a copy's too",
-        text::path(&lease.job.path),
-        before.video_key
-    );
-    Ok(Place::Free)
-}
-
-/// The job before it is at it still: what that comes to decides what this one is to do.
-async fn wait(
-    task: &Task,
-    settings: &Settings,
-    lease: &Lease,
-    other: queue::JobId,
-) -> Result<(), Error> {
-    let message = format!(
-        "it took the place of the file of job {other}, and goes on once that is ready on the platform or has failed"
-    );
-    give_back(task, settings, lease, message).await
-}
-
-/// A file is settling that may be the one whose place this one took: the video goes with it then. One
-/// that never settles is not waited for without end, and no video is overwritten on a guess.
-async fn moving(
-    task: &Task,
-    settings: &Settings,
-    lease: &Lease,
-    (before, path): (Predecessor, &Path),
-) -> Result<Place, Error> {
-    let shown = text::path(path);
-    if !is_within(lease.job.created_at, LONGEST_PAUSE, clock::now()) {
-        tracing::info!(
-            job.id = lease.job.id.0,
-            video.key = %before.video_key,
-            "{}: uploaded as another video: {shown} does not settle and may be the file of video {} (job {})",
-            text::path(&lease.job.path),
-            before.video_key,
-            before.job
-        );
-        return Ok(Place::Free);
-    }
-    let message = format!(
-        "waiting until {shown} has settled: it may be the file of job {}, renamed, and then keeps video {}",
-        before.job, before.video_key
-    );
-    give_back(task, settings, lease, message).await?;
-    Ok(Place::Settled)
-}
-
-async fn give_back(
-    task: &Task,
-    settings: &Settings,
-    lease: &Lease,
-    message: String,
-) -> Result<(), Error> {
-    let now = clock::now();
-    let waited = Duration::try_from(now.duration_since(lease.job.created_at)).unwrap_or_default();
-    let poll = settings.config.confirm.poll_interval;
-    let pause = (waited / 2).min(LONGEST_PAUSE).max(poll);
-    let report = Report {
-        message: Some(message),
-        ..Report::default()
-    };
-    fate::give_back(&task.context, lease, later(now, pause), ("waits", report)).await
-}
-
-async fn hold(task: &Task, lease: &Lease, before: &Predecessor) -> Result<(), Error> {
-    let (id, now) = (lease.job.id, clock::now());
-    let message = format!(
-        "held: it took the place of a file that is up as video {} (job {}), and on-replace = \"hold\"; \
-         jw-ingest retry {id} uploads it as another video, jw-ingest cancel {id} leaves it",
-        before.video_key, before.job
-    );
-    let path = text::path(&lease.job.path);
-    tracing::warn!(job.id = id.0, "{path}: {message}");
-    let held = lease.clone();
-    persist(&task.context, move |db| {
-        let report = Report {
-            message: Some(message.clone()),
-            ..Report::default()
-        };
-        replace::hold(db, &held, &report, now)
-    })
-    .await
-}
 
 /// Asks the platform to take the job's content in place of what the video has, and stores the right
 /// to send it. A video that is not there any more is made anew.
-pub(super) async fn run(
+pub(in crate::ingest) async fn run(
     task: &Task,
     lease: &Lease,
     client: &Client,
@@ -173,7 +31,10 @@ pub(super) async fn run(
         Ok(key) => key,
         Err(error) => return refused(task, lease, (&before, &chain(&error))).await,
     };
-    begins(task, lease, (&choice, order.as_ref())).await?;
+    if !begins(task, lease, &before, (&choice, order.as_ref())).await? {
+        says_shared(lease, &before);
+        return call::create(task, lease, client, (choice, order)).await;
+    }
     let video = NewVideo {
         // Both stay as they are: the video is the one that they were given to.
         title: "",
@@ -190,6 +51,11 @@ pub(super) async fn run(
         None => return park(task, lease).await,
         Some(Ok(granted)) => granted,
         Some(Err(error)) if is_about_the_video(&error) => {
+            let refused = lease.clone();
+            persist(&task.context, move |db| {
+                replace::fetch_was_refused(db, &refused)
+            })
+            .await?;
             return denied(task, lease, client, (choice, order, before), (&key, &error)).await;
         }
         Some(Err(error)) => {
@@ -282,20 +148,27 @@ async fn denied(
     }
 }
 
-/// What is stored before the call; as before a create call, but for the note of the call itself.
+/// What is stored before the call; as before a create call, but for the note of the call itself. Where the platform
+/// is to fetch the bytes, they may arrive by this call: answers whether it may be made.
 async fn begins(
     task: &Task,
     lease: &Lease,
+    before: &Predecessor,
     (choice, order): (&Choice, Option<&Order>),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let ours = order.and_then(|order| order.file.as_ref());
     let md5 = ours.map(|ours| ours.md5.clone());
     let (begun, way, why) = (lease.clone(), choice.way, choice.why.clone());
+    let (key, now) = (before.video_key.clone(), clock::now());
     persist(&task.context, move |db| {
+        if way == Way::Fetch && !replace::fetch_begins(db, &begun, &key, now)? {
+            return Ok(false);
+        }
         if let Some(md5) = &md5 {
             queue::fetch::summed(db, &begun, md5)?;
         }
-        replace::begins(db, &begun, (way.word(), &why))
+        replace::begins(db, &begun, (way.word(), &why))?;
+        Ok(true)
     })
     .await
 }
