@@ -5,10 +5,11 @@
 
 use super::context::Context;
 use super::fetch;
+use super::told::{self, Told};
 use crate::platform::{self, Client, Status, Video};
 use crate::queue::Error;
-use crate::queue::accounts;
 use crate::queue::sent::Sent;
+use crate::queue::{accounts, change};
 use crate::{address, chain};
 
 /// What the platform says of a video.
@@ -66,7 +67,7 @@ impl Fault {
             }
             Self::ChangedSince => format!(
                 "video {key} was changed on the platform after it was uploaded, and the platform tells no checksum \
-                 to compare: look at it there"
+                 that can be compared: look at it there"
             ),
             Self::Untold => format!(
                 "nothing proves that video {key} has every byte: the platform tells neither its size nor its MD5, \
@@ -115,19 +116,15 @@ fn judge(sent: &Sent, video: Video) -> Answer {
     }
 }
 
-/// The strongest sign that the platform gives decides.
+/// What the platform tells of the bytes decides. Where that proves nothing, also since an MD5 that it tells can be
+/// compared with none of ours, the upload server must have confirmed every byte, and nothing have changed since.
 fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
-    let size = video.size.map(|size| i64::try_from(size) == Ok(sent.size));
-    let md5 = match (&sent.md5, &video.md5) {
-        (Some(ours), Some(theirs)) => Some(ours.eq_ignore_ascii_case(theirs)),
-        (None, _) | (_, None) => None,
-    };
-    match md5.or(size) {
-        Some(true) => None,
-        Some(false) => Some(Fault::OtherBytes),
-        None => match (sent.changed_there, video.updated) {
+    match told::compare((sent.md5.as_deref(), Some(sent.size)), video) {
+        Told::Checksum | Told::Size => None,
+        Told::Other => Some(Fault::OtherBytes),
+        Told::Uncompared | Told::Nothing => match (sent.changed_there, video.updated) {
             _ if !sent.is_verified => Some(Fault::Untold),
-            (Some(then), Some(now)) if then == now => None,
+            (Some(then), Some(now)) if change::is_same(then, now) => None,
             (Some(_), Some(_)) => Some(Fault::ChangedSince),
             (None, _) | (_, None) => Some(Fault::Untold),
         },
@@ -166,7 +163,7 @@ mod tests {
             size: 3,
             md5: Some(MD5.to_owned()),
             is_verified: true,
-            changed_there: Some(100),
+            changed_there: Some(100_500),
         }
     }
 
@@ -181,7 +178,7 @@ mod tests {
             duration: None,
             error: None,
             date: None,
-            updated: Some(updated),
+            updated: Some(updated * 1000 + 500),
             upload_session_id: None,
         }
     }
@@ -240,7 +237,23 @@ mod tests {
             (sent(), (Some(4), None), 100, Some(Fault::OtherBytes)),
             (sent(), (Some(3), None), 900, None),
             (sent(), (None, Some(MD5)), 900, None),
-            (blind.clone(), (Some(3), Some(OTHER)), 900, None),
+            // An MD5 that can be compared with nothing proves nothing, nor does the size beside it.
+            (blind.clone(), (Some(3), Some(OTHER)), 100, None),
+            (
+                blind.clone(),
+                (Some(3), Some(OTHER)),
+                900,
+                Some(Fault::ChangedSince),
+            ),
+            (
+                Sent {
+                    md5: None,
+                    ..unproven.clone()
+                },
+                (Some(3), Some(OTHER)),
+                100,
+                Some(Fault::Untold),
+            ),
             (blind, (Some(4), Some(OTHER)), 100, Some(Fault::OtherBytes)),
             (sent(), (None, None), 100, None),
             (sent(), (None, None), 101, Some(Fault::ChangedSince)),

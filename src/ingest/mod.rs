@@ -42,6 +42,7 @@ mod replace;
 mod restored;
 mod source;
 pub mod targets;
+mod told;
 mod transfer;
 mod trouble;
 mod withdraw;

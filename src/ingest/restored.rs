@@ -15,6 +15,7 @@ use super::identify::{self, Sums, kind};
 use super::metadata;
 use super::persist::persist;
 use super::source::Source;
+use super::told::{self, Told};
 use super::trouble;
 use super::worker::{Next, Task};
 use crate::platform::{Client, Status, Video};
@@ -139,17 +140,17 @@ async fn settle(
 /// those of this table's jobs: what they hold is known, so that the same title says nothing, and the same MD5
 /// does.
 fn answer<'a>(videos: &'a [Video], own: &BTreeSet<String>, (md5, size): (&str, u64)) -> Answer<'a> {
-    let is_same = |video: &Video| {
-        let told = video.md5.as_ref();
-        told.is_some_and(|known| !md5.is_empty() && known.eq_ignore_ascii_case(md5))
-    };
+    let ours = (!md5.is_empty()).then_some(md5);
+    let told = |video: &Video| told::compare((ours, None), video);
     let may_be = |video: &&Video| {
-        let is_other = !md5.is_empty() && video.md5.is_some() && !is_same(video);
-        let is_known = own.contains(video.key.as_str()) && !is_same(video);
-        !is_other && !is_known && !matches!(video.status, Status::Created | Status::Failed)
+        let told = told(video);
+        let is_known = own.contains(video.key.as_str()) && told != Told::Checksum;
+        told != Told::Other && !is_known && !matches!(video.status, Status::Created | Status::Failed)
     };
     let is_ready = |video: &&Video| video.status == Status::Ready;
-    let is_proven = |video: &&Video| is_same(video) && video.size.is_none_or(|known| known == size);
+    let is_proven = |video: &&Video| {
+        told(video) == Told::Checksum && video.size.is_none_or(|known| known == size)
+    };
     let candidates = || videos.iter().filter(may_be);
     if let Some(video) = candidates().find(|video| is_ready(video) && is_proven(video)) {
         return Answer::Found(video);

@@ -28,7 +28,7 @@ pub struct Video {
     /// UNIX seconds: the time of creation, in v1 the publish date, which is the same unless somebody
     /// set another.
     pub date: Option<i64>,
-    /// Last change, UNIX seconds.
+    /// Last change, nanoseconds since the epoch, as finely as the platform tells it: v1 in whole seconds.
     pub updated: Option<i64>,
     /// The resumable upload that waits for its bytes, where there is one.
     pub upload_session_id: Option<SessionId>,

@@ -48,7 +48,7 @@ pub struct Waiting {
     pub status: Option<String>,
     /// The job whose video gets this one's content.
     pub replaces: Option<i64>,
-    /// When the platform changed that video last before it got the new bytes, UNIX seconds.
+    /// When the platform changed that video last before it got the new bytes, see [`super::change`].
     pub updated_before: Option<i64>,
 }
 
@@ -63,7 +63,7 @@ pub struct Facts {
     pub size: Option<i64>,
     /// Whether its MD5 is that of what was sent.
     pub is_same: bool,
-    /// When the platform changed the video last, by its own clock.
+    /// When the platform changed the video last, by its own clock, see [`super::change`].
     pub updated: Option<i64>,
 }
 

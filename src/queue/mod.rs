@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod afterwards;
+pub mod change;
 pub mod claim;
 pub mod clocks;
 pub mod confirm;

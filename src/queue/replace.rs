@@ -46,7 +46,7 @@ pub struct Predecessor {
 pub struct Replaced {
     /// The job whose video it is.
     pub job: JobId,
-    /// When the platform changed that video last before it gets new bytes, UNIX seconds.
+    /// When the platform changed that video last before it gets new bytes, see [`super::change`].
     pub updated_before: Option<i64>,
 }
 

@@ -11,7 +11,7 @@ use super::job::JobId;
 use super::outcome::forget_video;
 use super::sql::{At, StoredPath};
 use super::ticket::forget_transfer;
-use super::{confirm, fetch, withdraw};
+use super::{change, confirm, fetch, withdraw};
 
 /// What a job has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Sent {
     pub md5: Option<String>,
     /// Whether the upload server or the platform confirmed the MD5 of every byte of this very video.
     pub is_verified: bool,
-    /// When the platform changed the video last, by its own clock, as far as that is known to be right.
+    /// When the platform changed the video last, by its own clock ([`super::change`]), as far as that is known to be right.
     pub changed_there: Option<i64>,
 }
 
@@ -66,11 +66,21 @@ pub fn changed_by_us(
     job: JobId,
     (video_key, before, after): (&str, i64, i64),
 ) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE jobs SET changed_there = ?4
-         WHERE id = ?1 AND video_key = ?2 AND (changed_there = ?3 OR state <> 'done')",
-    )?
-    .execute(params![job.0, video_key, before, after])?;
+    let known: Option<(Option<i64>, bool)> = db
+        .prepare_cached(
+            "SELECT changed_there, state = 'done' FROM jobs WHERE id = ?1 AND video_key = ?2",
+        )?
+        .query_row(params![job.0, video_key], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((known, is_done)) = known else {
+        return Ok(());
+    };
+    if !is_done || known.is_some_and(|known| change::is_same(known, before)) {
+        db.prepare_cached("UPDATE jobs SET changed_there = ?2 WHERE id = ?1")?
+            .execute(params![job.0, after])?;
+    }
     Ok(())
 }
 

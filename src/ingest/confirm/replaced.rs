@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::verdict::{Verdict, pause};
+use super::verdict::{Verdict, pause, told};
 use crate::config::Confirm;
 use crate::ingest::fate::later;
+use crate::ingest::told::Told;
 use crate::platform::Video;
+use crate::queue::change;
 use crate::queue::confirm::{Facts, Waiting};
-use crate::way::Way;
 
 /// The platform takes some seconds to notice new bytes, and then is seen at work: a change of the
 /// video counts for the new content only after so long.
@@ -27,18 +28,14 @@ const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Whether the video, which is `ready`, has the job's content for certain.
 pub(super) fn shows_it(job: &Waiting, video: &Video, now: Timestamp) -> bool {
-    if let (Some(ours), Some(theirs)) = (&job.md5, &video.md5) {
-        return ours.eq_ignore_ascii_case(theirs);
-    }
-    // Of what lies at an address in a file, the size is not known.
-    let is_known = job.way != Some(Way::Fetch) || job.md5.is_some();
-    let size = video.size.and_then(|size| i64::try_from(size).ok());
-    if is_known && size.is_some_and(|size| size != job.identity.size) {
-        return false;
+    match told(job, video) {
+        Told::Checksum => return true,
+        Told::Other => return false,
+        Told::Size | Told::Uncompared | Told::Nothing => {}
     }
     let was_at_work = matches!(job.status.as_deref(), Some("updating" | "processing"));
     let has_changed = match (job.updated_before, video.updated) {
-        (Some(before), Some(now)) => now > before,
+        (Some(before), Some(now)) => change::is_later(before, now),
         (None, _) | (_, None) => false,
     };
     was_at_work || has_changed && later(job.sent_at, NOTICE) <= now
@@ -86,7 +83,7 @@ mod tests {
                 mtime_ns: 3,
                 ctime_ns: 4,
             },
-            way: Some(Way::S3),
+            way: Some(crate::way::Way::S3),
             attempts: 1,
             failing_since: None,
             video_key: "tL17msiU".to_owned(),
@@ -95,7 +92,7 @@ mod tests {
             md5: md5.map(str::to_owned),
             status: status.map(str::to_owned),
             replaces: Some(3),
-            updated_before: Some(100),
+            updated_before: Some(100_500_000_000),
         }
     }
 
@@ -110,7 +107,7 @@ mod tests {
             duration: None,
             error: None,
             date: None,
-            updated: Some(updated),
+            updated: Some(updated * 1_000_000_000 + 500_000_000),
             upload_session_id: None,
         }
     }

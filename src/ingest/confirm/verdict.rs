@@ -9,6 +9,7 @@ use crate::address;
 use crate::clock;
 use crate::config::Confirm;
 use crate::ingest::fate::later;
+use crate::ingest::told::{self, Told};
 use crate::platform::{Status, Video};
 use crate::queue::confirm::{Facts, Waiting};
 use crate::way::Way;
@@ -57,10 +58,7 @@ pub(super) fn judge(
         status: video.status.word().to_owned(),
         duration: video.duration,
         size: video.size.and_then(|size| i64::try_from(size).ok()),
-        is_same: match (&job.md5, &video.md5) {
-            (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
-            (None, _) | (_, None) => false,
-        },
+        is_same: told(job, video) == Told::Checksum,
         updated: video.updated,
     };
     match video.status {
@@ -116,18 +114,17 @@ pub(super) fn pause(waited: SignedDuration, limits: &Confirm) -> Duration {
     half.min(LONGEST_PAUSE).max(limits.poll_interval)
 }
 
+/// What the platform tells of the bytes that the job sent, or had fetched.
+pub(super) fn told(job: &Waiting, video: &Video) -> Told {
+    // Where the file held an address, nothing is known of what lay there.
+    let is_known = job.way != Some(Way::Fetch) || job.md5.is_some();
+    let size = is_known.then_some(job.identity.size);
+    told::compare((job.md5.as_deref(), size), video)
+}
+
 /// In which way the platform's file is not the one that was sent.
 fn mismatch(job: &Waiting, video: &Video) -> Option<String> {
-    let differ = match (&job.md5, &video.md5) {
-        // Our file held an address, and nothing is known of what lies there.
-        (None, _) if job.way == Some(Way::Fetch) => false,
-        (Some(ours), Some(theirs)) => !ours.eq_ignore_ascii_case(theirs),
-        // Without both checksums the size is all there is to compare.
-        (None, _) | (_, None) => video
-            .size
-            .is_some_and(|size| i64::try_from(size).ok() != Some(job.identity.size)),
-    };
-    differ.then(|| {
+    (told(job, video) == Told::Other).then(|| {
         format!(
             "video {} on the platform is not the file that was {} (MD5 or size differ)",
             job.video_key,

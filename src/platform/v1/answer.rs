@@ -181,7 +181,7 @@ fn video(value: &Value) -> Result<Video, Missing> {
         duration: lenient::decimal(value.get("duration")),
         error: message.map(|message| lenient::line(&message)),
         date: lenient::signed(value.get("date")),
-        updated: lenient::signed(value.get("updated")),
+        updated: lenient::signed(value.get("updated")).and_then(|at| at.checked_mul(1_000_000_000)),
         upload_session_id: text("upload_session_id").and_then(|id| id.parse().ok()),
     })
 }
@@ -321,7 +321,7 @@ mod tests {
             (video.size, video.duration),
             (Some(904_237_686), Some(817.56))
         );
-        assert_eq!((video.date, video.updated), (Some(4), Some(5)));
+        assert_eq!((video.date, video.updated), (Some(4), Some(5_000_000_000)));
         assert_eq!(video.error.as_deref(), Some("bad file"));
         assert_eq!(video.ingest_id.as_deref(), Some("ing:1:"));
         assert_eq!(

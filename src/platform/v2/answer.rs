@@ -105,8 +105,8 @@ pub(super) fn video(media: &Map<String, Value>) -> Result<Video, Missing> {
         md5: None,
         duration: lenient::decimal(media.get("duration")),
         error: text("error_message").map(|message| lenient::line(&message)),
-        date: text("created").and_then(|at| second(&at)),
-        updated: text("last_modified").and_then(|at| second(&at)),
+        date: text("created").and_then(|at| Some(moment(&at)?.as_second())),
+        updated: text("last_modified").and_then(|at| moment(&at)?.as_nanosecond().try_into().ok()),
         upload_session_id: None,
     })
 }
@@ -130,14 +130,13 @@ pub(super) fn received(answer: &Map<String, Value>) -> (Option<u64>, Option<Stri
     agreed.unwrap_or_default()
 }
 
-/// The UNIX second of an ISO 8601 time; one that names no zone is in UTC.
-fn second(text: &str) -> Option<i64> {
+/// An ISO 8601 time; one that names no zone is in UTC.
+fn moment(text: &str) -> Option<Timestamp> {
     let zoned = text.parse::<Timestamp>().ok();
-    let at = zoned.or_else(|| {
+    zoned.or_else(|| {
         let civil: DateTime = text.parse().ok()?;
         TimeZone::UTC.to_timestamp(civil).ok()
-    });
-    at.map(Timestamp::as_second)
+    })
 }
 
 #[cfg(test)]
@@ -266,7 +265,7 @@ mod tests {
         assert_eq!(read.error.as_deref(), Some("no video in it"));
         assert_eq!(
             (read.date, read.updated),
-            (Some(1_582_189_106), Some(1_582_189_107))
+            (Some(1_582_189_106), Some(1_582_189_107_500_000_000))
         );
         assert_eq!((read.size, read.md5), (None, None));
         let media = json!({"id": "a", "status": "new word", "external_id": null,
