@@ -117,6 +117,17 @@ pub fn wait(
     db: &Connection,
     lease: &Lease,
     (other, run_at): (JobId, Timestamp),
+    why: (&str, Timestamp),
+) -> Result<(), Error> {
+    wait_as(db, lease, (other, run_at), "waits", why)
+}
+
+/// As [`wait`]; `word` is that for `attempts`.
+fn wait_as(
+    db: &Connection,
+    lease: &Lease,
+    (other, run_at): (JobId, Timestamp),
+    word: &str,
     (why, now): (&str, Timestamp),
 ) -> Result<(), Error> {
     let report = Report {
@@ -125,11 +136,52 @@ pub fn wait(
         )),
         ..Report::default()
     };
-    outcome::again(db, lease, (run_at, Count::No), ("waits", &report), now)?;
+    outcome::again(db, lease, (run_at, Count::No), (word, &report), now)?;
     // It is looked at again, and until then nobody is to come across it.
     db.prepare_cached("UPDATE jobs SET waits_for = ?2, fingerprint = NULL WHERE id = ?1")?
         .execute(params![lease.job.id.0, other.0])?;
     Ok(())
+}
+
+/// The word in `attempts` for a question to which the platform said neither yes nor no.
+pub const UNPROVEN: &str = "unproven";
+
+/// As [`wait`], where the platform says neither that the other's video has the content nor that it has not.
+///
+/// Answers whether it waits. After `most` such answers it does not: the job is to be uploaded as a video of its own, and the
+/// reason is noted, once.
+pub fn wait_for_proof(
+    db: &Connection,
+    lease: &Lease,
+    (other, run_at, most): (JobId, Timestamp, i64),
+    (why, now): (&str, Timestamp),
+) -> Result<bool, Error> {
+    held(db, lease)?;
+    let id = lease.job.id;
+    let asked: i64 = db
+        .prepare_cached("SELECT count(*) FROM attempts WHERE job_id = ?1 AND outcome = ?2")?
+        .query_row(params![id.0, UNPROVEN], |row| row.get(0))?;
+    if asked < most {
+        wait_as(db, lease, (other, run_at), UNPROVEN, (why, now))?;
+        return Ok(true);
+    }
+    let is_noted = db
+        .prepare_cached(
+            "SELECT 1 FROM attempts WHERE job_id = ?1 AND outcome = ?2 AND message GLOB 'uploaded as a video of its own:*'",
+        )?
+        .exists(params![id.0, UNPROVEN])?;
+    if !is_noted {
+        let report = Report {
+            message: Some(format!(
+                "uploaded as a video of its own: job {other} seems to have the same content, and nothing proves that \
+                 its video has it {why}"
+            )),
+            ..Report::default()
+        };
+        close_attempt(db, id, UNPROVEN, &report, now)?;
+        outcome::begin(db, lease, Step::Create, now)?;
+    }
+    Ok(false)
 }
 
 /// Why a job waits for another whose bytes are being sent.

@@ -10,20 +10,27 @@ use super::proof::{self, Proof};
 use super::settle;
 use super::sums::{self, Sums};
 use crate::ingest::calls::{park, settle_call, until_stopped};
-use crate::ingest::evidence::{self, Answer};
+use crate::ingest::evidence::{self, Answer, Fault};
 use crate::ingest::persist::persist;
 use crate::ingest::source::Source;
 use crate::ingest::worker::{Next, Task};
 use crate::ingest::{fate, lost};
-use crate::platform::Client;
+use crate::platform::{Client, Video};
 use crate::queue::copies::{self, Original, Others};
-use crate::queue::sent;
+use crate::queue::sent::{self, Sent};
 use crate::queue::{Error, JobId, Lease};
 use crate::{clock, text};
 
 /// A job that waits for another looks again so often: the other may have been put off for reasons
 /// of its own, and then this one goes first.
 const LONGEST_REST: Duration = Duration::from_mins(10);
+
+/// Answers without a proof after which a job is uploaded itself: the platform may come to tell a checksum, but what it
+/// never told it does not tell later.
+const MOST_UNPROVEN: i64 = 3;
+
+/// The same where the platform works on the other's video: for about a day.
+const MOST_NOT_READY: i64 = 144;
 
 /// Each round rules others out, so that it takes as many only if the table changes all the time.
 const MOST_ROUNDS: u32 = 100;
@@ -81,11 +88,8 @@ impl<'a> Search<'a> {
                     Next::Finished
                 }));
             }
-            if let Some(settled) = self.sum_up(&others.arrived).await? {
-                return Ok(Some(settled));
-            }
-            for original in others.arrived {
-                match self.compare(&original).await? {
+            for original in &others.arrived {
+                match self.compare(original, &others.arrived).await? {
                     Finding::Settled(next) => return Ok(Some(next)),
                     Finding::Not => {
                         self.ruled_out.insert(original.id);
@@ -120,21 +124,19 @@ impl<'a> Search<'a> {
         (now, fate::later(now, LONGEST_REST.min(rest)))
     }
 
-    /// Reads all of the file, once, where it takes that. `Some`: the try has ended over it.
+    /// Whether all of the file must be read to tell whether it is this one.
+    fn needs_sums(&self, original: &Original) -> bool {
+        let size = original.parts_md5.as_deref().and_then(sums::part_size);
+        let is_made = |sums: &Sums| sums.is_enough(&size.into_iter().collect());
+        proof::takes_sums(original, self.source.size()) && !self.sums.as_ref().is_some_and(is_made)
+    }
+
+    /// Reads all of the file, once for all that may be the same. `Some`: the try has ended over it.
     async fn sum_up(&mut self, arrived: &[Original]) -> Result<Option<Next>, Error> {
-        let size = self.source.size();
-        let needs = |original: &&Original| proof::takes_sums(original, size);
         let part_sizes: BTreeSet<u64> = arrived
             .iter()
             .filter_map(|original| sums::part_size(original.parts_md5.as_deref()?))
             .collect();
-        let is_made = self
-            .sums
-            .as_ref()
-            .is_some_and(|sums| sums.is_enough(&part_sizes));
-        if is_made || !arrived.iter().any(|original| needs(&original)) {
-            return Ok(None);
-        }
         match super::sum(self.task, self.source, part_sizes).await {
             Ok(Some(sums)) => self.sums = Some(sums),
             Ok(None) => return park(self.task, self.lease).await.map(Some),
@@ -143,8 +145,23 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// What is stored rules out; only the platform, asked now, says that a content is there.
-    async fn compare(&self, original: &Original) -> Result<Finding, Error> {
+    /// What is stored rules out; only the platform, asked now, says that a content is there. It is asked before the
+    /// whole file is read too, as that takes minutes and is for nothing without a yes.
+    async fn compare(
+        &mut self,
+        original: &Original,
+        arrived: &[Original],
+    ) -> Result<Finding, Error> {
+        if self.needs_sums(original) {
+            if !original.is_unconfirmed
+                && let Err(finding) = self.ask(original).await?
+            {
+                return Ok(finding);
+            }
+            if let Some(settled) = self.sum_up(arrived).await? {
+                return Ok(Finding::Settled(settled));
+            }
+        }
         let sums = self.sums.as_ref();
         let proof = proof::stored(original, self.source.size(), sums);
         if proof == Proof::Other {
@@ -153,28 +170,38 @@ impl<'a> Search<'a> {
         if original.is_unconfirmed {
             return self.wait_for_ready(original).await;
         }
+        match self.ask(original).await? {
+            Ok(video) if proof::is_what_is_there(proof, &video, sums) => {
+                self.duplicate(original).await
+            }
+            Ok(_) => Ok(Finding::Not),
+            Err(finding) => Ok(finding),
+        }
+    }
+
+    /// Asks whether the platform has what the other has sent: its video, where that is a clear yes; otherwise what
+    /// follows.
+    async fn ask(&self, original: &Original) -> Result<Result<Box<Video>, Finding>, Error> {
         let id = original.id;
         let sent = persist(&self.task.context, move |db| sent::of(db, id)).await?;
         let Some(sent) = sent.filter(|sent| sent.video_key.is_some()) else {
-            return Ok(Finding::Not);
+            return Ok(Err(Finding::Not));
         };
-        match until_stopped(self.task, evidence::ask(self.client, &sent)).await {
-            None => park(self.task, self.lease).await.map(Finding::Settled),
-            Some(Answer::Yes(video)) if proof::is_what_is_there(proof, &video, sums) => {
-                self.duplicate(original).await
-            }
-            Some(Answer::Yes(_)) => Ok(Finding::Not),
+        let finding = match until_stopped(self.task, evidence::ask(self.client, &sent)).await {
+            None => park(self.task, self.lease).await.map(Finding::Settled)?,
+            Some(Answer::Yes(video)) => return Ok(Ok(video)),
             Some(Answer::No(fault)) if fault.is_loss() => {
                 let is_displaced = original.path == self.lease.job.path;
                 lost::settle(&self.task.context, (&sent, &fault), is_displaced).await?;
-                Ok(Finding::Not)
+                Finding::Not
             }
-            Some(Answer::No(fault)) => self.wait(original, &fault.words(&sent)).await,
+            Some(Answer::No(fault)) => self.wait(original, (&sent, &fault)).await?,
             Some(Answer::Unanswered(error)) => {
                 settle_call(self.task, self.lease, &error).await?;
-                Ok(Finding::Settled(Next::Finished))
+                Finding::Settled(Next::Finished)
             }
-        }
+        };
+        Ok(Err(finding))
     }
 
     /// The other's bytes are on the platform: whether they are a video, shows when that is ready.
@@ -196,11 +223,22 @@ impl<'a> Search<'a> {
         Ok(Finding::Settled(Next::Finished))
     }
 
-    /// The platform says neither yes nor no: the job asks again, unless a person decides.
-    async fn wait(&self, original: &Original, why: &str) -> Result<Finding, Error> {
+    /// The platform says neither yes nor no: the job asks again, some times, and is then uploaded itself. A second
+    /// video of a content is the lesser evil beside none.
+    async fn wait(
+        &self,
+        original: &Original,
+        (sent, fault): (&Sent, &Fault),
+    ) -> Result<Finding, Error> {
         let (lease, id, other) = (self.lease.clone(), self.lease.job.id, original.id);
         let (now, run_at) = self.next_look();
-        let why = format!("({why}); jw-ingest retry {id} uploads the file as a video of its own");
+        let most = match fault {
+            Fault::NotReady(_) => MOST_NOT_READY,
+            Fault::ChangedSince | Fault::Untold | Fault::NoKey => MOST_UNPROVEN,
+            Fault::Gone | Fault::Failed(_) | Fault::OtherBytes => 0,
+        };
+        let said = fault.words(sent);
+        let why = format!("({said}); jw-ingest retry {id} uploads the file as a video of its own");
         if self
             .lease
             .job
@@ -214,11 +252,18 @@ impl<'a> Search<'a> {
                 "{path}: waits for job {other}, which has the same content {why}"
             );
         }
-        persist(&self.task.context, move |db| {
-            copies::wait(db, &lease, (other, run_at), (&why, now))
-        })
-        .await?;
-        Ok(Finding::Settled(Next::Finished))
+        let waits = persist(&self.task.context, move |db| {
+            copies::wait_for_proof(db, &lease, (other, run_at, most), (&why, now))
+        });
+        if waits.await? {
+            return Ok(Finding::Settled(Next::Finished));
+        }
+        let path = text::path(&self.lease.job.path);
+        tracing::warn!(
+            job.id = id.0,
+            "{path}: uploaded as a video of its own, since nothing proves that job {other} has the same content: {said}"
+        );
+        Ok(Finding::Not)
     }
 
     async fn duplicate(&self, original: &Original) -> Result<Finding, Error> {

@@ -403,3 +403,27 @@ fn copies_are_found_by_an_index() {
         assert!(plan.contains(index), "{plan}");
     }
 }
+
+/// Neither a yes nor a no is waited for some times, and then the job is uploaded itself and says why, once.
+#[test]
+fn a_proof_that_never_comes_is_not_waited_for_without_end() {
+    let db = table();
+    let ids = files(&db, 2);
+    upload(&db, &take(&db, at(10)), "k1", at(10));
+    ready(&db, ids[0], true, at(11));
+    let mut waits = Vec::new();
+    for round in 0..6 {
+        let lease = take(&db, at(20 + round));
+        outcome::begin(&db, &lease, Step::Create, at(20 + round)).unwrap();
+        let now = at(20 + round);
+        let waiting = copies::wait_for_proof(&db, &lease, (ids[0], now, 3), ("(so)", now)).unwrap();
+        waits.push(waiting);
+        if !waiting {
+            let park = ("parked", &Report::default());
+            outcome::again(&db, &lease, (now, outcome::Count::No), park, now).unwrap();
+        }
+    }
+    assert_eq!(waits, [true, true, true, false, false, false]);
+    let said = "SELECT count(*) FROM attempts WHERE message LIKE 'uploaded as a video of its own: job 1 %(so)'";
+    assert_eq!(number(&db, said), 1);
+}

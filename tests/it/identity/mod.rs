@@ -2,6 +2,7 @@
 //! of a kill; and never one too few.
 
 mod kills;
+mod unproven;
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
