@@ -124,7 +124,7 @@ fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
         Told::Other => Some(Fault::OtherBytes),
         Told::Uncompared | Told::Nothing => match (sent.changed_there, video.updated) {
             _ if !sent.is_verified => Some(Fault::Untold),
-            (Some(then), Some(now)) if change::is_same(then, now) => None,
+            (Some(then), Some(now)) if change::is_ours(then, sent.own_change, now) => None,
             (Some(_), Some(_)) => Some(Fault::ChangedSince),
             (None, _) | (_, None) => Some(Fault::Untold),
         },
@@ -164,6 +164,7 @@ mod tests {
             md5: Some(MD5.to_owned()),
             is_verified: true,
             changed_there: Some(100_500),
+            own_change: None,
         }
     }
 

@@ -199,6 +199,19 @@ impl Error {
         }
     }
 
+    /// Whether the platform certainly did not carry the call out.
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => (400..500).contains(&refusal.status) && refusal.status != 408,
+            Self::Setup { .. }
+            | Self::Key
+            | Self::StoredLink
+            | Self::Request(_)
+            | Self::Unreachable { .. } => true,
+            Self::Lost { .. } | Self::Garbled(_) | Self::Replayed => false,
+        }
+    }
+
     /// Whether the call was refused for the time that it was dated with.
     pub(super) fn is_about_the_time(&self) -> bool {
         matches!(self, Self::Refused(refusal)

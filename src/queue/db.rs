@@ -28,6 +28,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0013_proof.sql")),
     M::up(include_str!("../../migrations/0014_sidecar_left.sql")),
     M::up(include_str!("../../migrations/0015_change_times.sql")),
+    M::up(include_str!("../../migrations/0016_own_change.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

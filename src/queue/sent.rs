@@ -32,13 +32,16 @@ pub struct Sent {
     pub is_verified: bool,
     /// When the platform changed the video last, by its own clock ([`super::change`]), as far as that is known to be right.
     pub changed_there: Option<i64>,
+    /// When this program called for a change of the video, and does not know what became of that.
+    pub own_change: Option<i64>,
 }
 
 /// Reads what a job has sent.
 pub fn of(db: &Connection, job: JobId) -> Result<Option<Sent>, Error> {
     Ok(db
         .prepare_cached(
-            "SELECT id, account, path, video_key, size, md5, verified IS ingest_id AS is_verified, changed_there
+            "SELECT id, account, path, video_key, size, md5, verified IS ingest_id AS is_verified, changed_there,
+                    own_change
              FROM jobs WHERE id = ?1",
         )?
         .query_row([job.0], |row| {
@@ -51,33 +54,63 @@ pub fn of(db: &Connection, job: JobId) -> Result<Option<Sent>, Error> {
                 md5: row.get("md5")?,
                 is_verified: row.get("is_verified")?,
                 changed_there: row.get("changed_there")?,
+                own_change: row.get("own_change")?,
             })
         })
         .optional()?)
 }
 
+/// Before this program calls for a change of a job's video.
+///
+/// From here on a change of about `called`, by the platform's clock, may be its own. `before` is when the platform changed the video last, as it says now.
+pub fn change_begins(
+    db: &Connection,
+    job: JobId,
+    (video_key, before, called): (&str, Option<i64>, i64),
+) -> Result<(), Error> {
+    if let Some(before) = before {
+        // An earlier call's, of which the answer was lost.
+        is_changed_by_us(db, job, (video_key, before, before))?;
+    }
+    db.prepare_cached("UPDATE jobs SET own_change = ?3 WHERE id = ?1 AND video_key = ?2")?
+        .execute(params![job.0, video_key, called])?;
+    Ok(())
+}
+
 /// The platform changed a video because this program asked for it: from `before` to `after`, by the
-/// platform's clock.
+/// platform's clock. Where either is not known, the next look judges by when it was asked for.
 ///
 /// A change that came in between by somebody else is not passed over; until the video is
 /// ready, any change may be the platform's own.
-pub fn changed_by_us(
+pub fn changed_by_us(db: &Connection, job: JobId, times: (&str, i64, i64)) -> Result<(), Error> {
+    is_changed_by_us(db, job, times)?;
+    forget_change(db, job, times.0)
+}
+
+/// The platform refused the change.
+pub fn forget_change(db: &Connection, job: JobId, video_key: &str) -> Result<(), Error> {
+    db.prepare_cached("UPDATE jobs SET own_change = NULL WHERE id = ?1 AND video_key = ?2")?
+        .execute(params![job.0, video_key])?;
+    Ok(())
+}
+
+fn is_changed_by_us(
     db: &Connection,
     job: JobId,
     (video_key, before, after): (&str, i64, i64),
 ) -> Result<(), Error> {
-    let known: Option<(Option<i64>, bool)> = db
+    let known: Option<(Option<i64>, Option<i64>, bool)> = db
         .prepare_cached(
-            "SELECT changed_there, state = 'done' FROM jobs WHERE id = ?1 AND video_key = ?2",
+            "SELECT changed_there, own_change, state = 'done' FROM jobs WHERE id = ?1 AND video_key = ?2",
         )?
         .query_row(params![job.0, video_key], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((known, is_done)) = known else {
+    let Some((known, called, is_done)) = known else {
         return Ok(());
     };
-    if !is_done || known.is_some_and(|known| change::is_same(known, before)) {
+    if !is_done || known.is_some_and(|known| change::is_ours(known, called, before)) {
         db.prepare_cached("UPDATE jobs SET changed_there = ?2 WHERE id = ?1")?
             .execute(params![job.0, after])?;
     }

@@ -1,6 +1,7 @@
 //! A change of a video that this program makes itself must not look like somebody else's: by the video's
 //! last change it is known that its content is still what was sent, where the platform tells no checksum.
 
+use crate::clock;
 use crate::ingest::context::Context;
 use crate::ingest::persist::persist;
 use crate::platform::{self, Client, Update};
@@ -21,13 +22,24 @@ pub(super) async fn update(
         Ok(video) => video.updated,
         Err(error) => return Ok(Err(error)),
     };
+    // Ahead of the call: a kill, or an answer that is lost, must not make a stranger's change of it.
+    let called = client.platform_time(clock::now()).as_nanosecond();
+    let called = i64::try_from(called).unwrap_or(i64::MAX);
+    let noted = video_key.to_owned();
+    persist(context, move |db| {
+        sent::change_begins(db, job, (&noted, before, called))
+    })
+    .await?;
+    let video_key = video_key.to_owned();
     if let Err(error) = client.update(&key, update).await {
+        if error.is_certain() {
+            persist(context, move |db| sent::forget_change(db, job, &video_key)).await?;
+        }
         return Ok(Err(error));
     }
-    // Not to know it keeps the file in its place, and is no reason to tell the platform once more.
+    // Not to know it is no reason to tell the platform once more: the next look knows when it was called.
     let after = client.show(&key).await.ok().and_then(|video| video.updated);
     if let (Some(before), Some(after)) = (before, after) {
-        let video_key = video_key.to_owned();
         persist(context, move |db| {
             sent::changed_by_us(db, job, (&video_key, before, after))
         })

@@ -214,3 +214,31 @@ fn only_our_own_change_of_a_video_passes_for_one() {
     sent::changed_by_us(&db, first, ("k2", 8, 11)).unwrap();
     assert_eq!(stamp(), Some(8));
 }
+
+/// A kill, or an answer that was lost: what the platform then shows of about that time may be ours, and the next
+/// call goes on from there.
+#[test]
+fn a_change_that_was_called_for_is_known_before_its_answer() {
+    let db = table();
+    let (first, _) = done_with_copy(&db);
+    let known = || {
+        let sent = sent::of(&db, first).unwrap().unwrap();
+        (sent.changed_there, sent.own_change)
+    };
+    let second = 1_000_000_000;
+    let begins = |before, called| {
+        sent::change_begins(&db, first, ("k1", Some(before), called)).unwrap();
+    };
+    begins(5, 100 * second);
+    assert_eq!(known(), (Some(5), Some(100 * second)));
+    // It was carried out, and so is the next one.
+    begins(101 * second, 300 * second);
+    assert_eq!(known(), (Some(101 * second), Some(300 * second)));
+    sent::changed_by_us(&db, first, ("k1", 101 * second, 301 * second)).unwrap();
+    assert_eq!(known(), (Some(301 * second), None));
+    // Somebody else's.
+    begins(900 * second, 1000 * second);
+    assert_eq!(known(), (Some(301 * second), Some(1000 * second)));
+    sent::forget_change(&db, first, "k1").unwrap();
+    assert_eq!(known(), (Some(301 * second), None));
+}

@@ -218,8 +218,7 @@ fn where_no_checksum_is_told_a_change_since_keeps_the_file() {
         let site = site_v2(&platform, &format!("{}{LATER}", ACTIONS[2]));
         let (daemon, file, key) = one_is_up(&site, 5_000);
         if touched {
-            // As a person does in the dashboard, who may have given it other bytes too.
-            std::thread::park_timeout(std::time::Duration::from_millis(1_100));
+            // As a person does in the dashboard, who may have given it other bytes too; within the same second.
             force(&platform, &key, &json!({"status": "ready"}));
         }
         end_grace(&site);
@@ -267,6 +266,40 @@ fn our_own_change_of_a_sidecar_does_not_keep_the_file() {
     wait_outcome(&site, 1);
     assert!(!file.exists());
     drop(daemon);
+}
+
+/// Nor one whose answer is lost, or does not find the daemon alive.
+#[test]
+fn our_own_change_without_an_answer_does_not_keep_the_file() {
+    for killed in [false, true] {
+        let platform = Platform::start();
+        let none = json!({"kind": "status", "status": 403});
+        platform.faults("v2-originals", None, &none);
+        let site = site_v2(&platform, &format!("{}{LATER}", ACTIONS[2]));
+        let (mut daemon, file, _) = one_is_up(&site, 5_000);
+        let fault = if killed {
+            "hold-after-acting"
+        } else {
+            "answer-lost"
+        };
+        platform.fault("v2-update", json!({"kind": fault}));
+        site.drop_file("a.json", br#"{"title": "Harbour"}"#);
+        if killed {
+            platform.wait("v2-update", "held", 1);
+            daemon.kill9();
+            platform.release();
+            daemon = site.start();
+        }
+        wait_for("the platform to be told", || {
+            site.value::<String>(
+                "SELECT updated_at FROM metadata WHERE due_at IS NULL AND digest IS NOT NULL",
+            )
+        });
+        end_grace(&site);
+        wait_outcome(&site, 1);
+        assert!(!file.exists());
+        drop(daemon);
+    }
 }
 
 #[test]
