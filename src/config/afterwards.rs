@@ -69,11 +69,11 @@ impl Default for Afterwards {
 }
 
 impl Afterwards {
-    pub(super) fn read(section: &mut Section<'_>) -> Self {
+    pub(super) fn read(section: &mut Section<'_>, own: Option<&Path>) -> Self {
         const YEAR: Duration = Duration::from_hours(24 * 365);
         let default = Self::default();
         let after_upload = section.get("after-upload", after_upload);
-        let move_to = folder(section, "move-to");
+        let move_to = folder(section, "move-to", own);
         if after_upload == Some(AfterUpload::Move) && !section.has("move-to") {
             section.fault(
                 "after-upload",
@@ -83,7 +83,7 @@ impl Afterwards {
         Self {
             after_upload: after_upload.unwrap_or(default.after_upload),
             move_to,
-            failed_dir: folder(section, "failed-dir"),
+            failed_dir: folder(section, "failed-dir", own),
             grace: section
                 .get("grace", |v| value::duration(v, Duration::ZERO..=YEAR))
                 .unwrap_or(default.grace),
@@ -110,13 +110,28 @@ fn after_upload(value: &DeValue<'_>) -> Result<AfterUpload, String> {
     })
 }
 
-/// A folder; it is written with all of it that exists made canonical, as that of the watch is.
-fn folder(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
+/// A folder; it is written with all of it that exists made canonical, as that of the watch (`own`) is.
+/// Below the watch folder nothing is: whoever may write there could put a link in the place of the
+/// folder, and it would lead the daemon elsewhere.
+fn folder(section: &mut Section<'_>, key: &'static str, own: Option<&Path>) -> Option<PathBuf> {
     let path = section.get(key, value::absolute)?;
+    if let Some(inside) = own.and_then(|own| inside(&path, own)) {
+        return Some(inside);
+    }
     Some(
         path.canonicalize()
             .unwrap_or_else(|_| folders::resolved(&path)),
     )
+}
+
+/// Where a path lies in the watch folder, if it leads into that.
+fn inside(path: &Path, own: &Path) -> Option<PathBuf> {
+    let parts: Vec<&Path> = path.ancestors().collect();
+    let is_own =
+        |part: &&Path| *part == own || part.canonicalize().is_ok_and(|canonical| canonical == own);
+    let entry = parts.into_iter().rev().find(is_own)?;
+    let below = path.strip_prefix(entry).ok()?;
+    Some(own.components().chain(below.components()).collect())
 }
 
 /// Notes folders that stand in the way of a watch, and those that are not there.
@@ -275,6 +290,22 @@ mod tests {
         assert_eq!(sport.after_upload, AfterUpload::Delete);
         assert_eq!(sport.failed_dir, Some(fixture.path("sport/deep/bad")));
         assert_eq!((sport.grace, sport.notes), (Duration::from_mins(10), false));
+    }
+
+    #[test]
+    fn a_link_in_the_watch_folder_leads_no_target_out_of_it() {
+        let fixture = Fixture::new();
+        std::os::unix::fs::symlink(fixture.path("sport"), fixture.path("news/up")).unwrap();
+        for (written, expected) in [
+            ("news/up", "news/up"),
+            ("news/up/deep", "news/up/deep"),
+            ("link/up", "news/up"),
+        ] {
+            let keys = format!("name = \"news\"\nfailed-dir = \"{{dir}}/{written}\"");
+            let config = fixture.parse(&LEAST.replace("name = \"news\"", &keys));
+            let failed_dir = &config.unwrap().watches[0].afterwards.failed_dir;
+            assert_eq!(*failed_dir, Some(fixture.path(expected)), "{written}");
+        }
     }
 
     #[test]

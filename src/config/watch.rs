@@ -195,7 +195,7 @@ impl<'a> Draft<'a> {
         let urls = public_url::read(&mut section, method);
         let metadata = MetadataOptions::read(&mut section);
         let on_replace = OnReplace::read(&mut section);
-        let afterwards = Afterwards::read(&mut section);
+        let afterwards = Afterwards::read(&mut section, path.as_deref());
         let priority = section.get("priority", |value| value::whole(value, PRIORITIES));
         Self {
             section,
