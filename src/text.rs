@@ -100,18 +100,31 @@ fn push(shown: &mut String, character: char) {
     }
 }
 
-/// Characters without a picture that break lines or turn the direction of what follows. The joiners
-/// (U+200C, U+200D) stay: emoji and several scripts are written with them.
+/// Characters without a picture that break lines, turn the direction of what follows, or make two names
+/// look the same. The joiners (U+200C, U+200D) and the choice between two pictures (U+FE00 to U+FE0F)
+/// stay: emoji and several scripts are written with them.
 fn is_deceptive(character: char) -> bool {
     matches!(
         character,
-        '\u{061c}'
+        '\u{ad}'
+            | '\u{034f}'
+            | '\u{061c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'
             | '\u{200e}'
             | '\u{200f}'
             | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
             | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -132,6 +145,12 @@ mod tests {
             ("e\u{301}.mp4".as_bytes(), "e\u{301}.mp4"),
             ("gp\u{202e}4pm.exe".as_bytes(), r"gp\u{202e}4pm.exe"),
             ("a\u{85}\u{2028}b".as_bytes(), r"a\u{85}\u{2028}b"),
+            (
+                "a\u{ad}b\u{34f}c\u{3164}d".as_bytes(),
+                r"a\u{ad}b\u{34f}c\u{3164}d",
+            ),
+            ("a\u{fff9}b\u{e0041}c".as_bytes(), r"a\u{fff9}b\u{e0041}c"),
+            ("❤\u{fe0f}.mp4".as_bytes(), "❤\u{fe0f}.mp4"),
             (b"-rf '\"#?%&", "-rf '\"#?%&"),
         ] {
             assert_eq!(path(Path::new(OsStr::from_bytes(name))), shown);
