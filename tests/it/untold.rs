@@ -206,3 +206,43 @@ fn the_sidecar_of_a_copy_says_where_it_can_be_told() {
     wait_followed(&site, "trash", "copy.json", mine);
     drop(daemon);
 }
+
+#[test]
+fn what_lies_beside_a_video_and_was_told_to_nobody_is_not_deleted() {
+    let platform = Platform::start();
+    let keys = "after-upload = \"delete\"\ngrace = \"0s\"\ndone-marker = \"{stem}.xml\"\n";
+    let site = site(&platform, false, keys);
+    site.drop_file("clip.mp4.json", br#"{"title": "Told"}"#);
+    site.drop_file("clip.json", br#"{"cuts": [1, 2, 3]}"#);
+    site.drop_file("clip.mp4", b"content");
+    let _daemon = site.start();
+    site.drop_file("clip.xml", b"<shots/>");
+    site.drop_file("empty.mp4", b"other content");
+    site.drop_file("empty.xml", b"");
+    let deleted = "SELECT count(*) FROM afterwards WHERE outcome LIKE 'deleted%'";
+    wait_for("both to be deleted", || {
+        (site.value(deleted) == Some(2_i64)).then_some(())
+    });
+    assert!(platform.titles().contains(&"Told".to_owned()));
+    let mut left = Vec::new();
+    let mut folders = vec![site.folder()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                left.push(entry.file_name());
+            }
+        }
+    }
+    left.sort();
+    assert_eq!(left, ["clip.json", "clip.xml"]);
+    assert!(
+        !site.folder().join("clip.xml").exists(),
+        "it is in the trash"
+    );
+    let said: String = site
+        .value("SELECT outcome FROM afterwards WHERE outcome LIKE '%clip.json stayed%'")
+        .unwrap();
+    assert!(said.contains("another sidecar counted"), "{said}");
+}

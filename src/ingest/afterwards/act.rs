@@ -163,10 +163,17 @@ impl Task<'_> {
         })
     }
 
-    /// What lies beside it is deleted.
+    /// What lies beside it is deleted; a marker that is not empty goes to the trash. It cannot stay, since
+    /// the next video of that name would count as complete at once.
     pub(super) fn delete_companions(&self, video: &Place) -> Left {
         companions::delete(self.watch, self.case, video, |companion| {
-            companion.with(self.stopped, |errand| errand.take_away())
+            companion.with(self.stopped, |errand| {
+                if companion.is_told(&errand) {
+                    return errand.take_away();
+                }
+                let trash = self.wanted(Action::Trash)?;
+                errand.go(&trash.beside(companion.to.name())).map(drop)
+            })
         })
     }
 

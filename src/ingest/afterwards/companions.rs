@@ -29,6 +29,8 @@ pub(super) struct Companion {
     /// Its own name.
     called: OsString,
     is_sidecar: bool,
+    /// A sidecar that another one stands before: the platform was never told what it says.
+    is_passed_over: bool,
 }
 
 impl Companion {
@@ -41,7 +43,13 @@ impl Companion {
             examined: None,
             called: called.to_owned(),
             is_sidecar: sidecar::belongs(called, video.path()),
+            is_passed_over: false,
         }
+    }
+
+    /// Whether it is to be deleted with its video: what a marker holds, nobody was told.
+    pub(super) fn is_told(&self, errand: &Errand<'_>) -> bool {
+        self.is_sidecar || errand.identity.size == 0
     }
 
     /// Something is done with it, as it was examined. `None`: it is not there.
@@ -109,6 +117,10 @@ fn untold(case: &Case) -> String {
     )
 }
 
+/// Why a sidecar stays that never counted.
+const PASSED_OVER: &str =
+    "another sidecar counted in its place, so that the platform was never told what it says";
+
 /// Whether the sidecars of a job's file go only if the platform was told what they say: otherwise they stay where
 /// they are, where they can be put right and are told then. What failed takes its sidecar along, and brings it
 /// back.
@@ -142,6 +154,7 @@ pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Compa
         if counts && (says.is_none() || says.as_deref() != told) {
             return;
         }
+        companion.is_passed_over = !counts;
         counts = false;
         companion.examined = examined;
     }
@@ -175,7 +188,8 @@ pub(super) fn carry(
 }
 
 /// Deletes the companions of a file that was deleted; the note with the video's key is all that
-/// stays. What `wait-for` names stays too: it may hold what the platform was never given.
+/// stays. What `wait-for` names stays too, and a sidecar that another one stood before: they may hold what
+/// the platform was never given.
 pub(super) fn delete(
     watch: &Watch,
     case: &Case,
@@ -192,6 +206,14 @@ pub(super) fn delete(
             continue;
         }
         if left.keeps(case, &companion) {
+            continue;
+        }
+        if companion.is_passed_over {
+            // For good: nothing follows that would tell it.
+            left.words.push(format!(
+                "{} stayed: {PASSED_OVER}",
+                text::path(companion.from.path())
+            ));
             continue;
         }
         if let Some(Err(Trouble::Kept(why) | Trouble::Later(why))) = take_away(&companion) {
