@@ -1,4 +1,8 @@
 //! Deletes videos that were begun and must not stay; tries until they are gone.
+//!
+//! What the table says of such a video was true once: a backup of the table may be older than the upload,
+//! and a video that had failed may be ready since. So the platform is asked first. A video that has
+//! content, and whose file is not in its folder any more, may be the only copy: its job takes it back.
 
 use std::time::Duration;
 
@@ -6,9 +10,14 @@ use super::context::Context;
 use super::dispatch::until;
 use super::fate::{is_within, later};
 use super::persist::persist;
-use crate::platform::{self, Client};
+use super::source::{self, Problem};
+use crate::beneath;
+use crate::config::Watch;
+use crate::identity::Identity;
+use crate::platform::{self, Client, Status, VideoKey};
 use crate::queue::withdraw::{self, Withdrawal};
-use crate::queue::{Error, retry};
+use crate::queue::{Error, Job, operator, retry};
+use crate::watch::reach;
 use crate::{chain, clock};
 
 const LONGEST_REST: Duration = Duration::from_mins(1);
@@ -23,6 +32,20 @@ enum Outcome {
     Gone,
     /// Not found by its ingest id; the create call may still be on its way.
     NotYet,
+    /// It may be the only copy of its file, and is the job's again.
+    TakenBack(VideoKey),
+    /// Whether it is the only copy cannot be known now, for this reason.
+    Later(String),
+}
+
+/// Whether the file of a withdrawn video is there.
+enum Local {
+    /// It can be sent again.
+    There,
+    /// It is not in its folder any more.
+    Gone,
+    /// Its folder does not say.
+    Unknown(String),
 }
 
 /// Runs until the daemon stops.
@@ -72,7 +95,22 @@ async fn one(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {
     };
     // What was made late enough is found later still where the search lags behind.
     let late = LATE_CREATE.saturating_add(client.patience());
-    match delete(client, withdrawal).await {
+    match delete(context, client, withdrawal).await? {
+        Ok(Outcome::Later(why)) => {
+            let run_at = later(now, wait());
+            persist(context, move |db| withdraw::again(db, id, run_at, &why)).await
+        }
+        Ok(Outcome::TakenBack(key)) => {
+            tracing::warn!(
+                job.id = withdrawal.job.0,
+                video.key = %key,
+                "video {key} was to be deleted, but it has content, and the file of job {} is not in its folder any \
+                 more: it stays, and the job waits until it is ready",
+                withdrawal.job
+            );
+            context.ring_all();
+            Ok(())
+        }
         Ok(Outcome::NotYet) if is_within(withdrawal.created_at, late, now) => {
             let (run_at, why) = (
                 later(now, wait()),
@@ -102,18 +140,113 @@ async fn one(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {
     }
 }
 
-async fn delete(client: &Client, withdrawal: &Withdrawal) -> Result<Outcome, platform::Error> {
-    if let Some(key) = &withdrawal.video_key {
-        client.delete(&key.parse()?).await?;
-        return Ok(Outcome::Gone);
+/// Deletes what there is of it, unless it may be the only copy of its file.
+async fn delete(
+    context: &Context,
+    client: &Client,
+    withdrawal: &Withdrawal,
+) -> Result<Result<Outcome, platform::Error>, Error> {
+    let found = match find(client, withdrawal).await {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    if found.is_empty() {
+        let is_known = withdrawal.video_key.is_some();
+        let outcome = if is_known {
+            Outcome::Gone
+        } else {
+            Outcome::NotYet
+        };
+        return Ok(Ok(outcome));
     }
-    let found = client.find_by_ingest_id(&withdrawal.ingest_id).await?;
-    for video in &found {
-        client.delete(&video.key).await?;
+    for (key, status) in found {
+        if has_content(&status) {
+            match only_copy(context, withdrawal, &key).await? {
+                None => {}
+                Some(kept) => return Ok(Ok(kept)),
+            }
+        }
+        if let Err(error) = client.delete(&key).await {
+            return Ok(Err(error));
+        }
     }
-    Ok(if found.is_empty() {
-        Outcome::NotYet
-    } else {
-        Outcome::Gone
-    })
+    Ok(Ok(Outcome::Gone))
+}
+
+/// The videos that it may be, as they are now.
+async fn find(
+    client: &Client,
+    withdrawal: &Withdrawal,
+) -> Result<Vec<(VideoKey, Status)>, platform::Error> {
+    let Some(key) = &withdrawal.video_key else {
+        let found = client.find_by_ingest_id(&withdrawal.ingest_id).await?;
+        return Ok(found
+            .into_iter()
+            .map(|video| (video.key, video.status))
+            .collect());
+    };
+    match client.show(&key.parse()?).await {
+        Ok(video) => Ok(vec![(video.key, video.status)]),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the platform may have the bytes.
+fn has_content(status: &Status) -> bool {
+    match status {
+        Status::Created | Status::Failed => false,
+        Status::Ready | Status::Processing | Status::Updating | Status::Other(_) => true,
+    }
+}
+
+/// What becomes of a video with content; `None`: its file is there, or it is another's: it goes.
+async fn only_copy(
+    context: &Context,
+    withdrawal: &Withdrawal,
+    key: &VideoKey,
+) -> Result<Option<Outcome>, Error> {
+    let id = withdrawal.job;
+    let Some(job) = persist(context, move |db| operator::by_id(db, id)).await? else {
+        return Ok(None);
+    };
+    let settings = context.now_settings();
+    let limit = settings.config.upload.stall_timeout;
+    let looking = tokio::task::spawn_blocking(move || local(&job, settings.watch(&job.watch)));
+    let local = match tokio::time::timeout(limit, looking).await {
+        Ok(Ok(local)) => local,
+        Ok(Err(_)) | Err(_) => Local::Unknown("its disk does not answer".to_owned()),
+    };
+    match local {
+        Local::There => Ok(None),
+        Local::Unknown(why) => Ok(Some(Outcome::Later(format!(
+            "it has content, and whether its file is there is not known: {why}"
+        )))),
+        Local::Gone => {
+            let (held, taken) = (withdrawal.clone(), key.to_string());
+            let is_back = persist(context, move |db| {
+                withdraw::take_back(db, &held, &taken, clock::now())
+            });
+            Ok(is_back.await?.then(|| Outcome::TakenBack(key.clone())))
+        }
+    }
+}
+
+/// Looks for the job's file; blocks.
+fn local(job: &Job, watch: Option<&Watch>) -> Local {
+    match reach::place(watch, &job.path).and_then(|place| place.metadata()) {
+        Ok(meta) if meta.is_file() && Identity::of(&meta).may_still_be(&job.identity) => {
+            Local::There
+        }
+        // Another file has its name.
+        Ok(_) | Err(beneath::Error::Link(_) | beneath::Error::NotAFile(_)) => Local::Gone,
+        Err(beneath::Error::Absent(_)) => {
+            let root = reach::root(watch, &job.path);
+            match source::absence((&job.path, &job.identity), root) {
+                Problem::Gone => Local::Gone,
+                away => Local::Unknown(chain(&away)),
+            }
+        }
+        Err(error) => Local::Unknown(chain(&error)),
+    }
 }

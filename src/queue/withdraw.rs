@@ -110,6 +110,38 @@ pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
     Ok(at.map(|at| at.0))
 }
 
+/// The video has content after all, and its file is not there to be sent again: the job waits for it as
+/// for one that it has sent. Only a job that has no other video, nor may have one, and that nobody
+/// cancelled: what was sent of a file that changed meanwhile may be half of it. Answers whether the job
+/// has taken it.
+pub fn take_back(
+    db: &Connection,
+    withdrawal: &Withdrawal,
+    video_key: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let taken = db
+        .prepare_cached(
+            "UPDATE OR IGNORE jobs SET state = 'queued', step = 'confirm', video_key = ?2, ingest_id = ?3, run_at = ?4,
+                    sent_at = ?4, finished_at = NULL, failing_since = NULL, superseded = 0, last_error = NULL,
+                    status = NULL
+             WHERE id = ?1 AND state IN ('queued', 'failed') AND step = 'create' AND video_key IS NULL
+               AND create_sent_at IS NULL AND held = 0
+               AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.video_key = ?2)",
+        )?
+        .execute(params![
+            withdrawal.job.0,
+            video_key,
+            withdrawal.ingest_id,
+            At(now)
+        ])?;
+    if taken == 1 {
+        db.prepare_cached("DELETE FROM withdrawals WHERE id = ?1")?
+            .execute([withdrawal.id])?;
+    }
+    Ok(taken == 1)
+}
+
 /// It is gone from the platform, or never was there.
 pub fn finished(db: &Connection, id: i64, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached("UPDATE withdrawals SET finished_at = ?2, last_error = NULL WHERE id = ?1")?

@@ -44,6 +44,8 @@ mod offline;
 #[cfg(test)]
 mod one_daemon;
 #[cfg(test)]
+mod only_copy;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod order;
