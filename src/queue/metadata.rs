@@ -75,8 +75,9 @@ pub fn told(
     Ok(())
 }
 
-/// A sidecar came or changed: the newest job of each video that `belongs` to it is due. Answers
-/// whether there is one. `base` is the sidecar's path without its ending.
+/// A sidecar came or changed: of each video that `belongs` to it, the job that got its name last is due. A
+/// job may have got it by a rename, over the file of a younger one. Answers whether there is one. `base` is
+/// the sidecar's path without its ending.
 pub fn sidecar_changed(
     db: &Connection,
     base: &Path,
@@ -90,10 +91,13 @@ pub fn sidecar_changed(
     };
     let (from, to) = (with(b"."), with(b"/"));
     let mut statement = db.prepare_cached(
-        "SELECT max(id), path FROM jobs
-         WHERE superseded = 0 AND replaced_by IS NULL AND state IN ('queued', 'running', 'done')
-           AND (path = ?1 OR path >= ?2 AND path < ?3)
-         GROUP BY path",
+        "SELECT id, path FROM (
+             SELECT id, path, row_number() OVER (
+                 PARTITION BY path ORDER BY coalesce(renamed_at, created_at) DESC, id DESC) AS place
+             FROM jobs
+             WHERE superseded = 0 AND replaced_by IS NULL AND state IN ('queued', 'running', 'done')
+               AND (path = ?1 OR path >= ?2 AND path < ?3))
+         WHERE place = 1",
     )?;
     let columns = params![PathColumn(base), PathColumn(&from), PathColumn(&to)];
     let rows = statement.query_map(columns, |row| {

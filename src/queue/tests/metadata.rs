@@ -47,9 +47,13 @@ fn a_sidecar_makes_the_newest_jobs_of_its_videos_due_and_no_other() {
     assert!(changed(&db, "/w/clip2.mp4", &["clip2.mp4"], at(4)));
     assert_eq!(due(&db, at(4)), [2, 3, 5]);
     let plan: Vec<String> = {
-        let sql = "EXPLAIN QUERY PLAN SELECT max(id), path FROM jobs
-                   WHERE superseded = 0 AND replaced_by IS NULL AND state IN ('queued', 'running', 'done')
-                     AND (path = 'a' OR path >= 'a.' AND path < 'a/') GROUP BY path";
+        let sql = "EXPLAIN QUERY PLAN SELECT id, path FROM (
+                       SELECT id, path, row_number() OVER (
+                           PARTITION BY path ORDER BY coalesce(renamed_at, created_at) DESC, id DESC) AS place
+                       FROM jobs
+                       WHERE superseded = 0 AND replaced_by IS NULL AND state IN ('queued', 'running', 'done')
+                         AND (path = 'a' OR path >= 'a.' AND path < 'a/'))
+                   WHERE place = 1";
         let mut statement = db.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get(3)).unwrap();
         rows.map(Result::unwrap).collect()
@@ -57,6 +61,26 @@ fn a_sidecar_makes_the_newest_jobs_of_its_videos_due_and_no_other() {
     assert!(
         plan.iter().all(|step| !step.starts_with("SCAN jobs")),
         "{plan:?}"
+    );
+}
+
+#[test]
+fn a_sidecar_beside_a_renamed_file_makes_its_job_due_and_not_that_of_the_file_before() {
+    let db = table();
+    let mut here = file("/w/old.mp4", 1);
+    new_job(&db, &here, at(0));
+    upload(&db, &take(&db, at(1)), "key", at(2));
+    let other = new_job(&db, &file("/w/clip.mp4", 2), at(3));
+    here.path = "/w/clip.mp4".into();
+    moved(&db, (JobId(1), Path::new("/w/old.mp4")), &here, at(4)).unwrap();
+    for due in metadata::due(&db, at(4), 100).unwrap() {
+        metadata::compared(&db, &due, (None, None), at(5)).unwrap();
+    }
+    assert!(changed(&db, "/w/clip", &["clip"], at(6)));
+    assert_eq!(
+        due(&db, at(6)),
+        [1],
+        "and not {other:?}, whose file is gone"
     );
 }
 
