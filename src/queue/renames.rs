@@ -10,7 +10,7 @@ use super::enqueue::{Enqueued, NewJob, Offered, enqueue, known, offer};
 use super::error::Error;
 use super::job::{JobId, State};
 use super::sql::{At, PathColumn, StoredPath};
-use super::{metadata, priority, ticket};
+use super::{afterwards, metadata, priority, ticket};
 
 /// Another name that a job knows a file by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,9 @@ pub(super) fn follow(
     now: Timestamp,
 ) -> Result<Enqueued, Error> {
     ticket::doubt_parts(db, id, new.identity.ctime_ns)?;
+    let is_other_watch = db
+        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND watch <> ?2")?
+        .exists(params![id.0, new.watch])?;
     let changed = db
         .prepare_cached(
             "UPDATE jobs SET path = ?3, watch = ?4, dev = ?5,
@@ -116,6 +119,10 @@ pub(super) fn follow(
     }
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(&new.path)])?;
+    if is_other_watch {
+        // What becomes of a file that is uploaded goes by the watch that it is in.
+        afterwards::returned(db, id, new.identity.ctime_ns, now)?;
+    }
     // Another sidecar may be beside it now.
     metadata::untold(db, id, now)?;
     Ok(Enqueued::Known(id, State::Queued))

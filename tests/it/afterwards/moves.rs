@@ -287,3 +287,29 @@ fn hidden_is_whole(site: &Site, content: &[u8]) -> bool {
             && fs::read(path).is_ok_and(|found| found == content)
     })
 }
+
+#[test]
+fn an_uploaded_file_that_is_moved_to_another_watch_goes_by_that_one() {
+    let platform = Platform::start();
+    let site = Site::with(&platform, "");
+    let other = site.outside();
+    let watch = |name: &str, path: &Path, more: &str| {
+        let path = path.display();
+        format!("[[watch]]\nname = \"{name}\"\npath = \"{path}\"\nsettle = \"200ms\"\n{more}\n")
+    };
+    let watches = watch("drop", &site.folder(), "")
+        + &watch(
+            "delete",
+            &other,
+            "after-upload = \"delete\"\ngrace = \"0s\"",
+        );
+    site.configure(&platform, &watches);
+    let daemon = site.start();
+    let file = site.drop_file("clip.mp4", b"one");
+    site.wait_done(1);
+    fs::rename(&file, other.join("clip.mp4")).unwrap();
+    assert_eq!(wait_outcome(&site, 1), "deleted");
+    assert!(!other.join("clip.mp4").exists());
+    assert_eq!((site.jobs().len(), platform.videos().len()), (1, 1));
+    drop(daemon);
+}
