@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::queue::accounts::{self, Cause};
+use crate::queue::enqueue::moved;
 use crate::queue::metadata::{self, Due};
 use crate::queue::operator::cancel;
 

@@ -30,6 +30,30 @@ pub(super) struct Content {
     pub(super) placed_in: [Option<Instant>; 2],
 }
 
+impl Content {
+    fn left_for(&self, account: usize) -> impl Iterator<Item = &Instance> {
+        let of = move |instance: &&Instance| instance.account == Some(account);
+        self.instances.iter().filter(of)
+    }
+
+    /// Whether people left it in a watch of the account, and did not take it away.
+    pub(super) fn is_left_for(&self, account: usize) -> bool {
+        self.left_for(account).next().is_some()
+    }
+
+    /// Whether people left it below this folder, and did not take it away.
+    pub(super) fn is_left_in(&self, folder: &Path) -> bool {
+        let mut left = self.instances.iter();
+        left.any(|instance| instance.path.starts_with(folder))
+    }
+
+    /// Where people put it that is no watch.
+    pub(super) fn aside(&self) -> impl Iterator<Item = &Path> {
+        let aside = self.instances.iter().filter(|one| one.account.is_none());
+        aside.map(|instance| instance.path.as_path())
+    }
+}
+
 /// A file that people left somewhere.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -276,16 +300,15 @@ impl Books {
         }
     }
 
-    /// Whether a person's deletions on the platform excuse a content that is in no video: each file of it
-    /// that people left was put there before one of them, and none was on this machine then, or the daemon
-    /// had just been told that the platform has it.
-    pub(super) fn excused(&self, id: Id) -> bool {
-        self.contents[id].instances.iter().all(|instance| {
+    /// Whether a person's deletions on the platform excuse a content that is in no video of an account: each
+    /// file of it that people left for it was put there before one of them, and none was on this machine
+    /// then, or the daemon had just been told that the platform has it.
+    pub(super) fn excused(&self, id: Id, account: usize) -> bool {
+        let mut left = self.contents[id].left_for(account);
+        left.all(|instance| {
             self.deleted.iter().any(|deleted| {
                 deleted.content == Some(id)
-                    && instance
-                        .account
-                        .is_none_or(|account| account == deleted.account)
+                    && deleted.account == account
                     && instance.placed < deleted.at
                     && deleted.witnesses.iter().all(|(_, _, gone)| {
                         gone.is_some_and(|gone| self.ran_between(deleted.at, gone) < RACE)

@@ -1,8 +1,12 @@
 //! What must be true of sidecars and of everything that is left in the folders.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::places;
+use super::table::Row;
 use super::verdict::{ENDINGS, Verdict, is_video};
 
 /// So many files are asked about at most.
@@ -43,8 +47,7 @@ impl Verdict<'_> {
 
     fn was_deleted_untold(&self, path: &Path, title: &str) -> Option<String> {
         // A video may be called otherwise by now, or be deleted.
-        let is_told = self.world.titles.contains(title)
-            || self.table.videos.iter().any(|video| video.title == title);
+        let is_told = self.record.titles.contains(title);
         let is_lost = self.is_nowhere(path) && !is_told;
         is_lost.then(|| format!("with {title:?} was deleted, and never told"))
     }
@@ -55,16 +58,24 @@ impl Verdict<'_> {
             .into_iter();
         let video = match Self::video_of(path) {
             Some(video) => video,
-            // Mended after its video had gone from the folder.
-            None if mended => {
-                gone.find(|video| !video.exists() && self.table.of(video).is_some())?
-            }
+            // Mended after the daemon had taken its video from the folder. Where people took it, the job of
+            // that name is that of a file before.
+            None if mended => gone.find(|video| !video.exists() && self.was_taken(video))?,
             None => return None,
         };
         let job = self.table.of(&video)?;
         let of_job = self.table.video(job.account, job.key.as_deref()?)?;
         let is_told = job.state != "done" || of_job.title == title;
         (!is_told).then(|| format!("with {title:?} is not told: {of_job:?} {job:?}"))
+    }
+
+    /// Whether the daemon moved or deleted the last file of that name.
+    fn was_taken(&self, video: &Path) -> bool {
+        let job = self.table.of(video);
+        let outcome = job.and_then(|job| job.afterwards.as_deref());
+        outcome.is_some_and(|outcome| {
+            outcome.starts_with("deleted") || outcome.starts_with("moved to")
+        })
     }
 
     /// Whether a sidecar of that name was taken along to the trash or the target.
@@ -81,6 +92,7 @@ impl Verdict<'_> {
         })
     }
 
+    /// Every file in the folders: by the list of all that is not up, and some of them one by one.
     pub(super) fn every_leftover_is_explained(&mut self) {
         let left: Vec<_> = self
             .files
@@ -88,26 +100,75 @@ impl Verdict<'_> {
             .map(|(path, _)| path)
             .filter(|path| matches!(places::of(&self.world.site, path), Some((_, true))))
             .collect();
+        self.the_list_explains(&left);
         let step = left.len().div_ceil(ASKED).max(1);
         for path in left.into_iter().step_by(step) {
-            let output = self
-                .world
-                .site
-                .command(&["explain", path.to_str().unwrap()]);
-            let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            let answer = said.lines().next().unwrap_or_default();
-            let vague = [
-                "not noticed",
-                "no job has it yet",
-                "waits to settle",
-                "nothing lies there",
-            ];
-            let is_definite =
-                output.status.success() && !vague.iter().any(|words| said.contains(words));
-            if !is_definite || (is_video(path) && answer.is_empty()) {
+            let said = self.said(&["explain", "--json", path.to_str().unwrap()]);
+            let told: Value = serde_json::from_str(&said).unwrap_or_default();
+            let verdict = told["verdict"].as_str().unwrap_or_default();
+            let is_definite = verdict == "job" || (verdict == "ignored" && !is_video(path));
+            if !is_definite || told["answer"].as_str().is_none_or(str::is_empty) {
                 let what = format!("explain has no answer for {}: {said}", path.display());
                 self.fault("riddle", (None, Some(path)), what);
             }
+            if is_video(path) {
+                self.says_why_it_is_here(path);
+            }
         }
+    }
+
+    fn the_list_explains(&mut self, left: &[&PathBuf]) {
+        let said = self.said(&["explain", "--all-waiting", "--json"]);
+        let mut rows = HashMap::new();
+        for line in said.lines() {
+            let row: Value = serde_json::from_str(line).unwrap_or_default();
+            if let Some(path) = row["path"].as_str() {
+                rows.insert(PathBuf::from(path), row);
+            }
+        }
+        for path in left {
+            let is_up = |job: &Row| matches!(job.state.as_str(), "done" | "duplicate");
+            let wrong = match rows.get(*path) {
+                Some(row) => {
+                    let kind = row["kind"].as_str().unwrap_or_default();
+                    let is_known = kind == "job" || (kind == "ignored" && !is_video(path));
+                    let is_said = row["reason"].as_str().is_some_and(|why| !why.is_empty());
+                    (!is_known || !is_said).then(|| row.to_string())
+                }
+                None if is_video(path) && !self.table.of(path).is_some_and(is_up) => {
+                    Some("not listed".to_owned())
+                }
+                None => None,
+            };
+            if let Some(wrong) = wrong {
+                let what = format!("--all-waiting does not explain {}: {wrong}", path.display());
+                self.fault("riddle", (None, Some(path)), what);
+            }
+        }
+    }
+
+    /// A file that is up, and lies where such files are taken away.
+    fn says_why_it_is_here(&mut self, path: &Path) {
+        let Some((place, _)) = places::of(&self.world.site, path) else {
+            return;
+        };
+        let job = self.table.of(path);
+        let Some(job) = job.filter(|job| matches!(job.state.as_str(), "done" | "duplicate")) else {
+            return;
+        };
+        // What was not told of it keeps it where it is.
+        let mut reasons = [&job.afterwards, &job.untold].into_iter().flatten();
+        if place.after != "keep" && reasons.all(|reason| reason.is_empty()) {
+            let what = format!(
+                "{} is up, still here, and nothing says why: {job:?}",
+                path.display()
+            );
+            self.fault("riddle", (None, Some(path)), what);
+        }
+    }
+
+    fn said(&self, args: &[&str]) -> String {
+        let output = self.world.site.command(args);
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

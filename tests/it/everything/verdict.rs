@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::books::Id;
 use super::places;
+use super::record::Record;
 use super::table::{Row, Table, Video};
 use super::weather::UNPLAYABLE;
 use super::world::World;
@@ -23,6 +24,7 @@ pub(super) struct Fault {
 pub(super) struct Verdict<'a> {
     pub(super) world: &'a World,
     pub(super) table: &'a Table,
+    pub(super) record: &'a Record,
     /// Every file on this machine, with its content if people made it.
     pub(super) files: &'a [(PathBuf, Option<Id>)],
     pub(super) faults: Vec<Fault>,
@@ -31,12 +33,13 @@ pub(super) struct Verdict<'a> {
 impl<'a> Verdict<'a> {
     pub(super) fn of(
         world: &'a World,
-        table: &'a Table,
+        (table, record): (&'a Table, &'a Record),
         files: &'a [(PathBuf, Option<Id>)],
     ) -> Vec<Fault> {
         let mut verdict = Self {
             world,
             table,
+            record,
             files,
             faults: Vec::new(),
         };
@@ -44,10 +47,12 @@ impl<'a> Verdict<'a> {
         verdict.nothing_that_was_taken_is_not_up();
         verdict.nothing_is_lost();
         verdict.nothing_is_there_twice();
+        verdict.nothing_was_ever_half_or_astray();
         verdict.every_video_is_whole_and_has_a_job();
         verdict.every_job_that_is_done_has_its_video();
         verdict.every_sidecar_is_told();
         verdict.every_leftover_is_explained();
+        verdict.every_job_that_failed_says_why();
         verdict.the_table_is_sound();
         verdict.faults
     }
@@ -78,12 +83,7 @@ impl<'a> Verdict<'a> {
             let (Some(id), true) = (*content, is_video(path)) else {
                 continue;
             };
-            if self
-                .table
-                .live(Some(place.account), self.md5(id))
-                .next()
-                .is_some()
-            {
+            if self.is_up(path, place.account, id) {
                 continue;
             }
             if let Err(why) = self.reason(path, id) {
@@ -96,6 +96,19 @@ impl<'a> Verdict<'a> {
         }
     }
 
+    /// Whether the job of this very file has a video of these bytes, or is a copy of one that has.
+    fn is_up(&self, path: &Path, account: usize, id: Id) -> bool {
+        let mut job = self.table.of(path);
+        while let Some(copy) = job.filter(|job| job.state == "duplicate") {
+            job = copy.original.and_then(|first| self.table.job(first));
+        }
+        let Some(job) = job.filter(|job| job.state == "done" && job.account == account) else {
+            return false;
+        };
+        let mut live = self.table.live(Some(account), self.md5(id));
+        live.any(|video| Some(&video.key) == job.key.as_ref())
+    }
+
     /// Why a file is not up, as the table has it.
     fn reason(&self, path: &Path, id: Id) -> Result<(), String> {
         let Some(job) = self.table.of(path) else {
@@ -103,7 +116,9 @@ impl<'a> Verdict<'a> {
         };
         let error = job.error.as_deref().unwrap_or_default();
         let told = match job.state.as_str() {
-            "failed" => job.held || error.contains(UNPLAYABLE),
+            "failed" => {
+                job.held || error.contains(UNPLAYABLE) || error.contains(REPLACES_UNPLAYABLE)
+            }
             "cancelled" => self.world.books.cancelled.contains(&job.id),
             "done" => self.was_deleted(job, id, path),
             "duplicate" => {
@@ -147,7 +162,10 @@ impl<'a> Verdict<'a> {
             let account = Some(place.account);
             let is_live = self.table.live(account, self.md5(id)).next().is_some();
             let books = &self.world.books;
-            if !is_live && !books.deleted_after_it_was_taken(id, place.account, path) {
+            // Under a name that is taken again, in a watch with on-replace = "replace", nobody wants it to
+            // stay in a video.
+            let is_wanted = books.contents[id].is_left_in(&place.folder(&self.world.site));
+            if !is_live && is_wanted && !books.deleted_after_it_was_taken(id, place.account, path) {
                 let what = format!(
                     "{} was taken out of the folder, and is not up",
                     path.display()
@@ -157,14 +175,40 @@ impl<'a> Verdict<'a> {
         }
     }
 
+    /// What people left for an account and did not take away is in one of its folders, or in one of its
+    /// videos; what they put aside lies there.
     fn nothing_is_lost(&mut self) {
-        let here: HashSet<Id> = self.files.iter().filter_map(|(_, id)| *id).collect();
-        let contents = self.world.books.contents.iter().enumerate();
-        for (id, content) in contents {
-            let is_live = self.table.live(None, &content.md5).next().is_some();
-            if !here.contains(&id) && !is_live && !self.world.books.excused(id) {
-                let what = format!("content {id} is LOST: on no disk, and in no video");
-                self.fault("lost", (Some(id), None), what);
+        let mut here: HashSet<(Id, usize)> = HashSet::new();
+        let mut aside: HashSet<(Id, &Path)> = HashSet::new();
+        for (path, id) in self.files {
+            let Some(id) = *id else { continue };
+            match places::of(&self.world.site, path) {
+                Some((place, _)) => drop(here.insert((id, place.account))),
+                None => drop(aside.insert((id, path))),
+            }
+        }
+        for (id, content) in self.world.books.contents.iter().enumerate() {
+            for account in 0..2 {
+                let is_left = content.is_left_for(account);
+                let is_live = || {
+                    self.table
+                        .live(Some(account), &content.md5)
+                        .next()
+                        .is_some()
+                };
+                let is_safe = here.contains(&(id, account)) || is_live();
+                if is_left && !is_safe && !self.world.books.excused(id, account) {
+                    let what = format!(
+                        "content {id} is LOST: on no disk, and in no video of account {account}"
+                    );
+                    self.fault("lost", (Some(id), None), what);
+                }
+            }
+            for path in content.aside() {
+                if !aside.contains(&(id, path)) {
+                    let what = format!("{} was put aside, and is gone", path.display());
+                    self.fault("lost", (Some(id), Some(path)), what);
+                }
             }
         }
     }
@@ -233,6 +277,15 @@ impl<'a> Verdict<'a> {
         }
     }
 
+    fn every_job_that_failed_says_why(&mut self) {
+        for job in self.table.jobs.iter().filter(|job| job.state == "failed") {
+            if job.error.as_deref().is_none_or(str::is_empty) {
+                let what = format!("it failed, and does not say why: {job:?}");
+                self.fault("riddle", (None, Some(&job.path)), what);
+            }
+        }
+    }
+
     fn the_table_is_sound(&mut self) {
         let said: Option<String> = self.world.site.value("PRAGMA integrity_check");
         if said.as_deref() != Some("ok") {
@@ -240,6 +293,9 @@ impl<'a> Verdict<'a> {
         }
     }
 }
+
+/// What a job says that was to replace what the platform could not process.
+const REPLACES_UNPLAYABLE: &str = "it is `failed` there; jw-ingest retry";
 
 /// How the names of videos end.
 pub(super) const ENDINGS: [&str; 3] = ["mp4", "mpg", "mxf"];

@@ -1,6 +1,6 @@
 //! What happens on the platforms: faults, outages, and people who delete videos there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ const CALLS: [&[&str]; 2] = [
         "v2-create",
         "v2-create",
         "v2-get",
+        "v2-get",
+        "v2-originals",
         "v2-list",
         "v2-update",
         "v2-delete",
@@ -30,7 +32,11 @@ const UPLOADS: [&[&str]; 2] = [
     &["s3-put", "s3-put", "part-put", "v2-complete"],
 ];
 
-const QUOTA: &str = "429 without Retry-After";
+/// How many requests a fault meets, at most.
+const TIMES: u64 = 3;
+
+/// So long is between two answers after which an account rests for a minute.
+const RESTED: Duration = Duration::from_mins(3);
 
 impl World {
     /// Orders a fault for a coming request or some.
@@ -45,22 +51,25 @@ impl World {
         let on = list[usize::try_from(dice.below(u64::try_from(list.len()).unwrap())).unwrap()];
         let status = [500, 502, 503][usize::try_from(dice.below(3)).unwrap()];
         let bytes = dice.below(30_000);
-        let fault = match dice.below(13) {
+        let fault = match dice.below(15) {
             0 | 1 => json!({"kind": "status", "status": status}),
             2 | 3 => json!({"kind": "answer-lost"}),
             4 => json!({"kind": "reset", "after_bytes": if is_call { 0 } else { bytes }}),
             5 if is_call => json!({"kind": "reset"}),
             5 => json!({"kind": "stall", "after_bytes": bytes}),
-            6 => json!({"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}),
-            7 => json!({"kind": "delay", "milliseconds": 200 + dice.below(1_500)}),
-            8 if is_call => json!({"kind": "wrong-answer", "how": "truncated-json"}),
-            8 => json!({"kind": "early-answer", "status": status, "abrupt": true}),
-            9 => json!({"kind": "hold-after-acting"}),
-            10 => json!({"kind": "hold-before-acting"}),
+            6..=8 => {
+                let wait = (1 + dice.below(3)).to_string();
+                json!({"kind": "status", "status": 429, "headers": {"Retry-After": wait}})
+            }
+            9 => json!({"kind": "delay", "milliseconds": 200 + dice.below(1_500)}),
+            10 if is_call => json!({"kind": "wrong-answer", "how": "truncated-json"}),
+            10 => json!({"kind": "early-answer", "status": status, "abrupt": true}),
+            11 => json!({"kind": "hold-after-acting"}),
+            12 => json!({"kind": "hold-before-acting"}),
             _ if is_call => json!({"kind": "answer-lost"}),
             _ => json!({"kind": "fail-processing", "message": UNPLAYABLE}),
         };
-        let times = u32::try_from(1 + dice.below(2)).unwrap();
+        let times = u32::try_from(1 + dice.below(TIMES)).unwrap();
         self.books.note(
             None,
             format!("platform {account}, {on}, {times} times: {fault}"),
@@ -71,25 +80,20 @@ impl World {
     }
 
     /// Too many requests, and no word of how long: the account rests for a minute.
-    pub(super) fn quota(&mut self, dice: &mut Dice) {
-        // Once in five minutes: else it would do nothing but rest.
-        let most = self.books.begun.elapsed().as_secs() / 300;
-        let before = self.done.get(QUOTA).copied().unwrap_or_default();
-        if u64::try_from(before).unwrap() < most {
-            self.too_many(dice);
-        }
-    }
-
-    /// An account gets that answer.
     pub(super) fn too_many(&mut self, dice: &mut Dice) {
         let account = usize::try_from(dice.below(2)).unwrap();
-        let on = ["show", "v2-get"][account];
-        self.books.note(
-            None,
-            format!("platform {account}: 429 without a word for {on}"),
-        );
+        let list = CALLS[account];
+        let on = list[usize::try_from(dice.below(u64::try_from(list.len()).unwrap())).unwrap()];
+        // Seldom: else it would do nothing but rest. In a short run early: it ends in time.
+        let is_late = self.is_short && self.books.begun.elapsed() > Duration::from_secs(25);
+        if is_late || self.rested.is_some_and(|at| at.elapsed() < RESTED) {
+            return;
+        }
+        self.rested = Some(Instant::now());
+        let what = format!("platform {account}: 429 without a word for {on}");
+        self.books.note(None, what);
         self.platforms[account].fault(on, json!({"kind": "status", "status": 429}));
-        self.count(QUOTA);
+        self.count("429 without Retry-After");
     }
 
     /// Nothing of a platform can be reached for some seconds.
@@ -110,7 +114,16 @@ impl World {
         for platform in &self.platforms {
             platform.clear_faults();
         }
+        self.be_as_usual();
         self.books.note(None, "the platforms are well".to_owned());
+    }
+
+    /// What is no fault of one day, but how the platform is.
+    pub(super) fn be_as_usual(&self) {
+        if !self.manners.tells_originals {
+            let fault = json!({"kind": "status", "status": 404});
+            self.platforms[1].faults("v2-originals", None, &fault);
+        }
     }
 
     pub(super) fn release(&mut self) {
@@ -144,8 +157,6 @@ impl World {
         let answer =
             self.platforms[account].try_control("DELETE", &format!("videos/{key}"), &Value::Null);
         let Some(answer) = answer else { return };
-        let title = answer["videos"][0]["fields"]["title"].as_str();
-        self.titles.extend(title.map(str::to_owned));
         let content = answer["videos"][0]["md5"]
             .as_str()
             .and_then(|md5| self.books.known(md5));

@@ -1,7 +1,6 @@
 //! All that there is: the site with its daemon, the two platforms, the books, and what is to happen
 //! later.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -52,33 +51,57 @@ pub(super) struct World {
     pub(super) wrong: Vec<(Option<Id>, String)>,
     /// How often each thing was done.
     pub(super) done: std::collections::BTreeMap<&'static str, usize>,
-    /// All titles that were seen on a video.
-    pub(super) titles: HashSet<String>,
-    looked: Instant,
+    pub(super) manners: Manners,
+    /// When an account was last told that there are too many requests, and not for how long.
+    pub(super) rested: Option<Instant>,
+    /// A run of a minute, as everybody has it who runs all tests.
+    pub(super) is_short: bool,
     numbers: usize,
 }
 
-/// How often the platforms are looked at.
-const LOOK: Duration = Duration::from_millis(1_500);
+/// What differs between the platforms of one run and of another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manners {
+    /// How long each works on a file, in milliseconds: nobody may ever see it at work.
+    pub(super) processing: [u64; 2],
+    /// Whether v2 tells the size and MD5 of what it has.
+    pub(super) tells_originals: bool,
+}
+
+const SEEN: [u64; 4] = [900, 1_500, 2_500, 4_000];
+const ANY: [u64; 4] = [20, 150, 900, 2_500];
+
+impl Manners {
+    /// In a short run v2 is seen at work, and says what it has: without either, the proof that a video has
+    /// its new content takes half a minute and more.
+    fn draw(dice: &mut Dice, is_short: bool) -> Self {
+        let of_v2 = if is_short { SEEN } else { ANY };
+        let any = |dice: &mut Dice, of: [u64; 4]| of[usize::try_from(dice.below(4)).unwrap()];
+        Self {
+            processing: [any(dice, [20, 150, 400, 1_500]), any(dice, of_v2)],
+            tells_originals: is_short || dice.below(3) > 0,
+        }
+    }
+}
 
 /// While so many jobs are open, nothing more is written.
 const BACKLOG: i64 = 80;
 
 impl World {
-    pub(super) fn new() -> Self {
-        let works_for = |milliseconds| {
+    pub(super) fn new(dice: &mut Dice, minutes: u64) -> Self {
+        let is_short = minutes <= 1;
+        let manners = Manners::draw(dice, is_short);
+        let platforms = manners.processing.map(|milliseconds| {
             Platform::with(|options| {
                 options.processing = Duration::from_millis(milliseconds);
                 options.s3_notice = Duration::from_millis(80);
             })
-        };
-        // With v2 it has to be seen at work: else the new content of a video counts after half a minute.
-        let platforms = [works_for(150), works_for(900)];
+        });
         let site = Site::new(&platforms[0]);
         places::make(&site);
         places::configure(&site, &platforms, &[]);
         let daemon = Some(site.start());
-        Self {
+        let world = Self {
             site,
             platforms,
             books: Books::new(),
@@ -88,9 +111,20 @@ impl World {
             outage: false,
             wrong: Vec::new(),
             done: std::collections::BTreeMap::new(),
-            titles: HashSet::new(),
-            looked: Instant::now(),
+            manners,
+            rested: None,
+            is_short,
             numbers: 0,
+        };
+        world.be_as_usual();
+        world
+    }
+
+    /// Nothing of it is removed at the end.
+    pub(super) fn keep(&mut self) {
+        self.site.keep();
+        for platform in &mut self.platforms {
+            platform.keep();
         }
     }
 
@@ -120,9 +154,6 @@ impl World {
             self.finish(dice, later);
         }
         self.books.watch_witnesses();
-        if self.looked.elapsed() > LOOK {
-            self.look();
-        }
         if let (Some(daemon), None) = (&mut self.daemon, self.stopped)
             && daemon.has_ended()
         {
@@ -143,14 +174,6 @@ impl World {
             Later::Calm => self.calm(),
             Later::Release => self.release(),
         }
-    }
-
-    /// Sees what the videos are called.
-    pub(super) fn look(&mut self) {
-        for platform in &self.platforms {
-            self.titles.extend(platform.titles());
-        }
-        self.looked = Instant::now();
     }
 
     /// One value out of the job table.

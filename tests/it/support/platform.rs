@@ -1,5 +1,7 @@
 //! The sandbox in this process, on a port of its own: it outlives the daemons that are killed.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -184,12 +186,21 @@ impl Platform {
             .collect()
     }
 
-    /// What its videos are called.
-    pub(crate) fn titles(&self) -> Vec<String> {
-        let answer = self.control("GET", "videos", &Value::Null);
-        let videos = answer["videos"].as_array().unwrap().iter();
-        let titles = videos.filter_map(|video| video["fields"]["title"].as_str());
-        titles.map(str::to_owned).collect()
+    /// Hands out its record of every change, oldest first: `{"video": {…}}`, `{"deleted": [KEY, …]}`, and
+    /// others.
+    pub(crate) fn record(&self, mut each: impl FnMut(&Value)) {
+        let index = File::open(self.dir.path().join("index.jsonl")).unwrap();
+        for line in BufReader::new(index).lines() {
+            // The last one may be half written.
+            if let Ok(line) = serde_json::from_str(&line.unwrap()) {
+                each(&line);
+            }
+        }
+    }
+
+    /// Its folder outlives the test.
+    pub(crate) fn keep(&mut self) {
+        self.dir.disable_cleanup(true);
     }
 
     /// Bytes of upload bodies that came for all videos together, cut and repeated ones included.
