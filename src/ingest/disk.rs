@@ -159,10 +159,10 @@ mod tests {
             drop(done);
         };
         assert_eq!(within_limit((&hanging, SHORT), "news", look).await, None);
-        let (begin, begun) = mpsc::channel();
-        let second = within_limit((&hanging, LONG), "news", move || begin.send(()));
+        let (token, reached) = mpsc::channel();
+        let second = within_limit((&hanging, LONG), "news", move || token.send(()));
         assert!(second.await.is_none());
-        assert!(begun.recv().is_err(), "it is not even asked");
+        assert!(reached.recv().is_err(), "it is not even asked");
         let other = within_limit((&hanging, LONG), "sport", || 7);
         assert_eq!(other.await, Some(7), "another share answers");
         drop(answer);

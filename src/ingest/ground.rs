@@ -35,7 +35,8 @@ impl Ground {
         let shown = dir.path().display();
         let text = format!(
             "[database]\npath = \"{shown}/jobs.db\"\n[account.main]\nkey = \"abcd1234\"\nsecret-file = \"{shown}/secret\"\n\
-             [retry]\nfirst-delay = \"20ms\"\nmax-delay = \"50ms\"\n[[watch]]\nname = \"news\"\npath = \"{shown}/news\"\n"
+             base-url = \"http://127.0.0.1:9\"\n\
+             [retry]\nfirst-delay = \"100ms\"\nmax-delay = \"100ms\"\n[[watch]]\nname = \"news\"\npath = \"{shown}/news\"\n"
         );
         let config = config::parse(&text, Path::new("daemon.toml")).unwrap();
         let queue = Queue::start(&config.database.path).unwrap();

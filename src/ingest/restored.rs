@@ -145,7 +145,9 @@ fn answer<'a>(videos: &'a [Video], own: &BTreeSet<String>, (md5, size): (&str, u
     let may_be = |video: &&Video| {
         let told = told(video);
         let is_known = own.contains(video.key.as_str()) && told != Told::Checksum;
-        told != Told::Other && !is_known && !matches!(video.status, Status::Created | Status::Failed)
+        told != Told::Other
+            && !is_known
+            && !matches!(video.status, Status::Created | Status::Failed)
     };
     let is_ready = |video: &&Video| video.status == Status::Ready;
     let is_proven = |video: &&Video| {

@@ -207,7 +207,8 @@ impl Error {
             | Self::Key
             | Self::StoredLink
             | Self::Request(_)
-            | Self::Unreachable { .. } => true,
+            | Self::Unreachable { .. }
+            | Self::NoRoom { .. } => true,
             Self::Lost { .. } | Self::Garbled(_) | Self::Replayed => false,
         }
     }

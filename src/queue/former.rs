@@ -72,7 +72,7 @@ fn is_quiet_still(db: &Connection, former: &Former) -> Result<bool, Error> {
 pub enum Content {
     /// The job counts as uploaded again.
     Counts,
-    /// Its file came back meanwhile and has a job of its own: this one is past.
+    /// Its file came back meanwhile and has a job of its own: this one keeps its video and has no file any more.
     HasOtherJob,
     /// The table says by now that it is not quiet.
     Open,
@@ -91,9 +91,9 @@ pub fn has_its_content(db: &Connection, former: &Former, now: Timestamp) -> Resu
     if changed == 1 {
         return Ok(Content::Counts);
     }
-    // No answer of the platform would change that, so nothing is left to ask.
+    // No answer of the platform would change that, so nothing is left to ask. No file has an inode below zero.
     db.prepare_cached(
-        "UPDATE jobs SET superseded = 1, replaced_by = NULL, replaced = NULL, replaced_at = NULL WHERE id = ?1",
+        "UPDATE jobs SET ino = -id, replaced_by = NULL, replaced = NULL, replaced_at = NULL WHERE id = ?1",
     )?
     .execute([former.job.0])?;
     db.prepare_cached(

@@ -168,8 +168,8 @@ async fn has_its_content(context: &Context, former: Former, sent: &Sent) -> Resu
     let (id, by) = (former.job, former.by);
     let (key, path) = (former.video_key.clone(), text::path(&sent.path));
     let now = clock::now();
-    let content = persist(context, move |db| former::has_its_content(db, &former, now)).await?;
-    let what = match content {
+    let ended = persist(context, move |db| former::has_its_content(db, &former, now)).await?;
+    let what = match ended {
         Content::Open => return Ok(()),
         Content::Counts => "it counts as uploaded again",
         Content::HasOtherJob => "its file came back meanwhile and has another job",

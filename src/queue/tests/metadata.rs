@@ -5,6 +5,7 @@ use crate::queue::accounts::{self, Cause};
 use crate::queue::enqueue::moved;
 use crate::queue::metadata::{self, Due};
 use crate::queue::operator::cancel;
+use crate::queue::renames::moved;
 
 fn changed(db: &Connection, base: &str, stems: &[&str], now: Timestamp) -> bool {
     let belongs = |path: &Path| {
