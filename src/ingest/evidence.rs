@@ -40,6 +40,8 @@ pub(super) enum Fault {
     Untold,
     /// The key of the video is not known.
     NoKey,
+    /// Another file's content is in it, or may be at any moment.
+    Replaced,
 }
 
 impl Fault {
@@ -47,7 +49,11 @@ impl Fault {
     pub(super) fn is_loss(&self) -> bool {
         match self {
             Self::Gone | Self::Failed(_) | Self::OtherBytes => true,
-            Self::NotReady(_) | Self::ChangedSince | Self::Untold | Self::NoKey => false,
+            Self::NotReady(_)
+            | Self::ChangedSince
+            | Self::Untold
+            | Self::NoKey
+            | Self::Replaced => false,
         }
     }
 
@@ -74,6 +80,9 @@ impl Fault {
                  and the upload server did not confirm them"
             ),
             Self::NoKey => "the key of its video is not known".to_owned(),
+            Self::Replaced => {
+                format!("video {key} has the content of another file, or is about to get it")
+            }
         }
     }
 }
@@ -83,6 +92,9 @@ pub(super) async fn ask(client: &Client, sent: &Sent) -> Answer {
     let Some(key) = &sent.video_key else {
         return Answer::No(Fault::NoKey);
     };
+    if sent.is_replaced {
+        return Answer::No(Fault::Replaced);
+    }
     let asked = match key.parse() {
         Ok(key) => client.examine(&key).await,
         Err(error) => Err(error),
@@ -165,6 +177,7 @@ mod tests {
             is_verified: true,
             changed_there: Some(100_500),
             own_change: None,
+            is_replaced: false,
         }
     }
 
@@ -278,6 +291,7 @@ mod tests {
             (Fault::ChangedSince, false),
             (Fault::Untold, false),
             (Fault::NoKey, false),
+            (Fault::Replaced, false),
         ] {
             assert_eq!(fault.is_loss(), expected, "{fault:?}");
         }

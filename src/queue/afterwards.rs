@@ -1,8 +1,8 @@
 //! What becomes of a job's file once the job has ended: planned, under way, done.
 //!
 //! The row is made by a trigger in the transaction that ends the job, so that no end can be missed.
-//! Before a file gets another name, that name is written down ([`going`]): killed on any line, the
-//! next start knows where to look for it.
+//! Before a file gets another name, be it the hidden one under which it is deleted, that name is written
+//! down ([`going`]): killed on any line, the next start knows where to look for it.
 
 mod left;
 mod verbs;
@@ -19,11 +19,11 @@ use super::{metadata, operator};
 
 pub(super) use left::told;
 pub use left::{Went, left};
-pub(super) use verbs::returned;
 pub use verbs::{
-    answered, did_not_go, done, follow, forget, going, gone_to, later, note, placed, plan,
-    put_back, verified, watches_are,
+    File, answered, did_not_go, done, follow, forget, going, gone_to, has_no_watch, later, note,
+    placed, plan, put_back, verified, watches_are,
 };
+pub(super) use verbs::{came_back, returned};
 
 /// What became of a file whose watch the configuration does not have: undone once it has it again.
 pub const WATCH_IS_GONE: &str = "kept: its watch is not configured any more";
@@ -156,6 +156,12 @@ pub fn due(db: &Connection, now: Timestamp, most: u32) -> Result<Vec<Case>, Erro
         ),
         params![At(now), most],
     )
+}
+
+/// One of them, as it is now: since they were listed, its job may have changed.
+pub fn due_still(db: &Connection, id: JobId) -> Result<Option<Case>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM afterwards WHERE job_id = ?1 AND due_at IS NOT NULL");
+    Ok(cases(db, &sql, [id.0])?.pop())
 }
 
 /// When the next is due.

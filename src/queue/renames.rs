@@ -91,9 +91,9 @@ pub(super) fn follow(
     now: Timestamp,
 ) -> Result<Enqueued, Error> {
     ticket::doubt_parts(db, id, new.identity.ctime_ns)?;
-    let is_other_watch = db
-        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND watch <> ?2")?
-        .exists(params![id.0, new.watch])?;
+    let may_have_been_away = db
+        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND (watch <> ?2 OR ctime_ns <> ?3)")?
+        .exists(params![id.0, new.watch, new.identity.ctime_ns])?;
     let changed = db
         .prepare_cached(
             "UPDATE jobs SET path = ?3, watch = ?4, dev = ?5,
@@ -119,10 +119,11 @@ pub(super) fn follow(
     }
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(&new.path)])?;
-    if is_other_watch {
-        // What becomes of a file that is uploaded goes by the watch that it is in.
+    if may_have_been_away {
+        // Its video may have gone meanwhile, and what becomes of an uploaded file goes by its watch.
         afterwards::returned(db, id, new.identity.ctime_ns, now)?;
     }
+    afterwards::came_back(db, id, new.identity.ctime_ns, now)?;
     // Another sidecar may be beside it now.
     metadata::untold(db, id, now)?;
     Ok(Enqueued::Known(id, State::Queued))

@@ -145,6 +145,15 @@ pub(super) const UP: &str = "SELECT id, video_key, id AS holder, size, coalesce(
        AND +former.state = 'done' AND former.video_key IS NOT NULL
      ORDER BY since DESC, id DESC LIMIT 1";
 
+/// Whether the video of a row of `jobs`, under this alias, does not count for its job: the contrary of
+/// [`HOLDS_ITS_VIDEO`].
+pub(super) fn is_replaced(alias: &str) -> String {
+    format!(
+        "NOT ({})",
+        HOLDS_ITS_VIDEO.replace("jobs.", &format!("{alias}."))
+    )
+}
+
 /// MD5 of the content that the job is to replace, where known.
 pub fn former_md5(db: &Connection, id: JobId) -> Result<Option<String>, Error> {
     Ok(db

@@ -11,7 +11,7 @@ use super::job::JobId;
 use super::outcome::forget_video;
 use super::sql::{At, StoredPath};
 use super::ticket::forget_transfer;
-use super::{change, confirm, fetch, withdraw};
+use super::{change, confirm, fetch, replace, withdraw};
 
 /// What a job has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,16 +34,19 @@ pub struct Sent {
     pub changed_there: Option<i64>,
     /// When this program called for a change of the video, and does not know what became of that.
     pub own_change: Option<i64>,
+    /// Whether another file's content is in the video, or may be at any moment.
+    pub is_replaced: bool,
 }
 
 /// Reads what a job has sent.
 pub fn of(db: &Connection, job: JobId) -> Result<Option<Sent>, Error> {
     Ok(db
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT id, account, path, video_key, size, md5, verified IS ingest_id AS is_verified, changed_there,
-                    own_change
+                    own_change, {} AS is_replaced
              FROM jobs WHERE id = ?1",
-        )?
+            replace::is_replaced("jobs")
+        ))?
         .query_row([job.0], |row| {
             Ok(Sent {
                 job: JobId(row.get("id")?),
@@ -55,6 +58,7 @@ pub fn of(db: &Connection, job: JobId) -> Result<Option<Sent>, Error> {
                 is_verified: row.get("is_verified")?,
                 changed_there: row.get("changed_there")?,
                 own_change: row.get("own_change")?,
+                is_replaced: row.get("is_replaced")?,
             })
         })
         .optional()?)

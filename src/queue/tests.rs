@@ -1,5 +1,6 @@
 //! Tests of the job table as a whole: what several verbs together promise.
 
+mod afterwards;
 mod as_others;
 mod as_worker;
 mod clock;

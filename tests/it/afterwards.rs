@@ -4,6 +4,7 @@
 mod asked;
 mod failures;
 mod moves;
+mod no_yes;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -160,7 +160,7 @@ fn sources(path: &Path, found: &mut Vec<String>) {
 }
 
 /// Whether a whole file is a test: it lies in a folder `tests`, or its module is declared for tests.
-fn is_test(path: &Path) -> bool {
+pub(crate) fn is_test(path: &Path) -> bool {
     let is_in_tests = path.iter().any(|part| part == "tests");
     let name = path.file_stem().unwrap().to_string_lossy();
     let face = |file: &str| path.with_file_name(file);
@@ -177,7 +177,7 @@ fn is_test(path: &Path) -> bool {
 }
 
 /// The product code of a file: no comments, and nothing after its own test module begins.
-fn without_comments(text: &str) -> String {
+pub(crate) fn without_comments(text: &str) -> String {
     let product = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
     let lines = product
         .lines()

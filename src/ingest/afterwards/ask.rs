@@ -1,13 +1,18 @@
 //! Before a file is moved or deleted: the platform is asked whether it has what was sent.
 //!
-//! One question for each file and retry delay. After one that was not answered the account is left in
+//! The question comes last: after the file was read, and right before it goes. After one that was not answered the account is left in
 //! peace for a moment, so that thousands of files that are due do not all wait for an answer in turn.
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+use tokio::runtime::Handle;
+
 use super::carry_out;
-use crate::clock;
+use super::files::Trouble;
 use crate::config::{AfterUpload, Watch};
 use crate::disposition::Disposition;
 use crate::ingest::context::{Context, Settings};
@@ -19,6 +24,7 @@ use crate::queue::accounts::Cause;
 use crate::queue::afterwards::{self, Action, Case};
 use crate::queue::sent::{self, Sent};
 use crate::queue::{Error, State};
+use crate::{chain, clock};
 
 /// Accounts that did not answer: until when they are left in peace, and why.
 pub(super) type Silent = HashMap<String, (Instant, String)>;
@@ -31,8 +37,82 @@ pub(super) fn is_asked_for(action: Action) -> bool {
     }
 }
 
+/// A question that was not answered by a clear yes.
+#[derive(Debug)]
+pub(in crate::ingest) struct Refused {
+    sent: Sent,
+    answer: Answer,
+}
+
+impl Refused {
+    /// Why, in words for the operator.
+    pub(super) fn words(&self) -> String {
+        match &self.answer {
+            Answer::No(fault) => fault.words(&self.sent),
+            Answer::Unanswered(error) => evidence::unanswered(error),
+            Answer::Yes(_) => "the platform has it".to_owned(),
+        }
+    }
+}
+
+/// Before the file is looked at: an account that does not answer is left in peace, and what did not go at the
+/// last try is asked about at once, so that it is not read for nothing.
+pub(super) async fn may_try(
+    context: &Context,
+    (case, watch): (&Case, &Watch),
+    silent: &mut Silent,
+) -> Result<bool, Error> {
+    if case.row.attempts > 0 {
+        return is_up(context, (case, watch), silent).await;
+    }
+    Ok(ready_to_ask(context, case, silent).await?.is_some())
+}
+
+/// Right before the file gets this name, or before what is left beside it goes (`None`): asks the platform whether
+/// it has what was sent, and then notes the name, if the job is still as it was. On a thread that may block.
+///
+/// Nothing is read or copied between this and the act: the yes is of this moment.
+pub(super) fn permit(
+    context: &Context,
+    (case, action): (&Case, Action),
+    to: Option<&Path>,
+) -> Result<(), Trouble> {
+    let sent = if is_asked_for(action) {
+        Some(Handle::current().block_on(ask_now(context, case))?)
+    } else {
+        None
+    };
+    let (case, to) = (case.clone(), to.map(Path::to_path_buf));
+    let going = move |db: &Connection| afterwards::going(db, &case, sent.as_ref(), to.as_deref());
+    match context.queue.write_blocking(going) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Trouble::Stopped),
+        Err(error) => Err(Trouble::Later(chain(&error))),
+    }
+}
+
+/// Answers what the platform says yes to.
+async fn ask_now(context: &Context, case: &Case) -> Result<Sent, Trouble> {
+    let (settings, original) = (context.now_settings(), case.original.id);
+    let asking = async {
+        let sent = context.queue.jot(move |db| sent::of(db, original)).await;
+        let sent = sent.map_err(|error| Trouble::Later(chain(&error)))?;
+        let sent = sent.ok_or(Trouble::Stopped)?;
+        match question(&settings, &sent).await {
+            Some(Answer::Yes(_)) => Ok(sent),
+            Some(answer) => Err(Trouble::NotUp(Box::new(Refused { sent, answer }))),
+            None => Err(Trouble::Later(no_account(&sent.account))),
+        }
+    };
+    tokio::select! {
+        biased;
+        () = context.stop.cancelled() => Err(Trouble::Stopped),
+        answer = asking => answer,
+    }
+}
+
 /// Asks; answers whether it is a clear yes. What else follows is written down.
-pub(super) async fn is_up(
+async fn is_up(
     context: &Context,
     (case, watch): (&Case, &Watch),
     silent: &mut Silent,
@@ -41,14 +121,9 @@ pub(super) async fn is_up(
         // The job was queued again: the act itself will leave the file alone.
         return Ok(true);
     }
-    let settings = context.now_settings();
-    let original = case.original.id;
-    let Some(sent) = context.queue.jot(move |db| sent::of(db, original)).await? else {
+    let Some((settings, sent)) = ready_to_ask(context, case, silent).await? else {
         return Ok(false);
     };
-    if let Some(why) = closed(context, &settings, &sent, silent).await? {
-        return wait(context, case, (&why, None)).await;
-    }
     let answer = tokio::select! {
         () = context.stop.cancelled() => return Ok(false),
         answer = question(&settings, &sent) => answer,
@@ -56,14 +131,47 @@ pub(super) async fn is_up(
     match answer {
         None => Ok(false),
         Some(Answer::Yes(_)) => Ok(true),
-        Some(Answer::No(fault)) if fault.is_loss() => {
-            is_lost(context, (case, watch), (&sent, &fault)).await?;
+        Some(answer) => {
+            settle(context, (case, watch), Refused { sent, answer }, silent).await?;
             Ok(false)
         }
-        Some(Answer::No(fault)) => wait(context, case, (&fault.words(&sent), None)).await,
-        Some(Answer::Unanswered(error)) => {
+    }
+}
+
+/// What the platform is to be asked about; nothing where it cannot be asked now, which is written down.
+async fn ready_to_ask(
+    context: &Context,
+    case: &Case,
+    silent: &mut Silent,
+) -> Result<Option<(Arc<Settings>, Sent)>, Error> {
+    let (settings, original) = (context.now_settings(), case.original.id);
+    let Some(sent) = context.queue.jot(move |db| sent::of(db, original)).await? else {
+        return Ok(None);
+    };
+    if let Some(why) = closed(context, &settings, &sent, silent).await? {
+        carry_out::later(context, case, (&why, None)).await?;
+        return Ok(None);
+    }
+    Ok(Some((settings, sent)))
+}
+
+/// What follows where the platform did not say yes.
+pub(super) async fn settle(
+    context: &Context,
+    (case, watch): (&Case, &Watch),
+    refused: Refused,
+    silent: &mut Silent,
+) -> Result<(), Error> {
+    let Refused { sent, answer } = refused;
+    match answer {
+        Answer::Yes(_) => Ok(()),
+        Answer::No(fault) if fault.is_loss() => {
+            is_lost(context, (case, watch), (&sent, &fault)).await
+        }
+        Answer::No(fault) => carry_out::later(context, case, (&fault.words(&sent), None)).await,
+        Answer::Unanswered(error) => {
             let (why, after) = unanswered(context, (&sent, &error), silent).await?;
-            wait(context, case, (&why, after)).await
+            carry_out::later(context, case, (&why, after)).await
         }
     }
 }
@@ -77,7 +185,7 @@ async fn is_lost(
     if case.row.sidecar_left.is_some() {
         return carry_out::stays(context, case, &fault.words(sent)).await;
     }
-    if carry_out::take_back(context, (case, watch)).await? {
+    if carry_out::take_back(context, (case, Some(watch))).await? {
         let is_written = lost::settle(context, (sent, fault), false).await?;
         if !is_written {
             let why = format!("{}; its job cannot start over yet", fault.words(sent));
@@ -101,15 +209,19 @@ pub(super) async fn closed(
 ) -> Result<Option<String>, Error> {
     let account = &sent.account;
     if settings.client(account).is_none() {
-        return Ok(Some(format!(
-            "the configuration has no account {account} any more, so that nobody can ask whether its video is there"
-        )));
+        return Ok(Some(no_account(account)));
     }
     silent.retain(|_, (until, _)| *until > Instant::now());
     if let Some((_, why)) = silent.get(account) {
         return Ok(Some(why.clone()));
     }
     evidence::is_closed(context, account).await
+}
+
+fn no_account(account: &str) -> String {
+    format!(
+        "the configuration has no account {account} any more, so that nobody can ask whether its video is there"
+    )
 }
 
 /// Nobody knows: an account of which nothing can work is paused, as by any other call, and any is left in
@@ -145,15 +257,6 @@ async fn pause_if_closed(
     };
     pause::account(context, &sent.account, (cause, &why), now).await?;
     Ok((why, None))
-}
-
-async fn wait(
-    context: &Context,
-    case: &Case,
-    (why, after): (&str, Option<Duration>),
-) -> Result<bool, Error> {
-    carry_out::later(context, case, (why, after)).await?;
-    Ok(false)
 }
 
 /// The file came back, or was touched: only the platform can tell whether it is still up.

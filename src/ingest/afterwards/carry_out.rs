@@ -5,44 +5,47 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::act::{End, Task};
 use super::ask::{self, Silent};
 use super::files::Trouble;
 use super::follow;
+use super::task::{End, Task, Whereabouts};
 use crate::config::Watch;
 use crate::ingest::context::Context;
 use crate::ingest::fate;
 use crate::ingest::persist::persist;
 use crate::ingest::targets::Target;
-use crate::queue::afterwards::{self, Action, Case};
+use crate::queue::afterwards::{self, Action, Case, File};
 use crate::queue::{Error, retry};
 use crate::{clock, text};
 
-/// Does what is due, and writes down how that ended; nothing where the platform does not say that it
-/// has what was sent.
+/// Does what is due, and writes down how that ended; nothing where the platform does not say, right before,
+/// that it has what was sent.
 pub(super) async fn act(
     context: &Context,
     (case, watch): (&Case, &Watch),
     (action, silent): (Action, &mut Silent),
 ) -> Result<(), Error> {
-    if ask::is_asked_for(action) && !ask::is_up(context, (case, watch), silent).await? {
+    if ask::is_asked_for(action) && !ask::may_try(context, (case, watch), silent).await? {
         return Ok(());
     }
     let what: What<End> = |task| match task.case.row.sidecar_left {
         Some(went) => task.follow(went),
         None => task.run(),
     };
-    match run(context, (case, watch), (action, what)).await {
+    match run(context, (case, Some(watch)), (action, what)).await {
+        Some(Err(Trouble::NotUp(refused))) => {
+            ask::settle(context, (case, watch), *refused, silent).await
+        }
         Some(outcome) => write_down(context, case, action, outcome).await,
         None => Ok(()),
     }
 }
 
-/// The file is not to go: what a kill left half done is ended or taken back. Answers whether the file
-/// is where its job says.
+/// The file is not to go: what a kill left half done is ended or taken back. Answers whether the table says
+/// now where the file is.
 pub(super) async fn take_back(
     context: &Context,
-    (case, watch): (&Case, &Watch),
+    (case, watch): (&Case, Option<&Watch>),
 ) -> Result<bool, Error> {
     let action = case.row.action;
     match run(context, (case, watch), (action, |task| task.take_back())).await {
@@ -54,7 +57,7 @@ pub(super) async fn take_back(
         }
         Some(Ok(Some(end))) => {
             write_down(context, case, action, Ok(end)).await?;
-            Ok(false)
+            Ok(true)
         }
         Some(Err(trouble)) => {
             write_down(context, case, action, Err(trouble)).await?;
@@ -69,32 +72,26 @@ type What<T> = fn(&Task<'_>) -> Result<T, Trouble>;
 /// Runs something on a thread that may block; `None`: the daemon stops.
 async fn run<T: Send + 'static>(
     context: &Context,
-    (case, watch): (&Case, &Watch),
+    (case, watch): (&Case, Option<&Watch>),
     (action, what): (Action, What<T>),
 ) -> Option<Result<T, Trouble>> {
-    let (queue, stop) = (context.queue.clone(), context.stop.clone());
-    let (owned, watch) = (case.clone(), watch.clone());
+    let (owned, watch) = (case.clone(), watch.cloned());
+    let to_thread = context.clone();
     let doing = spawn_blocking(move || {
-        let before = |to: &Path| {
-            let (case, to) = (owned.clone(), to.to_path_buf());
-            match queue.write_blocking(move |db| afterwards::going(db, &case, &to)) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(Trouble::Stopped),
-                Err(error) => Err(Trouble::Later(crate::chain(&error))),
-            }
-        };
+        let context = to_thread;
+        let permit = |to: Option<&Path>| ask::permit(&context, (&owned, action), to);
         let target = |folder: &Path| {
-            let target = Target::look(&watch, folder);
-            let asked = queue.write_blocking(move |db| target.ask(db));
+            let target = Target::look(watch.as_ref().ok_or(Trouble::Stopped)?, folder);
+            let asked = context.queue.write_blocking(move |db| target.ask(db));
             let answer = asked.map_err(|error| Trouble::Later(crate::chain(&error)))?;
             answer.map_err(Trouble::Later)
         };
         let task = Task {
             case: &owned,
-            watch: &watch,
+            watch: watch.as_ref(),
             action,
-            stopped: &|| stop.is_cancelled(),
-            before: &before,
+            stopped: &|| context.stop.is_cancelled(),
+            permit: &permit,
             target: &target,
         };
         what(&task)
@@ -112,7 +109,7 @@ pub(super) async fn stays(context: &Context, case: &Case, why: &str) -> Result<(
     let (id, now, case) = (case.job.id, clock::now(), case.clone());
     let outcome = format!("{}; its sidecar stayed: {why}", follow::so_far(&case));
     persist(context, move |db| {
-        afterwards::done(db, id, (&outcome, None), now)?;
+        afterwards::done(db, id, (&outcome, File::Stayed), now)?;
         afterwards::left(db, &case, None, now)
     })
     .await
@@ -153,16 +150,21 @@ async fn write_down(
     match outcome {
         Ok(end) => {
             tracing::info!(job.id = id.0, "{path}: {}", end.outcome);
-            persist(context, move |db| match (&end.moved_to, action) {
-                (Some((to, identity)), Action::FailedDir | Action::Back) => {
-                    let note = end.note.as_deref();
-                    afterwards::placed(db, &case, (to, identity, note), (&end.outcome, now))
-                }
-                (moved, _) => {
-                    let to = moved.as_ref().map(|(to, _)| to.as_path());
-                    afterwards::done(db, id, (&end.outcome, to), now)?;
-                    afterwards::left(db, &case, end.sidecar_left, now)
-                }
+            persist(context, move |db| {
+                let file = match &end.file {
+                    Whereabouts::Moved(to, identity)
+                        if matches!(action, Action::FailedDir | Action::Back) =>
+                    {
+                        let note = end.note.as_deref();
+                        let place = (to.as_path(), identity, note);
+                        return afterwards::placed(db, &case, place, (&end.outcome, now));
+                    }
+                    Whereabouts::Moved(to, _) => File::Moved(to),
+                    Whereabouts::Deleted => File::Deleted,
+                    Whereabouts::Same => File::Stayed,
+                };
+                afterwards::done(db, id, (&end.outcome, file), now)?;
+                afterwards::left(db, &case, end.sidecar_left, now)
             })
             .await
         }
@@ -170,11 +172,12 @@ async fn write_down(
             tracing::warn!(job.id = id.0, "{path}: kept where it is: {why}");
             let outcome = format!("kept: {why}");
             persist(context, move |db| {
-                afterwards::done(db, id, (&outcome, None), now)
+                afterwards::done(db, id, (&outcome, File::Stayed), now)
             })
             .await
         }
         Err(Trouble::Later(why)) => later(context, &case, (&why, None)).await,
+        Err(Trouble::NotUp(refused)) => later(context, &case, (&refused.words(), None)).await,
         // The job has other plans: what it was about to get it did not get.
         Err(Trouble::Stopped) if !context.stop.is_cancelled() => {
             persist(context, move |db| afterwards::did_not_go(db, id)).await

@@ -176,7 +176,9 @@ pub(super) fn carry(
         }
         match go(&companion) {
             // Nothing is said of it: at the next start it is compared, and follows.
-            Some(Err(Trouble::Stopped)) => left.has_sidecar |= companion.is_sidecar,
+            Some(Err(Trouble::Stopped | Trouble::NotUp(_))) => {
+                left.has_sidecar |= companion.is_sidecar;
+            }
             Some(Ok(there)) if companion.to.path() == beside(to.path(), NOTES[0]) => {
                 note = Some(there.path().to_path_buf());
             }
@@ -221,6 +223,21 @@ pub(super) fn delete(
         }
     }
     left
+}
+
+/// What a kill left under hidden names gets its own names back.
+pub(super) fn put_back(watch: &Watch, case: &Case, video: &Place) {
+    let of_delete: Vec<&Marker> = markers(watch).collect();
+    let of_move: Vec<&Marker> = markers(watch).chain(&watch.metadata.wait_for).collect();
+    // By which of them it was hidden shows in no name.
+    for patterns in [of_delete, of_move] {
+        for companion in all(watch, (video, video), &case.job.ingest_id, &patterns) {
+            if let Err(trouble) = files::put_back(&companion.from, &companion.mark) {
+                let path = text::path(companion.from.path());
+                tracing::warn!(job.id = case.job.id.0, "{path}: not put back: {trouble:?}");
+            }
+        }
+    }
 }
 
 impl Left {

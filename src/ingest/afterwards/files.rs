@@ -1,16 +1,18 @@
 //! Moving one file so that nothing is lost, whoever else is about, and wherever a kill comes.
 //!
 //! A name that is taken is never taken over. Between filesystems a copy is made (`copy`), and only then
-//! the original goes. It goes by way of a hidden name: what lies there is looked at once more, so that a file that took its name in the last moment is put back instead. What goes
-//! is the very file that was examined, which is held open all the while.
+//! the original goes. It goes by way of a hidden name: what lies there is looked at once more, so that a
+//! file that took its name in the last moment is put back instead. What goes is the very file that was
+//! examined, which is held open all the while. Before anything gets another name, or none, `before` is asked.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use md5::{Digest, Md5};
 
+use super::ask::Refused;
 use super::names::names;
 use crate::beneath::{Error, Place};
 use crate::identity::Identity;
@@ -25,6 +27,8 @@ pub(in crate::ingest) enum Trouble {
     Later(String),
     /// The daemon stops, or the job has other plans by now.
     Stopped,
+    /// Not now: the platform was asked at the last moment, and did not say yes.
+    NotUp(Box<Refused>),
 }
 
 /// One file on its way.
@@ -47,6 +51,9 @@ pub(super) struct Errand<'a> {
 
 pub(super) const CHANGED: &str = "it changed after it was uploaded";
 
+/// How hidden names begin.
+const HIDDEN: &str = ".jw-ingest-";
+
 const ONE_FOLDER: &str =
     "the folder that it is to go to is its own folder under another path; choose another folder";
 
@@ -57,6 +64,7 @@ impl Errand<'_> {
             let to = wanted.beside(&name);
             if exists(&to)? {
                 if self.is_same(&to)? {
+                    (self.before)(to.path())?;
                     self.take_away_beside(&to)?;
                     return Ok(to);
                 }
@@ -114,6 +122,7 @@ impl Errand<'_> {
     /// Deletes the original, and nothing else that may have its name by now: what was read of it is
     /// what goes.
     pub(super) fn take_away(&self) -> Result<(), Trouble> {
+        (self.before)(self.going().path())?;
         self.take_away_if(|| true)
     }
 
@@ -128,9 +137,18 @@ impl Errand<'_> {
         self.take_away_if(|| !is_one_file && is_file(other, &theirs))
     }
 
+    /// The hidden name by which it goes; it has that already where a kill left it so.
+    fn going(&self) -> Place {
+        if is_going(self.from.name()) {
+            self.from.clone()
+        } else {
+            hidden(self.from, self.mark, "going")
+        }
+    }
+
     /// `is_kept` is asked once the file has lost its name: whether its bytes are elsewhere still.
     fn take_away_if(&self, is_kept: impl FnOnce() -> bool) -> Result<(), Trouble> {
-        let going = hidden(self.from, self.mark, "going");
+        let going = self.going();
         self.check_unwritten()?;
         if self.from.name() != going.name() {
             let renamed = self.from.rename_new(&going);
@@ -218,19 +236,41 @@ pub(super) fn place(own: &Place, mark: &str) -> Place {
     if is_there { going } else { own.clone() }
 }
 
-/// A file that a kill left under its hidden name gets its own name back, unless another file has that.
+/// A file that a kill left under its hidden name gets its own name back, or a numbered one where another
+/// file has that: a watch looks at no hidden name.
 pub(in crate::ingest) fn put_back(own: &Place, mark: &str) -> Result<(), Trouble> {
     let at = place(own, mark);
     if at.name() == own.name() {
         return Ok(());
     }
-    let renamed = at.rename_new(own);
-    renamed.map_err(|error| cannot("put it back", error))
+    unhide(&at, own)
+}
+
+/// What has a hidden name gets its own, or a numbered one where another file has that.
+pub(super) fn unhide(at: &Place, own: &Place) -> Result<(), Trouble> {
+    for name in names(own.name()) {
+        let to = own.beside(&name);
+        match at.rename_new(&to) {
+            Ok(()) => {
+                tracing::info!("{}: put back", crate::text::path(to.path()));
+                return sync(&to);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(cannot("put it back", error)),
+        }
+    }
+    Err(every_name_is_taken(own))
+}
+
+/// Whether a name is a hidden one by which a file goes.
+pub(super) fn is_going(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(HIDDEN.as_bytes()) && name.ends_with(b".going")
 }
 
 /// A name beside a file that no watch looks at.
 pub(super) fn hidden(beside: &Place, mark: &str, ending: &str) -> Place {
-    beside.beside(&OsString::from(format!(".jw-ingest-{mark}.{ending}")))
+    beside.beside(&OsString::from(format!("{HIDDEN}{mark}.{ending}")))
 }
 
 /// Whether this file is at a place, unwritten.

@@ -2,10 +2,10 @@
 //!
 //! Runs on a thread that may block.
 
-use super::act::{End, Task};
 use super::files::{Trouble, cannot};
+use super::task::{End, Task, Whereabouts};
 use crate::beneath::{Error, Place};
-use crate::config::AfterUpload;
+use crate::config::{AfterUpload, Watch};
 use crate::ingest::targets::TRASH;
 use crate::queue::State;
 use crate::queue::afterwards::{Action, Case, Went};
@@ -19,7 +19,8 @@ impl Task<'_> {
         if !matches!(self.case.job.state, State::Done | State::Duplicate) {
             return Err(Trouble::Stopped);
         }
-        let video = match reach::place(Some(self.watch), &self.case.job.path) {
+        let watch = self.watch.ok_or(Trouble::Stopped)?;
+        let video = match reach::place(self.watch, &self.case.job.path) {
             Ok(video) => video,
             Err(Error::Absent(_)) => return Ok(self.followed(None, "")),
             Err(error) => return Err(cannot("reach its sidecar", error)),
@@ -28,33 +29,40 @@ impl Task<'_> {
             return Ok(self.followed(None, "; what lies beside its name is another file's by now"));
         }
         let left = match went {
-            Went::Deleted if self.watch.afterwards.after_upload != AfterUpload::Delete => {
+            Went::Deleted if watch.afterwards.after_upload != AfterUpload::Delete => {
                 return Ok(
                     self.followed(None, "; its sidecar stayed: files are not deleted any more")
                 );
             }
-            Went::Deleted => self.delete_companions(&video),
-            Went::Moved => self.carry_companions((&video, &self.beside_which()?)).0,
+            Went::Deleted => {
+                (self.permit)(None)?;
+                self.delete_companions(&video)
+            }
+            Went::Moved => {
+                let there = self.beside_which(watch)?;
+                (self.permit)(None)?;
+                self.carry_companions((&video, &there)).0
+            }
         };
         Ok(self.followed(left.has_sidecar.then_some(went), &left.words()))
     }
 
     /// Where its video is, or was before somebody took it from there.
-    fn beside_which(&self) -> Result<Place, Trouble> {
+    fn beside_which(&self, watch: &Watch) -> Result<Place, Trouble> {
         let moved_to = self.case.row.moved_to.as_ref().ok_or(Trouble::Stopped)?;
-        let trash = self.watch.path.join(TRASH);
-        let mut targets = self.watch.afterwards.move_to.iter().chain([&trash]);
+        let trash = watch.path.join(TRASH);
+        let mut targets = watch.afterwards.move_to.iter().chain([&trash]);
         if let Some(target) = targets.find(|target| moved_to.starts_with(target)) {
             (self.target)(target)?;
         }
-        let place = reach::make_place_beneath(self.watch, moved_to);
+        let place = reach::make_place_beneath(watch, moved_to);
         place.map_err(|error| cannot("move its sidecar", error))
     }
 
     fn followed(&self, sidecar_left: Option<Went>, words: &str) -> End {
         End {
             outcome: format!("{}{words}", so_far(self.case)),
-            moved_to: None,
+            file: Whereabouts::Same,
             note: None,
             sidecar_left,
         }

@@ -101,6 +101,11 @@ async fn one(
     let Some(sent) = context.queue.jot(move |db| sent::of(db, job)).await? else {
         return Ok(());
     };
+    // Whether it was replaced is the question.
+    let sent = Sent {
+        is_replaced: false,
+        ..sent
+    };
     if let Some(why) = ask::closed(context, &settings, &sent, silent).await? {
         later(
             context,

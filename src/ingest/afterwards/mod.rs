@@ -1,12 +1,27 @@
 //! What becomes of files whose jobs have ended: moved, put into the trash, deleted, or left; and
 //! the notes beside them.
 //!
-//! `plan` decides, `ask` asks the platform whether it has what was sent, `formers` asks it whose content a
-//! video has that may have been replaced, `act` looks at the file once more and does it, `files` moves without losing
-//! anything, `companions` are what goes along. One file at a time: a copy to another disk takes what
-//! it takes, and nothing waits for it but other files of this loop.
+//! `plan` decides, `task` does it, `look` looks at the file once more, `ask` asks the platform whether it has
+//! what was sent, `traces` finds what a kill left, `files` moves without losing anything, `companions` are
+//! what goes along; `formers` asks whose content a video has that may have been replaced. One file at a time:
+//! a copy to another disk takes what it takes, and nothing waits for it but other files of this loop.
+//!
+//! What takes time comes before the question: the file is read (1), the platform is asked (2), one transaction
+//! checks that the job is still as it was and notes the name that the file is about to get (3), the file gets
+//! that name (4), and where it is deleted, that is a hidden one, which is unlinked (5); what lies beside it goes
+//! (6), and the end is written down (7). What a kill after each of them leaves, and what comes of it:
+//!
+//! - 1, 2: nothing.
+//! - 3: the file has its old name. Where it is to go still, it begins at 1; else the note is taken back.
+//! - 4, of a move: the file has its new name. It begins at 6.
+//! - 4, of a delete, and of a move to another disk, whose copy is whole: the file has a hidden name. Where it is
+//!   to go still, it begins at 1 with that; else the file gets its old name back.
+//! - 5, and part of 6: of a delete there is neither name, and by the note it is known that the file was deleted. What
+//!   is left beside it goes after another question.
+//! - 7: nothing.
+//!
+//! A try that ends before 5 in any other way gives the file its old name back itself.
 
-mod act;
 mod ask;
 mod carry_out;
 mod companions;
@@ -14,13 +29,16 @@ mod copy;
 mod files;
 mod follow;
 mod formers;
+mod look;
 mod names;
 mod noted;
 mod notes;
 mod plan;
 mod targets;
+mod task;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod watches;
 
 use std::collections::HashSet;
@@ -37,7 +55,7 @@ use super::fate::later;
 use super::metadata;
 use super::persist::persist;
 use crate::config::Watch;
-use crate::queue::afterwards::{self, Action, Case};
+use crate::queue::afterwards::{self, Action, Case, File};
 use crate::queue::{Error, JobId, State};
 use crate::{clock, text};
 
@@ -111,7 +129,12 @@ async fn round(
             if context.stop.is_cancelled() {
                 return Ok(());
             }
-            one(context, case, (mute, silent)).await?;
+            // The list may be minutes old.
+            let id = case.job.id;
+            let still = context.queue.jot(move |db| afterwards::due_still(db, id));
+            if let Some(case) = still.await? {
+                one(context, case, (mute, silent)).await?;
+            }
         }
         if !full {
             return Ok(());
@@ -163,16 +186,18 @@ async fn one(
     let settings = context.now_settings();
     let watch = settings.watch(&case.job.watch);
     let plan = plan::plan(&case, watch);
-    let under_way = case.row.going_to.is_some() && case.row.action != Action::Undecided;
+    let is_half_done = case.row.going_to.is_some();
     match (plan, watch) {
+        // It is not to go there any more: what a kill left half done comes to its end first.
+        _ if is_half_done && plan != Plan::Do(case.row.action) => {
+            carry_out::take_back(context, (&case, watch))
+                .await
+                .map(drop)
+        }
         // The video has gone; whatever would be done with it now, its sidecar goes the same way.
         (_, Some(watch))
             if case.row.sidecar_left.is_some() && case.row.action != Action::Undecided =>
         {
-            act(context, (&case, watch), (case.row.action, silent)).await
-        }
-        // What may be half done comes to its end first.
-        (_, Some(watch)) if under_way => {
             act(context, (&case, watch), (case.row.action, silent)).await
         }
         (Plan::Do(_) | Plan::Keep(_), Some(watch)) if case.row.returned => {
@@ -196,10 +221,7 @@ async fn decide(
     let id = case.job.id;
     let case = case.clone();
     let Some(watch) = watch else {
-        return persist(context, move |db| {
-            afterwards::done(db, id, (afterwards::WATCH_IS_GONE, None), now)
-        })
-        .await;
+        return persist(context, move |db| afterwards::has_no_watch(db, id, now)).await;
     };
     if plan == Plan::Wait {
         let run_at = later(now, PATIENCE);
@@ -227,7 +249,7 @@ async fn decide(
         if afterwards::plan(db, &case, (action, due_at), note.as_deref())?
             && let Some(kept) = &kept
         {
-            afterwards::done(db, id, (kept, None), now)?;
+            afterwards::done(db, id, (kept, File::Stayed), now)?;
         }
         Ok(())
     })

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+mod ground;
+mod kills;
+mod leave;
 mod links;
 mod sidecars;
 

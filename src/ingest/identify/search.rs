@@ -235,7 +235,7 @@ impl<'a> Search<'a> {
         let most = match fault {
             Fault::NotReady(_) => MOST_NOT_READY,
             Fault::ChangedSince | Fault::Untold | Fault::NoKey => MOST_UNPROVEN,
-            Fault::Gone | Fault::Failed(_) | Fault::OtherBytes => 0,
+            Fault::Gone | Fault::Failed(_) | Fault::OtherBytes | Fault::Replaced => 0,
         };
         let said = fault.words(sent);
         let why = format!("({said}); jw-ingest retry {id} uploads the file as a video of its own");

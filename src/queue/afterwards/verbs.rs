@@ -10,6 +10,8 @@ use crate::identity::Identity;
 use crate::queue::error::Error;
 use crate::queue::job::{JobId, Lease};
 use crate::queue::outcome::held;
+use crate::queue::replace;
+use crate::queue::sent::Sent;
 use crate::queue::sql::{At, PathColumn, StoredPath};
 
 /// The upload server named the MD5 of what was sent.
@@ -31,6 +33,10 @@ pub fn forget(db: &Connection, jobs: &[JobId]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Where `moved_to` may stay while the file is at the path of its job: where the job followed the file, and where
+/// the file is to go back. Any other place it has left since.
+const MOVED_TO: &str = "moved_to = iif(came_from IS NOT NULL OR moved_to = (SELECT path FROM jobs WHERE id = job_id), moved_to, NULL)";
+
 /// The action is decided, and due then; with the note that is there now. Answers whether the job is
 /// still as it was.
 pub fn plan(
@@ -40,11 +46,11 @@ pub fn plan(
     note: Option<&Path>,
 ) -> Result<bool, Error> {
     let changed = db
-        .prepare_cached(
+        .prepare_cached(&format!(
             "UPDATE afterwards SET action = ?3, due_at = ?4, note = ?5, attempts = 0, last_error = NULL,
-                    sidecar_left = NULL
+                    sidecar_left = NULL, {MOVED_TO}
              WHERE job_id = ?1 AND action = ?6 AND (SELECT state FROM jobs WHERE id = ?1) = ?2",
-        )?
+        ))?
         .execute(params![
             case.job.id.0,
             case.job.state.word(),
@@ -56,17 +62,36 @@ pub fn plan(
     Ok(changed == 1)
 }
 
-/// Before the file gets this name. Answers whether it may: the job may have been queued again.
-pub fn going(db: &Connection, case: &Case, to: &Path) -> Result<bool, Error> {
+/// Right before the file gets this name, or what is left beside it goes (`None`). Answers whether it may: only
+/// where its job is as it was when it was read, and where the platform was asked about what was `sent`, that is
+/// still what the video is to have.
+pub fn going(
+    db: &Connection,
+    case: &Case,
+    sent: Option<&Sent>,
+    to: Option<&Path>,
+) -> Result<bool, Error> {
     let changed = db
-        .prepare_cached(
-            "UPDATE afterwards SET going_to = ?3
-             WHERE job_id = ?1 AND (SELECT state FROM jobs WHERE id = ?1) = ?2",
-        )?
+        .prepare_cached(&format!(
+            "UPDATE afterwards SET going_to = coalesce(?5, going_to)
+             WHERE job_id = ?1 AND action = ?2
+               AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = ?3 AND path = ?4 AND duplicate_of IS ?6
+                             AND (?7 IS NULL OR replaced_by IS NULL))
+               AND (?7 IS NULL
+                    OR EXISTS (SELECT 1 FROM jobs AS original
+                               WHERE original.id = ?7 AND original.video_key = ?8 AND original.state = 'done'
+                                 AND NOT {}))",
+            replace::is_replaced("original")
+        ))?
         .execute(params![
             case.job.id.0,
+            case.row.action.word(),
             case.job.state.word(),
-            PathColumn(to)
+            PathColumn(&case.job.path),
+            to.map(PathColumn),
+            case.job.duplicate_of,
+            sent.map(|sent| sent.job.0),
+            sent.map(|sent| &sent.video_key),
         ])?;
     Ok(changed == 1)
 }
@@ -78,23 +103,39 @@ pub fn did_not_go(db: &Connection, id: JobId) -> Result<(), Error> {
     Ok(())
 }
 
-/// It is done; `moved_to` is where the file lies now, if it was moved.
+/// Where a file is once it is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum File<'a> {
+    /// Where it was.
+    Stayed,
+    /// Here.
+    Moved(&'a Path),
+    /// Nowhere.
+    Deleted,
+}
+
+/// It is done.
 pub fn done(
     db: &Connection,
     id: JobId,
-    (outcome, moved_to): (&str, Option<&Path>),
+    (outcome, file): (&str, File<'_>),
     now: Timestamp,
 ) -> Result<(), Error> {
+    let moved_to = match file {
+        File::Moved(to) => Some(PathColumn(to)),
+        File::Stayed | File::Deleted => None,
+    };
     db.prepare_cached(
         "UPDATE afterwards SET due_at = NULL, last_error = NULL, outcome = ?2, done_at = ?3, going_to = NULL,
-                moved_to = coalesce(?4, moved_to)
+                moved_to = iif(?5, moved_to, ?4)
          WHERE job_id = ?1",
     )?
     .execute(params![
         id.0,
         outcome,
         At(now),
-        moved_to.map(PathColumn)
+        moved_to,
+        file == File::Stayed
     ])?;
     Ok(())
 }
@@ -108,7 +149,7 @@ pub fn placed(
 ) -> Result<(), Error> {
     let id = case.job.id;
     let back = case.row.action == Action::Back;
-    done(db, id, (outcome, Some(path)), now)?;
+    done(db, id, (outcome, File::Moved(path)), now)?;
     db.prepare_cached(
         "UPDATE afterwards SET came_from = iif(?2, NULL, coalesce(came_from, (SELECT path FROM jobs WHERE id = ?1))),
                 note = ?3, action = iif((SELECT state FROM jobs WHERE id = ?1) IN ('done', 'failed', 'duplicate'), action, 'none')
@@ -190,31 +231,77 @@ pub(in crate::queue) fn returned(
          WHERE job_id = ?1 AND action = 'undecided' AND due_at IS NOT NULL AND returned IS NOT ?3",
     )?
     .execute(params![id.0, At(now), ctime_ns])?;
-    db.prepare_cached(
+    db.prepare_cached(&format!(
         "INSERT INTO afterwards (job_id, action, due_at, returned, counts_from)
          SELECT id, 'undecided', ?2, ?3, ?2 FROM jobs WHERE id = ?1 AND state IN ('done', 'duplicate')
          ON CONFLICT (job_id) DO UPDATE
          SET action = 'undecided', due_at = ?2, returned = ?3, counts_from = ?2, attempts = 0, last_error = NULL,
-             outcome = NULL, done_at = NULL, sidecar_left = NULL
+             outcome = NULL, done_at = NULL, sidecar_left = NULL, {MOVED_TO}
          WHERE (due_at IS NULL OR sidecar_left IS NOT NULL) AND going_to IS NULL",
-    )?
+    ))?
     .execute(params![id.0, At(now), ctime_ns])?;
     Ok(())
 }
 
+/// The job followed its file to another name. Where the file comes from the place that it was moved to, it is in a
+/// watch folder again: as [`returned`].
+pub(in crate::queue) fn came_back(
+    db: &Connection,
+    id: JobId,
+    ctime_ns: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let was_moved = db
+        .prepare_cached(
+            "SELECT 1 FROM afterwards
+             WHERE job_id = ?1 AND moved_to IS NOT NULL AND came_from IS NULL AND done_at IS NOT NULL",
+        )?
+        .exists([id.0])?;
+    if was_moved {
+        returned(db, id, ctime_ns, now)?;
+    }
+    Ok(())
+}
+
+/// The configuration does not have the watch of this file: nothing is done, and what was done before stays said.
+pub fn has_no_watch(db: &Connection, id: JobId, now: Timestamp) -> Result<(), Error> {
+    let waits = db
+        .prepare_cached(
+            "UPDATE afterwards SET due_at = NULL, last_error = ?2 WHERE job_id = ?1 AND sidecar_left IS NOT NULL",
+        )?
+        .execute(params![id.0, WATCH_IS_GONE])?;
+    if waits == 0 {
+        done(db, id, (WATCH_IS_GONE, File::Stayed), now)?;
+    }
+    Ok(())
+}
+
 /// The configuration has these watches now. For the files of any other nothing is done, and for those of
-/// one that is back it is decided anew: the grace counts from its return.
+/// one that is back it is decided anew: the grace counts from its return. What was done with a file before stays
+/// said: one that may be half gone comes to its end, and the sidecar of one that has gone waits.
 pub fn watches_are(db: &Connection, names: &[String], now: Timestamp) -> Result<(), Error> {
     let names = serde_json::to_string(names).unwrap_or_else(|_| "[]".to_owned());
     db.prepare_cached(
         "UPDATE afterwards SET due_at = NULL, outcome = ?2, done_at = ?3, last_error = NULL
-         WHERE due_at IS NOT NULL AND going_to IS NULL
+         WHERE due_at IS NOT NULL AND going_to IS NULL AND sidecar_left IS NULL
            AND (SELECT watch FROM jobs WHERE id = job_id) NOT IN (SELECT value FROM json_each(?1))",
     )?
     .execute(params![names, WATCH_IS_GONE, At(now)])?;
     db.prepare_cached(
-        "UPDATE afterwards SET action = iif(sidecar_left IS NULL, 'undecided', action), due_at = ?3, counts_from = ?3,
-                outcome = NULL, done_at = NULL, attempts = 0
+        "UPDATE afterwards SET due_at = NULL, last_error = ?2
+         WHERE due_at IS NOT NULL AND sidecar_left IS NOT NULL
+           AND (SELECT watch FROM jobs WHERE id = job_id) NOT IN (SELECT value FROM json_each(?1))",
+    )?
+    .execute(params![names, WATCH_IS_GONE])?;
+    db.prepare_cached(
+        "UPDATE afterwards SET due_at = ?3, last_error = NULL, attempts = 0
+         WHERE due_at IS NULL AND sidecar_left IS NOT NULL AND last_error = ?2
+           AND (SELECT watch FROM jobs WHERE id = job_id) IN (SELECT value FROM json_each(?1))",
+    )?
+    .execute(params![names, WATCH_IS_GONE, At(now)])?;
+    db.prepare_cached(
+        "UPDATE afterwards SET action = 'undecided', due_at = ?3, counts_from = ?3, outcome = NULL, done_at = NULL,
+                attempts = 0
          WHERE outcome = ?2 AND (SELECT watch FROM jobs WHERE id = job_id) IN (SELECT value FROM json_each(?1))
            AND (SELECT state FROM jobs WHERE id = job_id) IN ('done', 'failed', 'duplicate')",
     )?

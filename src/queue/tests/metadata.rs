@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::queue::accounts::{self, Cause};
-use crate::queue::enqueue::moved;
 use crate::queue::metadata::{self, Due};
 use crate::queue::operator::cancel;
 use crate::queue::renames::moved;

@@ -20,7 +20,7 @@ pub(super) fn loss<'a>(video_key: &'a str, holding: &'a [String]) -> Loss<'a> {
 }
 
 /// One job that is done with video `k1`, and one that is its copy.
-fn done_with_copy(db: &Connection) -> (JobId, JobId) {
+pub(super) fn done_with_copy(db: &Connection) -> (JobId, JobId) {
     let first = new_job(db, &file("/w/1.mp4", 1), at(1));
     let second = new_job(db, &file("/w/2.mp4", 2), at(2));
     let lease = take(db, at(10));

@@ -1,124 +1,17 @@
 //! Tests of what lies behind symbolic links: refused and said, the file stays, and nothing outside is
 //! read, written, moved or deleted.
 
-use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
-use super::super::act::Task;
 use super::super::files::Trouble;
 use super::super::{noted, notes};
-use super::names;
+use super::ground::{Ground, MD5};
 use crate::beneath::tests::{flip_while, goes_on};
 use crate::clock;
-use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::metadata;
-use crate::queue::afterwards::{self, Action, Case};
-use crate::queue::{self, enqueue};
-use crate::watch::tests::support;
-
-/// Of "inside".
-const MD5: &str = "335cf4508dd597be4bfc9caa3e08b901";
-
-/// `drop/sub/a.mp4` says "inside" and has a job that is done; `outside` holds a file of each name
-/// that is touched.
-struct Ground {
-    dir: TempDir,
-    watch: Watch,
-    /// What lay outside at the start.
-    outside: Vec<String>,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap();
-        for folder in ["drop/sub", "up", "bad", "outside"] {
-            fs::create_dir_all(root.join(folder)).unwrap();
-        }
-        fs::write(root.join("drop/sub/a.mp4"), "inside").unwrap();
-        for name in ["a.mp4", "a.json", "a.mp4.failed.txt", "a.mp4.jw.json"] {
-            let mark = "jw-ingest: this video was not uploaded.";
-            let text = if name.ends_with("txt") {
-                mark
-            } else {
-                "{\"title\": \"secret\"}"
-            };
-            fs::write(root.join("outside").join(name), text).unwrap();
-        }
-        let mut watch = support::watch(&root.join("drop"));
-        watch.afterwards.move_to = Some(root.join("up"));
-        watch.afterwards.failed_dir = Some(root.join("bad"));
-        let outside = state(&root.join("outside"));
-        Self {
-            dir,
-            watch,
-            outside,
-        }
-    }
-
-    fn at(&self, below: &str) -> PathBuf {
-        self.dir.path().canonicalize().unwrap().join(below)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.at("drop/sub/a.mp4")
-    }
-
-    /// A job of that file, all of whose bytes the platform has.
-    fn case(&self, md5: Option<&str>) -> Case {
-        let db = queue::open(&self.at("jobs.db")).unwrap();
-        let new = enqueue::NewJob {
-            watch: "test".to_owned(),
-            account: "main".to_owned(),
-            identity: Identity::of(&fs::metadata(self.file()).unwrap()),
-            path: self.file(),
-            priority: 0,
-        };
-        let now = clock::now();
-        let taken = enqueue::enqueue(&db, &new, now).unwrap();
-        assert!(matches!(taken, enqueue::Enqueued::New(_)));
-        let done = "UPDATE jobs SET step = 'confirm', video_key = 'abcdefgh', status = 'ready', \
-                    md5 = ?1, verified = ingest_id, finished_at = created_at, state = 'done'";
-        db.execute(done, [md5]).unwrap();
-        afterwards::due(&db, now, 1).unwrap().remove(0)
-    }
-
-    fn run(&self, case: &Case, action: Action) -> Result<String, Trouble> {
-        let named = RefCell::new(Vec::new());
-        let task = Task {
-            case,
-            watch: &self.watch,
-            action,
-            stopped: &|| false,
-            target: &|_| Ok(()),
-            before: &|path: &Path| {
-                named.borrow_mut().push(path.to_path_buf());
-                Ok(())
-            },
-        };
-        task.run().map(|end| end.outcome)
-    }
-
-    fn check_outside(&self, what: &str) {
-        assert_eq!(state(&self.at("outside")), self.outside, "{what}");
-    }
-}
-
-/// The names in a folder with their contents.
-fn state(folder: &Path) -> Vec<String> {
-    let names = names(folder).into_iter();
-    names
-        .map(|name| {
-            let content = fs::read_to_string(folder.join(&name)).unwrap_or_default();
-            format!("{name}: {content}")
-        })
-        .collect()
-}
+use crate::queue::afterwards::{Action, Case};
 
 #[test]
 fn a_link_among_the_targets_is_refused_and_said() {
@@ -217,13 +110,6 @@ fn what_was_not_sent_is_not_deleted() {
     case.original.parts_md5 = Some(format!("3:{}", parts_md5(&["ins", "ide"])));
     assert_eq!(ground.run(&case, Action::Delete).unwrap(), "deleted");
     assert!(!ground.file().exists());
-}
-
-impl Ground {
-    fn case_again(&self, md5: Option<&str>) -> Case {
-        fs::remove_file(self.at("jobs.db")).unwrap();
-        self.case(md5)
-    }
 }
 
 fn parts_md5(parts: &[&str]) -> String {

@@ -1,0 +1,115 @@
+//! A last look at a file that is to go: whether it is the one that was uploaded.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use super::files::{self, CHANGED, Trouble};
+use crate::beneath::Place;
+use crate::chain;
+use crate::config::Watch;
+use crate::identity::Identity;
+use crate::ingest::identify::sums;
+use crate::ingest::source::{Problem, Source};
+use crate::queue::afterwards::{Action, Case};
+use crate::watch::reach;
+
+/// The file, as a last look found it.
+pub(super) struct Look {
+    /// It, for as long as something is done to it.
+    pub(super) held: File,
+    /// What it was before it was read.
+    pub(super) identity: Identity,
+    pub(super) known: Known,
+}
+
+/// How well it is known that the file is what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Its content was compared with what was sent.
+    Compared,
+    /// Nothing was written to it since.
+    Untouched,
+    /// As far as `stat` tells: its ctime moved, and no checksum is known.
+    Seemingly,
+}
+
+/// Looks at the file, and reads it where it is to be deleted or was touched. `None`: it is not there.
+pub(super) fn look(
+    (case, watch): (&Case, Option<&Watch>),
+    (at, action): (&Place, Action),
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<Look>, Trouble> {
+    let job = &case.job;
+    let root = reach::root(watch, &job.path);
+    let source = match Source::at(at.clone(), job, root) {
+        Ok(source) => source,
+        Err(Problem::Gone) => return Ok(None),
+        Err(Problem::Changed) => return Err(changed()),
+        // What cannot be read may have failed for just that.
+        Err(Problem::Unreadable(_)) if action == Action::FailedDir => {
+            let held = at.hold();
+            let held = held.map_err(|error| files::cannot("look at it", error))?;
+            return of(held, Known::Untouched).map(Some);
+        }
+        Err(other) => return Err(Trouble::Later(chain(&other))),
+    };
+    let file = source.file().map_err(unreadable)?;
+    let is_untouched = source.is_untouched_since(&job.identity);
+    // What is destroyed is read once more, whatever `stat` tells.
+    if is_untouched && action != Action::Delete {
+        return of(file, Known::Untouched).map(Some);
+    }
+    let look = of(file, Known::Compared)?;
+    let known = match is_what_was_sent(case, &look, stopped)? {
+        Some(true) => Known::Compared,
+        Some(false) => return Err(changed()),
+        None if is_untouched => Known::Untouched,
+        None => Known::Seemingly,
+    };
+    Ok(Some(Look { known, ..look }))
+}
+
+/// MD5 of what was sent, where known.
+pub(super) fn md5(case: &Case) -> Option<&str> {
+    let jobs = [&case.job, &case.original];
+    jobs.into_iter().find_map(|job| job.md5.as_deref())
+}
+
+/// Reads the file, and compares it with the sum of what was sent. `None`: there is none.
+fn is_what_was_sent(
+    case: &Case,
+    look: &Look,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<bool>, Trouble> {
+    let jobs = [&case.job, &case.original];
+    let parts = jobs.into_iter().find_map(|job| job.parts_md5.as_deref());
+    let sizes: BTreeSet<u64> = parts.and_then(sums::part_size).into_iter().collect();
+    if md5(case).is_none() && sizes.is_empty() {
+        return Ok(None);
+    }
+    let read = sums::read(&look.held, look.identity.bytes(), &sizes, stopped);
+    let sums = read.map_err(unreadable)?.ok_or(Trouble::Stopped)?;
+    Ok(match (md5(case), parts) {
+        (Some(md5), _) => Some(sums.md5.eq_ignore_ascii_case(md5)),
+        (None, Some(parts)) => sums.has_parts(parts),
+        (None, None) => None,
+    })
+}
+
+fn of(held: File, known: Known) -> Result<Look, Trouble> {
+    let identity = Identity::of(&held.metadata().map_err(unreadable)?);
+    Ok(Look {
+        held,
+        identity,
+        known,
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn unreadable(error: std::io::Error) -> Trouble {
+    Trouble::Later(format!("cannot read it: {error}"))
+}
+
+fn changed() -> Trouble {
+    Trouble::Kept(CHANGED.to_owned())
+}

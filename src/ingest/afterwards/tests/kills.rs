@@ -1,0 +1,148 @@
+//! Tests of what a kill leaves on each line of a delete, and of what comes of it.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::files::Trouble;
+use super::super::task::Whereabouts;
+use super::ground::{Ground, MD5};
+use super::names;
+use crate::queue::afterwards::{Action, Case};
+
+const NAME: &str = "drop/sub/a.mp4";
+
+/// The hidden name by which the file is deleted, as it is noted before.
+fn noted(ground: &Ground, case: &Case) -> PathBuf {
+    let noted = RefCell::new(None);
+    let refused = ground.run_if(case, Action::Delete, &|to| {
+        *noted.borrow_mut() = to.map(Path::to_path_buf);
+        Err(Trouble::Stopped)
+    });
+    assert!(matches!(refused, Err(Trouble::Stopped)), "{refused:?}");
+    noted.take().expect("a name is noted before a delete")
+}
+
+fn take_back(ground: &Ground, case: &Case, has_watch: bool) -> Option<(String, Whereabouts)> {
+    ground.task(
+        case,
+        Action::Delete,
+        &|_| panic!("nothing is asked"),
+        |task| {
+            let mut task = super::super::task::Task { ..*task };
+            task.watch = task.watch.filter(|_| has_watch);
+            let end = task.take_back().unwrap();
+            end.map(|end| (end.outcome, end.file))
+        },
+    )
+}
+
+/// A kill after the name was noted, after the file got it, after it was unlinked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kill {
+    Noted,
+    Hidden,
+    Unlinked,
+}
+
+fn killed(kill: Kill) -> (Ground, Case) {
+    let ground = Ground::new();
+    let mut case = ground.case(Some(MD5));
+    case.row.action = Action::Delete;
+    let hidden = noted(&ground, &case);
+    case.row.going_to = Some(hidden.clone());
+    match kill {
+        Kill::Noted => {}
+        Kill::Hidden => fs::rename(ground.at(NAME), &hidden).unwrap(),
+        Kill::Unlinked => fs::remove_file(ground.at(NAME)).unwrap(),
+    }
+    (ground, case)
+}
+
+#[test]
+fn a_delete_that_was_killed_ends_as_one() {
+    for kill in [Kill::Noted, Kill::Hidden, Kill::Unlinked] {
+        let (ground, case) = killed(kill);
+        fs::write(ground.at("drop/sub/a.ok"), "").unwrap();
+        let asked = RefCell::new(0);
+        let said = ground.run_if(&case, Action::Delete, &|_| {
+            *asked.borrow_mut() += 1;
+            Ok(())
+        });
+        assert_eq!(said.unwrap(), "deleted", "{kill:?}");
+        assert_eq!(*asked.borrow(), 1, "{kill:?}: asked once more");
+        assert_eq!(names(&ground.at("drop/sub")), ["a.ok"], "{kill:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_to_be_deleted_any_more_gets_its_name_back() {
+    for has_watch in [true, false] {
+        for kill in [Kill::Noted, Kill::Hidden] {
+            let (ground, case) = killed(kill);
+            assert_eq!(take_back(&ground, &case, has_watch), None, "{kill:?}");
+            assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"], "{kill:?}");
+        }
+        let (ground, case) = killed(Kill::Unlinked);
+        let said = take_back(&ground, &case, has_watch);
+        assert_eq!(said, Some(("deleted".to_owned(), Whereabouts::Deleted)));
+    }
+}
+
+#[test]
+fn no_try_that_fails_leaves_the_file_hidden() {
+    let no = |_: Option<&Path>| Err(Trouble::Later("no".to_owned()));
+    let (ground, case) = killed(Kill::Hidden);
+    let said = ground.run_if(&case, Action::Delete, &no);
+    assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
+    assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"]);
+    // A program that had it open went on writing.
+    let (ground, case) = killed(Kill::Hidden);
+    fs::write(case.row.going_to.as_ref().unwrap(), "insidious").unwrap();
+    let said = ground.run(&case, Action::Delete);
+    assert!(matches!(said, Err(Trouble::Kept(_))), "{said:?}");
+    assert_eq!(fs::read_to_string(ground.at(NAME)).unwrap(), "insidious");
+    // Its name is another file's by now.
+    let (ground, case) = killed(Kill::Hidden);
+    fs::write(ground.at(NAME), "another").unwrap();
+    assert_eq!(take_back(&ground, &case, true), None);
+    assert_eq!(names(&ground.at("drop/sub")), ["a (2).mp4", "a.mp4"]);
+    assert_eq!(fs::read_to_string(ground.at(NAME)).unwrap(), "another");
+}
+
+/// The mark of a job changes when it begins anew: the note knows the old one.
+#[test]
+fn a_hidden_file_is_found_by_its_note() {
+    let (ground, mut case) = killed(Kill::Hidden);
+    case.job.ingest_id = "another".to_owned();
+    assert_eq!(take_back(&ground, &case, true), None);
+    assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"]);
+    let (ground, mut case) = killed(Kill::Hidden);
+    case.job.ingest_id = "another".to_owned();
+    assert_eq!(ground.run(&case, Action::Delete).unwrap(), "deleted");
+    assert!(names(&ground.at("drop/sub")).is_empty());
+}
+
+#[test]
+fn what_lies_beside_the_name_of_a_newer_file_stays() {
+    let (ground, case) = killed(Kill::Noted);
+    // Made before the other is unlinked, so that it has another inode.
+    fs::write(ground.at("new"), "another").unwrap();
+    fs::remove_file(ground.at(NAME)).unwrap();
+    fs::rename(ground.at("new"), ground.at(NAME)).unwrap();
+    fs::write(ground.at("drop/sub/a.mp4.failed.txt"), "mine").unwrap();
+    assert_eq!(ground.run(&case, Action::Delete).unwrap(), "deleted");
+    assert_eq!(fs::read_to_string(ground.at(NAME)).unwrap(), "another");
+    assert_eq!(names(&ground.at("drop/sub")).len(), 2);
+}
+
+/// Of a file that nobody was about to delete, nobody says that it was deleted.
+#[test]
+fn a_file_that_somebody_took_away_was_not_deleted() {
+    let ground = Ground::new();
+    let mut case = ground.case(Some(MD5));
+    case.row.attempts = 1;
+    fs::remove_file(ground.at(NAME)).unwrap();
+    let said = ground.run(&case, Action::Delete).unwrap();
+    assert_eq!(said, "left alone: the file is not there any more");
+}

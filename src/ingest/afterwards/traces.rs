@@ -1,0 +1,135 @@
+//! Where the file of a job is, whatever a kill left half done, and how it gets its own name back.
+//!
+//! Runs on a thread that may block.
+
+use std::path::Path;
+
+use super::files::{self, Trouble, cannot, hidden, is_going};
+use crate::beneath::{Error, Place};
+use crate::chain;
+use crate::config::Watch;
+use crate::identity::Identity;
+use crate::ingest::source::{self, Problem};
+use crate::queue::Job;
+use crate::queue::afterwards::Case;
+use crate::watch::reach;
+
+/// Where a file was found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Under its own name, or under the hidden one.
+    Here(Place),
+    /// Under the name that it was about to get, and nothing wrote that down.
+    Arrived(Place),
+    /// Nowhere, as it was deleted, and nothing wrote that down. With the name that it had, if its folder is there.
+    Deleted(Option<Place>),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// Looks for the file of a job.
+pub(super) fn find(case: &Case, watch: Option<&Watch>) -> Result<Found, Trouble> {
+    let (job, own) = (&case.job, own(case, watch)?);
+    let here = match &own {
+        Some(own) => here((case, watch), own)?,
+        None => None,
+    };
+    let Some(going_to) = &case.row.going_to else {
+        return Ok(here.map_or(Found::Nowhere, Found::Here));
+    };
+    let is_it = |place: &Place| is_file_of(job, place);
+    if notes_delete(going_to) {
+        // Another file may have its name by now.
+        return Ok(match here {
+            Some(at) if is_going(at.name()) || is_it(&at) || !is_another(job, &at) => {
+                Found::Here(at)
+            }
+            Some(_) | None => Found::Deleted(own),
+        });
+    }
+    let there = reach::place(watch, going_to).ok().filter(is_it);
+    Ok(match (here, there) {
+        (Some(at), _) if is_it(&at) => Found::Here(at),
+        (_, Some(there)) => Found::Arrived(there),
+        (Some(at), None) => Found::Here(at),
+        (None, None) => Found::Nowhere,
+    })
+}
+
+/// What a kill left under a hidden name gets its own name back.
+pub(super) fn put_back(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble> {
+    let Some(own) = own(case, watch)? else {
+        return Ok(());
+    };
+    match hidden_file(case, &own)? {
+        Some(at) => files::unhide(&at, &own),
+        None => Ok(()),
+    }
+}
+
+/// The place of its own name. `None`: its folder is not there.
+fn own(case: &Case, watch: Option<&Watch>) -> Result<Option<Place>, Trouble> {
+    match reach::place(watch, &case.job.path) {
+        Ok(own) => Ok(Some(own)),
+        Err(Error::Absent(_)) => is_gone(case, watch).map(|()| None),
+        Err(error) => Err(cannot("reach it", error)),
+    }
+}
+
+fn here((case, watch): (&Case, Option<&Watch>), own: &Place) -> Result<Option<Place>, Trouble> {
+    if let Some(hidden) = hidden_file(case, own)? {
+        return Ok(Some(hidden));
+    }
+    match own.metadata() {
+        Ok(_) => Ok(Some(own.clone())),
+        Err(Error::Absent(_)) => is_gone(case, watch).map(|()| None),
+        Err(error) => Err(cannot("look at it", error)),
+    }
+}
+
+/// The hidden name that has a file: the one that was noted before the file got it, or the one that it would get
+/// now. They differ where the job has another mark by now.
+fn hidden_file(case: &Case, own: &Place) -> Result<Option<Place>, Trouble> {
+    let noted = case.row.going_to.as_deref().filter(|to| notes_delete(to));
+    let noted = noted.and_then(Path::file_name).map(|name| own.beside(name));
+    let usual = hidden(own, &case.job.ingest_id, "going");
+    for place in noted.into_iter().chain([usual]) {
+        match place.metadata() {
+            Ok(meta) if meta.is_file() => return Ok(Some(place)),
+            Ok(_) | Err(Error::Absent(_)) => {}
+            Err(error) => return Err(cannot("look at it", error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a file that is not there has gone, and not its whole folder.
+fn is_gone(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble> {
+    let job = &case.job;
+    let root = reach::root(watch, &job.path);
+    match source::absence((&job.path, &job.identity), root) {
+        Problem::Gone => Ok(()),
+        away => Err(Trouble::Later(chain(&away))),
+    }
+}
+
+/// Whether the name that was noted is the hidden one by which a file is deleted.
+fn notes_delete(going_to: &Path) -> bool {
+    going_to.file_name().is_some_and(is_going)
+}
+
+/// Whether it is the job's file, or a copy with its times; some filesystems round them to two
+/// seconds.
+fn is_file_of(job: &Job, place: &Place) -> bool {
+    place.metadata().is_ok_and(|meta| {
+        let identity = Identity::of(&meta);
+        let apart = identity.mtime_ns.abs_diff(job.identity.mtime_ns);
+        meta.is_file() && identity.size == job.identity.size && apart <= 2_000_000_000
+    })
+}
+
+/// Whether another file than the job's, not that one with other bytes, has the name.
+fn is_another(job: &Job, place: &Place) -> bool {
+    let meta = place.metadata();
+    meta.is_ok_and(|meta| Identity::of(&meta).ino != job.identity.ino)
+}
