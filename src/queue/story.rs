@@ -61,8 +61,10 @@ pub struct Other {
 /// A row of `metadata`.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// Whether the platform was told anything.
+    /// Whether the platform was told: what is noted before the video is made has not arrived yet.
     pub is_told: bool,
+    /// Whether a sidecar says more than the title and what the configuration says.
+    pub has_sidecar: bool,
     /// When it is compared again with the sidecar.
     pub due_at: Option<Timestamp>,
     /// How many tries were in vain.
@@ -174,12 +176,14 @@ fn other_from(row: &Row<'_>) -> Result<Other, Error> {
 fn metadata(db: &Connection, job: JobId) -> Result<Option<Told>, Error> {
     Ok(db
         .prepare_cached(
-            "SELECT digest IS NOT NULL AS is_told, due_at, attempts, last_error, updated_at FROM metadata
-             WHERE job_id = ?1",
+            "SELECT video_key IS NOT NULL AND (updated_at IS NOT NULL OR digest IS NOT NULL) AS is_told,
+                    digest IS NOT NULL AS has_sidecar, due_at, metadata.attempts, metadata.last_error, updated_at
+             FROM metadata JOIN jobs ON jobs.id = job_id WHERE job_id = ?1",
         )?
         .query_row([job.0], |row| {
             Ok(Told {
                 is_told: row.get("is_told")?,
+                has_sidecar: row.get("has_sidecar")?,
                 due_at: optional_time(row, "due_at")?,
                 attempts: row.get("attempts")?,
                 last_error: row.get("last_error")?,
