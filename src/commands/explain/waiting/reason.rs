@@ -92,7 +92,7 @@ impl Row {
                 let reason = format!("a folder that is left alone with all in it: {rule}");
                 Self::plain(Kind::IgnoredFolder, path, reason)
             }
-            Entry::Trouble(path, error) => {
+            Entry::Trouble(path, error) | Entry::FolderTrouble(path, error) => {
                 let reason = format!("it cannot be looked at: {error}");
                 Self::plain(Kind::Unreadable, path, reason)
             }
