@@ -27,6 +27,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0012_targets.sql")),
     M::up(include_str!("../../migrations/0013_proof.sql")),
     M::up(include_str!("../../migrations/0014_sidecar_left.sql")),
+    M::up(include_str!("../../migrations/0015_phase.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

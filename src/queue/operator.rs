@@ -10,6 +10,7 @@ use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, State, Step};
 use super::outcome::{Report, close_attempt, forget_video};
 use super::sql::At;
+use super::standing::Standing;
 use super::ticket::forget_transfer;
 use super::withdraw;
 use crate::way::Way;
@@ -35,16 +36,33 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
             "the file of job {id} changed or went away; what is there now is a job of its own as soon as it settles"
         )));
     }
-    match job.state {
-        State::Failed | State::Cancelled if let Some(replaced) = job.replaced => {
+    match job.standing() {
+        Standing::Failed | Standing::Held | Standing::Cancelled
+            if let Some(replaced) = job.replaced =>
+        {
             return Ok(Answer::Refused(format!(
                 "job {} took the place of the file of job {id}, and its video; what is there now is a job of its own",
                 replaced.by
             )));
         }
-        State::Done => return Ok(Answer::Refused(format!("job {id} is done"))),
-        State::Running => return Ok(Answer::Refused(format!("job {id} is running"))),
-        State::Duplicate | State::Queued | State::Failed | State::Cancelled => {}
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced => return Ok(Answer::Refused(format!("job {id} is done"))),
+        Standing::Creating | Standing::Uploading => {
+            return Ok(Answer::Refused(format!("job {id} is running")));
+        }
+        Standing::Turn
+        | Standing::WaitingForCopy
+        | Standing::Confirming
+        | Standing::SeekingKey
+        | Standing::Failed
+        | Standing::Gone
+        | Standing::Held
+        | Standing::Cancelled
+        | Standing::Superseded
+        | Standing::Duplicate => {}
     }
     // It failed after its bytes had arrived; cancelled, it is one that had failed so before.
     let after_bytes = job.state != State::Queued && job.step == Step::Confirm;
@@ -92,7 +110,7 @@ fn is_unfinished(job: &Job) -> bool {
 /// All failed jobs whose file is still there to be tried, oldest first; none that is held.
 pub fn failed(db: &Connection) -> Result<Vec<JobId>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT id FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 0 ORDER BY id",
+        "SELECT id FROM jobs WHERE state = 'failed' AND phase = 'failed' ORDER BY id",
     )?;
     let ids = statement.query_map([], |row| row.get(0).map(JobId))?;
     Ok(ids.collect::<Result<_, _>>()?)
@@ -108,8 +126,8 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     if let Some(why) = may_be_there(db, &job)? {
         return Ok(Answer::Refused(why));
     }
-    match (job.state, job.step) {
-        (State::Queued, Step::Confirm) if job.replaces.is_some() => {
+    match job.standing() {
+        Standing::Confirming | Standing::SeekingKey if job.replaces.is_some() => {
             let key = job.video_key.unwrap_or_default();
             return Ok(Answer::Refused(format!(
                 "job {id} has put its content into video {key} already: to have the old one back, put the old file \
@@ -117,11 +135,11 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
             )));
         }
         // Nobody knows how much of it is there: the platform may still be at it.
-        (State::Queued, Step::Confirm) if is_fetched => {
+        Standing::Confirming if is_fetched => {
             withdraw::video(db, id, "the job was cancelled", now)?;
             forget_video(db, id)?;
         }
-        (State::Queued, Step::Confirm) => {
+        Standing::Confirming | Standing::SeekingKey => {
             let video = job
                 .video_key
                 .map_or_else(|| "its video".to_owned(), |key| format!("video {key}"));
@@ -129,8 +147,21 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
                 "job {id} is uploaded already: delete {video} on the platform if it must go"
             )));
         }
-        (State::Queued | State::Running | State::Failed, _) => {}
-        (State::Done | State::Cancelled | State::Duplicate, _) => {
+        Standing::Turn
+        | Standing::WaitingForCopy
+        | Standing::Creating
+        | Standing::Uploading
+        | Standing::Failed
+        | Standing::Gone
+        | Standing::Held => {}
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced
+        | Standing::Cancelled
+        | Standing::Superseded
+        | Standing::Duplicate => {
             return Ok(Answer::Refused(format!(
                 "job {id} is {} already",
                 job.state.word()

@@ -60,6 +60,7 @@ fn json_is_one_object_a_line_with_all_that_is_promised() {
             "size",
             "state",
             "step",
+            "phase",
             "method",
             "video_key",
             "attempts",
@@ -111,7 +112,7 @@ fn each_kind_of_job_is_a_row_that_says_what_it_does() {
         "1 | news | new.mp4 | 1.2 GB | queued | create | 0 | due",
         r"2 | news | again.mp4 | 1.2 GB | queued | create | 3 | in 5 min | no answer\nfrom the platform",
         "3 | news | up.mp4 | 1.2 GB | running | was at 540.0 MB (45 %) | AbCd1234 | 1 | at the next start",
-        "4 | news | sent.mp4 | 1.2 GB | queued | waiting for ready | AbCd1234 | 1 | in 59 min",
+        "4 | news | sent.mp4 | 1.2 GB | confirming | waiting for ready | AbCd1234 | 1 | in 59 min",
         "5 | news | done.mp4 | 1.2 GB | done | ready | AbCd1234 | 1 | 5 min ago",
         "6 | news | failed.mp4 | 1.2 GB | failed | create | 1 | 5 min ago | it is larger than size-limit",
         "7 | news | cancelled.mp4 | 1.2 GB | cancelled | 0 | 5 min ago",
@@ -227,6 +228,15 @@ fn lists_are_narrowed_by_state_watch_and_number() {
     };
     assert_eq!(ids(&[]), (1..=10).collect::<Vec<_>>());
     assert_eq!(ids(&["--state", "done", "--state", "failed"]), [5, 6]);
+    assert_eq!(ids(&["--state", "queued"]), [1, 2, 4, 10]);
+    assert_eq!(ids(&["--state", "confirming"]), [4]);
+    assert!(ids(&["--state", "held"]).is_empty());
+    db.execute("UPDATE jobs SET held = 1 WHERE id = 6", [])
+        .unwrap();
+    assert_eq!(ids(&["--state", "held", "--state", "confirming"]), [4, 6]);
+    assert_eq!(ids(&["--state", "failed"]), [6], "as the table has it");
+    let out = fixture.run(&["jobs", "--state", "held"]).done();
+    assert!(out.contains("  held   waits for you"), "{out}");
     assert_eq!(ids(&["--watch", "old"]), [10]);
     assert_eq!(ids(&["--limit", "2"]), [9, 10]);
     let ran = fixture.run(&["jobs", "--limit", "2"]);

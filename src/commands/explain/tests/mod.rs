@@ -29,7 +29,7 @@ use crate::config::{self, Outline};
 use crate::identity::Identity;
 use crate::queue::settling::Settling;
 use crate::queue::story::{Other, Story};
-use crate::queue::{Job, JobId, State, Step};
+use crate::queue::{Job, JobId, Standing, State, Step};
 use crate::watch::container;
 use crate::watch::inspection::{Found, Inspection};
 use crate::watch::means::Means;
@@ -183,14 +183,14 @@ fn job(state: State, step: Step) -> Job {
     }
 }
 
-fn other(id: i64, name: &str, state: State) -> Other {
+fn other(id: i64, name: &str, standing: Standing) -> Other {
     Other {
         id: JobId(id),
         path: Path::new("/srv/video/news").join(name),
-        state,
-        video_key: (state == State::Done).then(|| "WxYz5678".to_owned()),
+        standing,
+        video_key: standing.is_done().then(|| "WxYz5678".to_owned()),
         created_at: ago(9000 - id),
-        finished_at: (state != State::Queued).then(|| ago(4000 - id)),
+        finished_at: (!standing.is_waiting()).then(|| ago(4000 - id)),
     }
 }
 

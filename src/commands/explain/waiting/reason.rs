@@ -15,7 +15,7 @@ use super::super::story::file::moment;
 use crate::identity::Identity;
 use crate::queue::accounts::{self, Paused};
 use crate::queue::query::{self, Progress};
-use crate::queue::{Error, Job, JobId, State, enqueue, settling};
+use crate::queue::{Error, Job, JobId, State, enqueue, settling, story};
 use crate::watch::census::Entry;
 
 /// One line of the list.
@@ -151,7 +151,7 @@ pub(in super::super) fn of_file(
         }
         let mut jobs = query::by_path(table.db, &path)?;
         if let Some(job) = speaks_for(&jobs, identity) {
-            return Ok(Some(of_job(table, job, daemon, present)));
+            return Ok(Some(of_job(table, job, daemon, present)?));
         }
         former = jobs.pop();
         let note = settling::of(table.db, &path)?;
@@ -183,19 +183,24 @@ pub(in super::super) fn of_file(
     }))
 }
 
-fn of_job(table: &Table<'_>, job: &Job, daemon: Option<bool>, present: &Present) -> Row {
+fn of_job(
+    table: &Table<'_>,
+    job: &Job,
+    daemon: Option<bool>,
+    present: &Present,
+) -> Result<Row, Error> {
+    let neighbours = story::neighbours(table.db, [job])?;
     let around = Around {
         present,
         progress: table.progress.get(&job.id),
         paused: table.paused.iter().find(|p| p.account == job.account),
         daemon,
-        // Duplicates are finished, and not among these.
-        original: None,
+        neighbour: story::neighbour(job).and_then(|id| neighbours.get(&id)),
     };
     let reason = format!("its job {} {}", job.id, answer::of_job(job, None, around));
-    Row {
+    Ok(Row {
         since: Some(job.finished_at.unwrap_or(job.created_at)),
         job: Some(job.id.0),
         ..Row::plain(Kind::Job, job.path.clone(), reason)
-    }
+    })
 }
