@@ -126,6 +126,8 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
     let optional = |text: &Option<String>| text.as_deref().map(text::line);
     let moment = |at| present.both(at);
     let (state, is_told) = state(job);
+    let platform = job.platform.as_ref();
+    let platform = platform.map(|status| text::line(status.word()));
     let duration = job.duration.map(|seconds| format!("{seconds:.2} s"));
     let all = [
         ("file", Some(text::path(&job.path))),
@@ -146,7 +148,7 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
         ("uploaded", job.sent_at.map(moment)),
         ("finished", job.finished_at.map(moment)),
         ("md5", optional(&job.md5)),
-        ("platform says", optional(&job.status)),
+        ("platform says", platform),
         ("platform size", job.platform_size.map(text::size)),
         ("duration", duration),
         (
@@ -190,10 +192,10 @@ fn state(job: &Job) -> (String, bool) {
 
 /// The way, and why it was taken.
 fn method(job: &Job) -> Option<String> {
-    let method = text::line(job.method.as_deref()?);
+    let method = job.way?.word();
     Some(match &job.method_why {
         Some(why) => format!("{method}: {}", text::line(why)),
-        None => method,
+        None => method.to_owned(),
     })
 }
 

@@ -391,8 +391,8 @@ mod tests {
         let job = &lease.job;
         assert_eq!((job.state, job.step), (State::Running, Step::Transfer));
         assert_eq!(
-            (job.method.as_deref(), &job.method_why),
-            (Some("s3"), &None)
+            (job.way, &job.method_why),
+            (Some(crate::way::Way::S3), &None)
         );
         let ticket = lease.ticket.as_ref().unwrap();
         assert_eq!(

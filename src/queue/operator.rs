@@ -13,6 +13,7 @@ use super::sql::At;
 use super::standing::Standing;
 use super::ticket::forget_transfer;
 use super::withdraw;
+use crate::status::Status;
 use crate::way::Way;
 
 /// What became of an order.
@@ -31,45 +32,15 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
     };
-    if job.superseded {
-        return Ok(Answer::Refused(format!(
-            "the file of job {id} changed or went away; what is there now is a job of its own as soon as it settles"
-        )));
-    }
-    match job.standing() {
-        Standing::Failed | Standing::Held | Standing::Cancelled
-            if let Some(replaced) = job.replaced =>
-        {
-            return Ok(Answer::Refused(format!(
-                "job {} took the place of the file of job {id}, and its video; what is there now is a job of its own",
-                replaced.by
-            )));
-        }
-        Standing::Done
-        | Standing::DoneWithoutKey
-        | Standing::BeingReplaced
-        | Standing::MaybeReplaced
-        | Standing::Replaced => return Ok(Answer::Refused(format!("job {id} is done"))),
-        Standing::Creating | Standing::Uploading => {
-            return Ok(Answer::Refused(format!("job {id} is running")));
-        }
-        Standing::Turn
-        | Standing::WaitingForCopy
-        | Standing::Confirming
-        | Standing::SeekingKey
-        | Standing::Failed
-        | Standing::Gone
-        | Standing::Held
-        | Standing::Cancelled
-        | Standing::Superseded
-        | Standing::Duplicate => {}
+    if let Some(why) = not_to_retry(&job) {
+        return Ok(Answer::Refused(why));
     }
     // It failed after its bytes had arrived; cancelled, it is one that had failed so before.
     let after_bytes = job.state != State::Queued && job.step == Step::Confirm;
     if after_bytes && !is_unfinished(&job) {
         let reason = "the platform could not use it, or never got it; it is uploaded again";
         // What was sent by FTP is known by its looks only: too little to delete it.
-        if job.method.as_deref() != Some(Way::Ftp.word()) {
+        if job.way != Some(Way::Ftp) {
             withdraw::video(db, id, reason, now)?;
         }
         forget_video(db, id)?;
@@ -98,12 +69,39 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     }))
 }
 
+/// Why a job cannot be tried again.
+fn not_to_retry(job: &Job) -> Option<String> {
+    let id = job.id;
+    match job.standing() {
+        Standing::Gone | Standing::Superseded => Some(format!(
+            "the file of job {id} changed or went away; what is there now is a job of its own as soon as it settles"
+        )),
+        Standing::Failed | Standing::Held | Standing::Cancelled => job.replaced.map(|replaced| {
+            format!(
+                "job {} took the place of the file of job {id}, and its video; what is there now is a job of its own",
+                replaced.by
+            )
+        }),
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced => Some(format!("job {id} is done")),
+        Standing::Creating | Standing::Uploading => Some(format!("job {id} is running")),
+        Standing::Turn
+        | Standing::WaitingForCopy
+        | Standing::Confirming
+        | Standing::SeekingKey
+        | Standing::Duplicate => None,
+    }
+}
+
 /// The platform has the bytes and never said that it failed: it may still become ready. One that
 /// still says `created` after all that time never got them, whatever the upload server said.
 fn is_unfinished(job: &Job) -> bool {
     matches!(
-        job.status.as_deref(),
-        None | Some("processing" | "updating")
+        job.platform,
+        None | Some(Status::Processing | Status::Updating)
     )
 }
 
@@ -122,51 +120,16 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
     };
-    let is_fetched = job.method.as_deref() == Some(Way::Fetch.word());
     if let Some(why) = may_be_there(db, &job)? {
         return Ok(Answer::Refused(why));
     }
-    match job.standing() {
-        Standing::Confirming | Standing::SeekingKey if job.replaces.is_some() => {
-            let key = job.video_key.unwrap_or_default();
-            return Ok(Answer::Refused(format!(
-                "job {id} has put its content into video {key} already: to have the old one back, put the old file \
-                 into the folder under that name again"
-            )));
-        }
-        // Nobody knows how much of it is there: the platform may still be at it.
-        Standing::Confirming if is_fetched => {
-            withdraw::video(db, id, "the job was cancelled", now)?;
-            forget_video(db, id)?;
-        }
-        Standing::Confirming | Standing::SeekingKey => {
-            let video = job
-                .video_key
-                .map_or_else(|| "its video".to_owned(), |key| format!("video {key}"));
-            return Ok(Answer::Refused(format!(
-                "job {id} is uploaded already: delete {video} on the platform if it must go"
-            )));
-        }
-        Standing::Turn
-        | Standing::WaitingForCopy
-        | Standing::Creating
-        | Standing::Uploading
-        | Standing::Failed
-        | Standing::Gone
-        | Standing::Held => {}
-        Standing::Done
-        | Standing::DoneWithoutKey
-        | Standing::BeingReplaced
-        | Standing::MaybeReplaced
-        | Standing::Replaced
-        | Standing::Cancelled
-        | Standing::Superseded
-        | Standing::Duplicate => {
-            return Ok(Answer::Refused(format!(
-                "job {id} is {} already",
-                job.state.word()
-            )));
-        }
+    if let Some(why) = not_to_cancel(&job) {
+        return Ok(Answer::Refused(why));
+    }
+    // Nobody knows how much of it is there: the platform may still be at it.
+    if job.standing() == Standing::Confirming {
+        withdraw::video(db, id, "the job was cancelled", now)?;
+        forget_video(db, id)?;
     }
     withdraw::begun_video(db, id, "the job was cancelled", now)?;
     db.prepare_cached(
@@ -187,6 +150,40 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     forget_transfer(db, id)?;
     close_attempt(db, id, "cancelled", &report, now)?;
     Ok(Answer::Done(format!("job {id} is cancelled")))
+}
+
+/// Why a job cannot be cancelled, by where it is. A fetch that the platform is at can be.
+fn not_to_cancel(job: &Job) -> Option<String> {
+    let (id, key) = (job.id, job.video_key.as_deref());
+    match job.standing() {
+        Standing::Confirming | Standing::SeekingKey if job.replaces.is_some() => Some(format!(
+            "job {id} has put its content into video {} already: to have the old one back, put the old file \
+             into the folder under that name again",
+            key.unwrap_or_default()
+        )),
+        Standing::Confirming if job.way == Some(Way::Fetch) => None,
+        Standing::Confirming | Standing::SeekingKey => {
+            let video = key.map_or_else(|| "its video".to_owned(), |key| format!("video {key}"));
+            Some(format!(
+                "job {id} is uploaded already: delete {video} on the platform if it must go"
+            ))
+        }
+        Standing::Turn
+        | Standing::WaitingForCopy
+        | Standing::Creating
+        | Standing::Uploading
+        | Standing::Failed
+        | Standing::Gone
+        | Standing::Held => None,
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced
+        | Standing::Cancelled
+        | Standing::Superseded
+        | Standing::Duplicate => Some(format!("job {id} is {} already", job.state.word())),
+    }
 }
 
 /// Why a job cannot be cancelled whose bytes may have arrived: nobody knows yet whether they have.

@@ -13,9 +13,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::text;
 use crate::clock;
+use crate::platform::Status;
 use crate::queue::Job;
 use crate::queue::afterwards::Row;
 use crate::queue::query::{Attempt, Progress};
+use crate::way::Way;
 
 /// A job as one JSON object.
 #[derive(Debug, Serialize)]
@@ -68,7 +70,7 @@ impl<'a> JobObject<'a> {
             state: job.state.word(),
             step: job.step.word(),
             phase: job.standing().word(),
-            method: job.method.as_deref(),
+            method: job.way.map(Way::word),
             method_why: job.method_why.as_deref(),
             video_key: job.video_key.as_deref(),
             attempts: job.attempts,
@@ -81,7 +83,7 @@ impl<'a> JobObject<'a> {
             failing_since: time(job.failing_since),
             sent_at: time(job.sent_at),
             md5: job.md5.as_deref(),
-            status: job.status.as_deref(),
+            status: job.platform.as_ref().map(Status::word),
             duration: job.duration,
             platform_size: job.platform_size,
             duplicate_of: job.duplicate_of,

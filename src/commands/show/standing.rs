@@ -247,9 +247,9 @@ fn waiting_for_ready(job: &Job, key: &str, around: Around<'_>) -> String {
     let sent = job
         .sent_at
         .map_or_else(String::new, |at| format!(" at {}", around.present.both(at)));
-    let status = job.status.as_deref().map_or_else(
+    let status = job.platform.as_ref().map_or_else(
         || "the platform was not asked yet".to_owned(),
-        |status| format!("the platform says `{}`", text::line(status)),
+        |status| format!("the platform says `{}`", text::line(status.word())),
     );
     let look = if around.paused.is_some() {
         format!("its account {} is paused", job.account)
@@ -266,7 +266,7 @@ fn waiting_for_ready(job: &Job, key: &str, around: Around<'_>) -> String {
         );
     }
     // The bytes of a fetch are not ours to send, and `sent` is when the platform was asked for it.
-    let what = if job.method.as_deref() == Some(Way::Fetch.word()) {
+    let what = if job.way == Some(Way::Fetch) {
         format!("was given to the platform to fetch as video {key}")
     } else if let Some(before) = job.replaces {
         format!("was uploaded in place of the content of video {key} (job {before})")

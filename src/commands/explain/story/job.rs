@@ -191,10 +191,10 @@ fn named(other: &Other) -> String {
 fn way(job: &Job, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     let at = job.create_sent_at.unwrap_or(present.now);
-    if let Some(method) = &job.method {
+    if let Some(way) = job.way {
         let why = job.method_why.as_deref();
         let why = why.map_or_else(String::new, |why| format!(": {}", text::line(why)));
-        let text = format!("its bytes go by {}{why}", text::line(method));
+        let text = format!("its bytes go by {}{why}", way.word());
         told.push(Fact::new(at, "way", text));
     }
     if let Some(key) = &job.video_key {
@@ -215,10 +215,10 @@ fn platform(job: &Job, present: &Present) -> Vec<Fact> {
         told.push(Fact::new(at, "platform", format!("it had all bytes{md5}")));
     }
     let at = job.finished_at.unwrap_or(present.now);
-    if let Some(status) = &job.status {
+    if let Some(status) = &job.platform {
         let duration = job.duration;
         let duration = duration.map_or_else(String::new, |s| format!(", {s:.2} s long"));
-        let text = format!("it says `{}`{duration}", text::line(status));
+        let text = format!("it says `{}`{duration}", text::line(status.word()));
         told.push(Fact::new(at, "platform", text));
     }
     if let Some(size) = job.platform_size {

@@ -256,7 +256,7 @@ fn the_jobs_that_it_has_to_do_with_are_told() {
         job.last_error = Some("other content took the place of job 3 (on-replace)".to_owned());
     });
     let done = changed(job(State::Done, Step::Confirm), |job| {
-        job.status = Some("ready".to_owned());
+        job.platform = Some(Status::Ready);
         job.duration = Some(12.5);
         job.platform_size = Some(SIZE);
     });
