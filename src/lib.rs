@@ -58,6 +58,7 @@ pub mod queue;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod shutdown;
+pub mod status;
 pub mod telemetry;
 pub mod text;
 pub mod upload;

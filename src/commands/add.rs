@@ -240,10 +240,11 @@ fn enqueue(
 fn known(db: &Connection, id: JobId, state: State, now: Timestamp) -> Result<Answer, queue::Error> {
     match state {
         State::Failed | State::Cancelled => operator::retry(db, id, now),
-        State::Queued | State::Running => Ok(Answer::Done(format!(
-            "is job {id} already, {}",
-            state.word()
-        ))),
+        State::Queued | State::Running => {
+            let job = operator::by_id(db, id)?;
+            let word = job.map_or(state.word(), |job| job.standing().state_word());
+            Ok(Answer::Done(format!("is job {id} already, {word}")))
+        }
         State::Done => {
             let job = operator::by_id(db, id)?;
             let key = job.and_then(|job| job.video_key).unwrap_or_default();

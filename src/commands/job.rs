@@ -5,7 +5,9 @@ use std::io;
 use super::context::{Context, Screen};
 use super::error::CommandError;
 use super::show::afterwards;
+use super::show::cells;
 use super::show::json::{AfterwardsObject, AttemptObject, JobInFull, JobObject};
+use super::show::notices;
 use super::show::standing::{self, Around};
 use super::show::table::{self, Column};
 use super::show::text;
@@ -13,7 +15,7 @@ use super::show::time::{Present, fine_span};
 use crate::config;
 use crate::exit::Exit;
 use crate::queue::query::{self, Attempt};
-use crate::queue::{self, Job, JobId, State, Step, accounts, clocks, metadata, operator};
+use crate::queue::{self, Job, JobId, Standing, accounts, clocks, metadata, operator, story};
 
 /// The end of its help.
 const HELP: &str = "\
@@ -69,20 +71,20 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     }
     let daemon = queue::daemon_runs(&outline.database.path);
     let paused = accounts::paused(&db)?;
-    let originals = query::originals(&db, [&job])?;
+    let neighbours = story::neighbours(&db, [&job])?;
     let around = Around {
         present: &context.present,
         progress: progress.as_ref(),
         paused: paused.iter().find(|p| p.account == job.account),
         daemon,
-        original: job.duplicate_of.and_then(|id| originals.get(&id)),
+        neighbour: story::neighbour(&job).and_then(|id| neighbours.get(&id)),
     };
     let fate = row.and_then(|row| afterwards::sentence(&row, &context.present));
-    let skewed = standing::clock_of(&job, &clocks);
+    let skewed = notices::clock_of(&job, &clocks);
     let more = [
         (
             "clock",
-            skewed.map(|skewed| standing::clock(skewed, &context.present)),
+            skewed.map(|skewed| notices::clock(skewed, &context.present)),
         ),
         ("metadata", not_told.map(|fault| text::line(&fault))),
         ("afterwards", fate),
@@ -103,8 +105,9 @@ fn show(
         job.id,
         standing::sentence(job, around)
     ))?;
-    if let Some(paused) = around.paused.filter(|_| job.state == State::Queued) {
-        screen.line(standing::pause(paused, present))?;
+    let is_waiting = job.standing().is_waiting();
+    if let Some(paused) = around.paused.filter(|_| is_waiting) {
+        screen.line(notices::pause(paused, present))?;
     }
     screen.line("")?;
     let more = more
@@ -128,17 +131,9 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
     let present = around.present;
     let optional = |text: &Option<String>| text.as_deref().map(text::line);
     let moment = |at| present.both(at);
-    let state = match job.state {
-        State::Failed if job.held => standing::state_word(job).to_owned(),
-        State::Queued | State::Running | State::Failed => {
-            let step = standing::step_word(job.step.word());
-            format!("{}, step {step}", standing::state_word(job))
-        }
-        State::Done | State::Cancelled | State::Duplicate => job.state.word().to_owned(),
-    };
-    // The sentence above has it.
-    let is_told =
-        job.state == State::Failed || job.state == State::Queued && job.step != Step::Confirm;
+    let (state, is_told) = state(job);
+    let platform = job.platform.as_ref();
+    let platform = platform.map(|status| text::line(status.word()));
     let duration = job.duration.map(|seconds| format!("{seconds:.2} s"));
     let all = [
         ("file", Some(text::path(&job.path))),
@@ -154,12 +149,12 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
         ("created", Some(moment(job.created_at))),
         (
             "next try",
-            (job.state == State::Queued).then(|| next_try(job, around)),
+            job.standing().is_waiting().then(|| next_try(job, around)),
         ),
         ("uploaded", job.sent_at.map(moment)),
         ("finished", job.finished_at.map(moment)),
         ("md5", optional(&job.md5)),
-        ("platform says", optional(&job.status)),
+        ("platform says", platform),
         ("platform size", job.platform_size.map(text::size)),
         ("duration", duration),
         (
@@ -178,12 +173,35 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
         .collect()
 }
 
+/// The state, with the step where that says more; and whether the sentence above has the last error.
+fn state(job: &Job) -> (String, bool) {
+    let word = job.standing().state_word().to_owned();
+    let with_step = format!("{word}, step {}", cells::step_word(job.step.word()));
+    match job.standing() {
+        Standing::Turn | Standing::WaitingForCopy | Standing::Failed | Standing::Gone => {
+            (with_step, true)
+        }
+        Standing::Creating | Standing::Uploading => (with_step, false),
+        Standing::Held => (word, true),
+        Standing::Confirming
+        | Standing::SeekingKey
+        | Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced
+        | Standing::Cancelled
+        | Standing::Superseded
+        | Standing::Duplicate => (word, false),
+    }
+}
+
 /// The way, and why it was taken.
 fn method(job: &Job) -> Option<String> {
-    let method = text::line(job.method.as_deref()?);
+    let method = job.way?.word();
     Some(match &job.method_why {
         Some(why) => format!("{method}: {}", text::line(why)),
-        None => method,
+        None => method.to_owned(),
     })
 }
 
@@ -220,7 +238,7 @@ fn row(attempt: &Attempt, job: &Job, present: &Present) -> Vec<String> {
     let end = attempt.ended_at.unwrap_or(present.now);
     vec![
         present.clock_with_seconds(attempt.started_at),
-        standing::step_word(&attempt.step).to_owned(),
+        cells::step_word(&attempt.step).to_owned(),
         or_empty(&attempt.method),
         fine_span(end.duration_since(attempt.started_at)),
         text::size(attempt.bytes_sent),

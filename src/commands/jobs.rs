@@ -1,26 +1,29 @@
 //! `jw-ingest jobs`: the table of jobs, with what holds things up above it.
 
+mod rows;
+
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rusqlite::Connection;
 
-use super::context::{Context, Screen, remark};
+use super::context::{Context, remark};
 use super::error::CommandError;
 use super::show::json::JobObject;
-use super::show::standing::{self, Around};
-use super::show::table::{self, Column};
+use super::show::notices;
 use super::show::text;
 use super::show::time::Present;
 use crate::config::{self, Outline};
 use crate::exit::Exit;
 use crate::ingest;
-use crate::queue::accounts::{self, Paused};
-use crate::queue::query::{self, Filter, Progress};
-use crate::queue::{self, Job, JobId, State};
-use crate::queue::{claim, clocks, clocks::Skewed, settling, targets};
+use crate::queue::accounts;
+use crate::queue::query::{self, Filter};
+use crate::queue::story;
+use crate::queue::{self, Job, JobId, Standing, State};
+use crate::queue::{claim, clocks, settling, targets};
+
+use rows::View;
 
 /// How many jobs a person sees without asking for more.
 const DEFAULT_LIMIT: u32 = 50;
@@ -30,6 +33,9 @@ const HELP: &str = "\
 STEP is the next step, or the one that failed: create (the video on the platform), upload (its
 bytes), waiting for ready (the platform processes it). In JSON the steps have the database's words:
 create, transfer, confirm.
+STATE is the database's word, with three exceptions: confirming (uploaded, and the platform processes
+it) and seeking-key (uploaded by FTP, and its video is searched for) are queued there, and held (a
+person decides) is failed. `--state` takes all of them; `--state queued` lists confirming ones as well.
 WHEN shows how many jobs go before a waiting job: due, 12 ahead.
 
 Examples:
@@ -49,7 +55,7 @@ Exit status:
 pub struct Args {
     /// Show only jobs in this state; can be given several times
     #[arg(long = "state", value_name = "STATE", value_parser = state_parser())]
-    states: Vec<State>,
+    states: Vec<Wanted>,
     /// Show only jobs of this watch
     #[arg(long, value_name = "NAME")]
     watch: Option<String>,
@@ -61,10 +67,36 @@ pub struct Args {
     json: bool,
 }
 
+/// What can be asked for: the states of the table, and every word that the column STATE shows.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    State(State),
+    Standing(Standing),
+}
+
+impl Wanted {
+    fn all() -> impl Iterator<Item = Self> {
+        let shown = Standing::ALL.into_iter();
+        let shown = shown.filter(|standing| standing.state_word() != standing.state().word());
+        let states = State::ALL.into_iter().map(Self::State);
+        states.chain(shown.map(Self::Standing))
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::State(state) => state.word(),
+            Self::Standing(standing) => standing.state_word(),
+        }
+    }
+}
+
 /// Refuses an unknown state with the list of those there are.
-fn state_parser() -> impl clap::builder::TypedValueParser<Value = State> {
-    PossibleValuesParser::new(State::ALL.map(State::word))
-        .try_map(|word| State::from_word(&word).ok_or("not a state"))
+fn state_parser() -> impl clap::builder::TypedValueParser<Value = Wanted> {
+    PossibleValuesParser::new(Wanted::all().map(Wanted::word)).try_map(|word| {
+        let mut all = Wanted::all();
+        all.find(|wanted| wanted.word() == word)
+            .ok_or("not a state")
+    })
 }
 
 /// Lists the jobs.
@@ -137,7 +169,7 @@ fn list_as_table(
     }
     let view = View {
         ahead: ahead(db, &jobs, &context.present)?,
-        originals: query::originals(db, &jobs)?,
+        neighbours: story::neighbours(db, &jobs)?,
         progress: query::progress(db)?,
         paused: accounts::paused(db)?,
         clocks: clocks::all(db)?,
@@ -160,8 +192,8 @@ fn list_as_table(
         .map(|job| view.row(job, &context.present))
         .collect();
     match context.screen.width {
-        Some(width) => for_a_terminal(&rows, width, &mut context.screen)?,
-        None => context.screen.line(select(&rows, 0..COLUMNS.len(), None))?,
+        Some(width) => rows::for_a_terminal(&rows, width, &mut context.screen)?,
+        None => context.screen.line(rows::in_full(&rows))?,
     }
     if more {
         context.screen.flush()?;
@@ -183,7 +215,7 @@ fn ahead(
     shown: &[Job],
     present: &Present,
 ) -> Result<HashMap<JobId, usize>, CommandError> {
-    let waits = |job: &Job| job.state == State::Queued && job.run_at <= present.now;
+    let waits = |job: &Job| job.standing().is_waiting() && job.run_at <= present.now;
     if !shown.iter().any(waits) {
         return Ok(HashMap::new());
     }
@@ -201,12 +233,12 @@ fn say_what_holds_for_all(
     for paused in &view.paused {
         context
             .screen
-            .line(standing::pause(paused, &context.present))?;
+            .line(notices::pause(paused, &context.present))?;
     }
     for skewed in &view.clocks {
         context
             .screen
-            .line(standing::clock(skewed, &context.present))?;
+            .line(notices::clock(skewed, &context.present))?;
     }
     if view.daemon == Some(false) && is_any_open(db)? {
         context
@@ -215,7 +247,7 @@ fn say_what_holds_for_all(
     }
     if args.states.is_empty() && view.daemon != Some(false) {
         // Without a daemon, the notes are of one that was stopped.
-        if let Some(line) = standing::settling(&settling::all(db, args.watch.as_deref())?) {
+        if let Some(line) = notices::settling(&settling::all(db, args.watch.as_deref())?) {
             context.screen.line(line)?;
         }
     }
@@ -245,8 +277,16 @@ fn say_offline_targets(
 }
 
 fn filter(args: &Args, limit: Option<u32>) -> Filter {
+    let (mut states, mut standings) = (Vec::new(), Vec::new());
+    for wanted in &args.states {
+        match wanted {
+            Wanted::State(state) => states.push(*state),
+            Wanted::Standing(standing) => standings.push(*standing),
+        }
+    }
     Filter {
-        states: args.states.clone(),
+        states,
+        standings,
         watch: args.watch.clone(),
         limit,
     }
@@ -256,114 +296,4 @@ fn is_any_open(db: &Connection) -> Result<bool, CommandError> {
     let counts = query::counts(db)?;
     let open = [State::Queued, State::Running];
     Ok(open.iter().any(|state| counts.contains_key(state)))
-}
-
-/// A terminal is too narrow for everything side by side: what is wrong comes below.
-fn for_a_terminal(rows: &[Row], width: u16, screen: &mut Screen) -> io::Result<()> {
-    let one_watch = rows
-        .iter()
-        .all(|row| rows.first().map(|row| &row[WATCH]) == Some(&row[WATCH]));
-    let columns = (0..COLUMNS.len())
-        .filter(|column| !(matches!(*column, TRIES | WRONG) || one_watch && *column == WATCH));
-    screen.line(select(rows, columns, Some(width)))?;
-    let wrong: Vec<_> = rows
-        .iter()
-        .filter(|row| !row[WRONG].is_empty())
-        .cloned()
-        .collect();
-    if !wrong.is_empty() {
-        screen.line("")?;
-        screen.line(select(&wrong, [ID, TRIES, WRONG], Some(width)))?;
-    }
-    Ok(())
-}
-
-/// The table of some of the columns.
-fn select(rows: &[Row], columns: impl IntoIterator<Item = usize>, width: Option<u16>) -> String {
-    let columns: Vec<_> = columns.into_iter().collect();
-    let cells = |row: &Row| {
-        columns
-            .iter()
-            .filter_map(|at| row.get(*at).cloned())
-            .collect()
-    };
-    let headings: Vec<_> = columns
-        .iter()
-        .filter_map(|at| COLUMNS.get(*at).copied())
-        .collect();
-    table::lay_out(&headings, rows.iter().map(cells).collect(), width)
-}
-
-const COLUMNS: [Column; 10] = [
-    Column::Number("ID"),
-    Column::Text("WATCH"),
-    Column::Text("FILE"),
-    Column::Number("SIZE"),
-    Column::Word("STATE"),
-    Column::Text("STEP"),
-    Column::Word("KEY"),
-    Column::Number("TRIES"),
-    Column::Word("WHEN"),
-    Column::Text("WHAT IS WRONG"),
-];
-const ID: usize = 0;
-const WATCH: usize = 1;
-const TRIES: usize = 7;
-const WRONG: usize = 9;
-
-/// The cells of one job, one for each of [`COLUMNS`].
-type Row = [String; COLUMNS.len()];
-
-/// What the rows need beside the jobs.
-struct View<'a> {
-    ahead: HashMap<JobId, usize>,
-    originals: HashMap<i64, Job>,
-    progress: HashMap<JobId, Progress>,
-    paused: Vec<Paused>,
-    clocks: Vec<Skewed>,
-    daemon: Option<bool>,
-    folders: HashMap<&'a str, PathBuf>,
-}
-
-impl View<'_> {
-    fn row(&self, job: &Job, present: &Present) -> Row {
-        let around = Around {
-            present,
-            progress: self.progress.get(&job.id),
-            paused: self.paused.iter().find(|p| p.account == job.account),
-            daemon: self.daemon,
-            original: job.duplicate_of.and_then(|id| self.originals.get(&id)),
-        };
-        // A duplicate has the video of its original.
-        let key = around.original.unwrap_or(job).video_key.clone();
-        [
-            job.id.to_string(),
-            text::line(&job.watch),
-            text::path(self.below_its_folder(job)),
-            text::size(job.identity.size),
-            standing::state_word(job).to_owned(),
-            standing::step(job, around),
-            key.unwrap_or_default(),
-            job.attempts.to_string(),
-            self.when(job, around),
-            text::line(job.last_error.as_deref().unwrap_or_default()),
-        ]
-    }
-
-    /// When something happens next, and what goes before that.
-    fn when(&self, job: &Job, around: Around<'_>) -> String {
-        let when = standing::when(job, around);
-        match self.ahead.get(&job.id) {
-            Some(ahead) if *ahead > 0 => format!("{when}, {ahead} ahead"),
-            _ => when,
-        }
-    }
-
-    /// The path below the watch folder, which the column WATCH names; else the whole path.
-    fn below_its_folder<'a>(&self, job: &'a Job) -> &'a Path {
-        self.folders
-            .get(job.watch.as_str())
-            .and_then(|folder| job.path.strip_prefix(folder).ok())
-            .unwrap_or(&job.path)
-    }
 }

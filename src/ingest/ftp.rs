@@ -34,7 +34,7 @@ pub(super) async fn begin(task: &Task, lease: &Lease, why: String) -> Result<Nex
     .await?;
     let mut on = lease.clone();
     on.job.step = Step::Transfer;
-    on.job.method = Some(Way::Ftp.word().to_owned());
+    on.job.way = Some(Way::Ftp);
     on.ticket = Some(Ticket {
         link: String::new(),
         expires_at: None,
@@ -91,7 +91,7 @@ async fn no_server(task: &Task, lease: &Lease, is_noted: bool) -> Result<Next, E
     .await?;
     let mut on = lease.clone();
     on.job.step = Step::Create;
-    on.job.method = None;
+    on.job.way = None;
     on.ticket = None;
     Ok(Next::GoOn(Box::new(on)))
 }

@@ -3,6 +3,7 @@
 use super::key::VideoKey;
 use super::lenient;
 use super::session::SessionId;
+pub use crate::status::Status;
 
 /// A video as the platform describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,45 +46,7 @@ impl Video {
     }
 }
 
-/// `video.status`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// There is a description and no file yet.
-    Created,
-    /// The file is there and is being worked on.
-    Processing,
-    /// It can be played.
-    Ready,
-    /// A replacement is being worked on.
-    Updating,
-    /// The platform gave up on it.
-    Failed,
-    /// A word that no document knows: not finished, as far as anybody can tell.
-    Other(String),
-}
-
-impl Status {
-    /// The state that the platform calls so.
-    pub(super) fn of(word: &str) -> Self {
-        match word {
-            "created" => Self::Created,
-            "processing" => Self::Processing,
-            "ready" => Self::Ready,
-            "updating" => Self::Updating,
-            "failed" => Self::Failed,
-            other => Self::Other(lenient::line(other)),
-        }
-    }
-
-    /// The platform's word for it.
-    pub fn word(&self) -> &str {
-        match self {
-            Self::Created => "created",
-            Self::Processing => "processing",
-            Self::Ready => "ready",
-            Self::Updating => "updating",
-            Self::Failed => "failed",
-            Self::Other(word) => word,
-        }
-    }
+/// The state that the platform calls so, whatever it may have put into the word.
+pub(super) fn status(word: &str) -> Status {
+    Status::from_word(&lenient::line(word))
 }

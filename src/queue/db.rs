@@ -27,8 +27,9 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0012_targets.sql")),
     M::up(include_str!("../../migrations/0013_proof.sql")),
     M::up(include_str!("../../migrations/0014_sidecar_left.sql")),
-    M::up(include_str!("../../migrations/0015_change_times.sql")),
-    M::up(include_str!("../../migrations/0016_own_change.sql")),
+    M::up(include_str!("../../migrations/0015_phase.sql")),
+    M::up(include_str!("../../migrations/0016_change_times.sql")),
+    M::up(include_str!("../../migrations/0017_own_change.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
@@ -392,8 +393,8 @@ mod tests {
         let job = &lease.job;
         assert_eq!((job.state, job.step), (State::Running, Step::Transfer));
         assert_eq!(
-            (job.method.as_deref(), &job.method_why),
-            (Some("s3"), &None)
+            (job.way, &job.method_why),
+            (Some(crate::way::Way::S3), &None)
         );
         let ticket = lease.ticket.as_ref().unwrap();
         assert_eq!(

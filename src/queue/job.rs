@@ -13,6 +13,8 @@ use rusqlite::Row;
 use super::error::Error;
 use super::sql::{At, StoredPath, optional_time};
 use crate::identity::Identity;
+use crate::status::Status;
+use crate::way::Way;
 
 /// The number of a job, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,8 +119,8 @@ pub struct Job {
     pub state: State,
     /// Business.
     pub step: Step,
-    /// The way of the bytes, once chosen.
-    pub method: Option<String>,
+    /// The way of the bytes, once chosen; the column is `method`.
+    pub way: Option<Way>,
     /// Why it was chosen, in words for the operator.
     pub method_why: Option<String>,
     /// The video's key, from the moment the platform gave it.
@@ -145,8 +147,8 @@ pub struct Job {
     pub sent_at: Option<Timestamp>,
     /// MD5 of the bytes that were sent, lower-case hex.
     pub md5: Option<String>,
-    /// The platform's word for the video's state.
-    pub status: Option<String>,
+    /// How far the platform was with the video when it was asked last; the column is `status`.
+    pub platform: Option<Status>,
     /// The video's duration as the platform sees it, seconds.
     pub duration: Option<f64>,
     /// The file's size as the platform sees it, bytes.
@@ -254,11 +256,6 @@ impl Job {
     /// Reads a row that was selected with [`COLUMNS`].
     pub(super) fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         let id: i64 = row.get("id")?;
-        let unknown = |column, value: &str| Error::Row {
-            job: id,
-            column,
-            value: value.to_owned(),
-        };
         let state: String = row.get("state")?;
         let step: String = row.get("step")?;
         Ok(Self {
@@ -273,9 +270,9 @@ impl Job {
                 mtime_ns: row.get("mtime_ns")?,
                 ctime_ns: row.get("ctime_ns")?,
             },
-            state: State::from_word(&state).ok_or_else(|| unknown("state", &state))?,
-            step: Step::from_word(&step).ok_or_else(|| unknown("step", &step))?,
-            method: row.get("method")?,
+            state: State::from_word(&state).ok_or_else(|| unknown(id, "state", &state))?,
+            step: Step::from_word(&step).ok_or_else(|| unknown(id, "step", &step))?,
+            way: way_from(row, id)?,
             method_why: row.get("method_why")?,
             video_key: row.get("video_key")?,
             attempts: row.get("attempts")?,
@@ -289,7 +286,9 @@ impl Job {
             create_sent_at: optional_time(row, "create_sent_at")?,
             sent_at: optional_time(row, "sent_at")?,
             md5: row.get("md5")?,
-            status: row.get("status")?,
+            platform: row
+                .get::<_, Option<String>>("status")?
+                .map(|word| Status::from_word(&word)),
             duration: row.get("duration")?,
             platform_size: row.get("platform_size")?,
             duplicate_of: row.get("duplicate_of")?,
@@ -300,16 +299,34 @@ impl Job {
             by_hand: row.get("by_hand")?,
             held: row.get("held")?,
             replaces: row.get("replaces")?,
-            replaced: match (
-                row.get("replaced_by")?,
-                row.get::<_, Option<String>>("replaced")?,
-            ) {
-                (Some(by), Some(word)) => Some(Replaced {
-                    by: JobId(by),
-                    arrival: Arrival::from_word(&word).ok_or_else(|| unknown("replaced", &word))?,
-                }),
-                (None, _) | (_, None) => None,
-            },
+            replaced: replaced_from(row, id)?,
         })
     }
+}
+
+/// An error about a word in a row that none of ours is.
+fn unknown(job: i64, column: &'static str, value: &str) -> Error {
+    Error::Row {
+        job,
+        column,
+        value: value.to_owned(),
+    }
+}
+
+fn way_from(row: &Row<'_>, job: i64) -> Result<Option<Way>, Error> {
+    let word: Option<String> = row.get("method")?;
+    word.map(|word| Way::from_word(&word).ok_or_else(|| unknown(job, "method", &word)))
+        .transpose()
+}
+
+fn replaced_from(row: &Row<'_>, job: i64) -> Result<Option<Replaced>, Error> {
+    let by: Option<i64> = row.get("replaced_by")?;
+    let word: Option<String> = row.get("replaced")?;
+    let Some((by, word)) = by.zip(word) else {
+        return Ok(None);
+    };
+    Ok(Some(Replaced {
+        by: JobId(by),
+        arrival: Arrival::from_word(&word).ok_or_else(|| unknown(job, "replaced", &word))?,
+    }))
 }

@@ -141,6 +141,13 @@ pub(super) fn inherits(db: &Connection, job: JobId, from: JobId) -> Result<(), E
     Ok(())
 }
 
+/// The job's video is given up: its next one was told nothing yet. What could not be told stays noted.
+pub(super) fn forget(db: &Connection, job: JobId) -> Result<(), Error> {
+    db.prepare_cached("UPDATE metadata SET digest = NULL, updated_at = NULL WHERE job_id = ?1")?
+        .execute([job.0])?;
+    Ok(())
+}
+
 /// The next ones that are due, on accounts that are not paused. A video that has not all its bytes
 /// waits for them: it may yet be made anew; and one that was looked for until it is known for ours.
 pub fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {

@@ -40,6 +40,7 @@ mod seal;
 pub mod sent;
 pub mod settling;
 mod sql;
+mod standing;
 pub mod story;
 pub mod targets;
 pub mod ticket;
@@ -62,6 +63,7 @@ pub use db::{DaemonLock, daemon_runs, lock, network_filesystem, open, open_for_r
 pub use error::Error;
 pub use job::{Arrival, Job, JobId, Lease, State, Step, Ticket};
 pub use presence::{Lost, TableFiles};
+pub use standing::Standing;
 
 use seal::Seal;
 

@@ -10,8 +10,10 @@ use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, State, Step};
 use super::outcome::{Report, close_attempt, forget_video};
 use super::sql::At;
+use super::standing::Standing;
 use super::ticket::forget_transfer;
 use super::withdraw;
+use crate::status::Status;
 use crate::text;
 use crate::way::Way;
 
@@ -31,21 +33,8 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
     };
-    if job.superseded {
-        return Ok(Answer::Refused(format!(
-            "the file of job {id} changed or went away; what is there now is a job of its own as soon as it settles"
-        )));
-    }
-    match job.state {
-        State::Failed | State::Cancelled if let Some(replaced) = job.replaced => {
-            return Ok(Answer::Refused(format!(
-                "job {} took the place of the file of job {id}, and its video; what is there now is a job of its own",
-                replaced.by
-            )));
-        }
-        State::Done => return Ok(Answer::Refused(format!("job {id} is done"))),
-        State::Running => return Ok(Answer::Refused(format!("job {id} is running"))),
-        State::Duplicate | State::Queued | State::Failed | State::Cancelled => {}
+    if let Some(why) = not_to_retry(&job) {
+        return Ok(Answer::Refused(why));
     }
     // It failed after its bytes had arrived; cancelled, it is one that had failed so before.
     let after_bytes = job.state != State::Queued && job.step == Step::Confirm;
@@ -78,19 +67,46 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     }))
 }
 
+/// Why a job cannot be tried again.
+fn not_to_retry(job: &Job) -> Option<String> {
+    let id = job.id;
+    match job.standing() {
+        Standing::Gone | Standing::Superseded => Some(format!(
+            "the file of job {id} changed or went away; what is there now is a job of its own as soon as it settles"
+        )),
+        Standing::Failed | Standing::Held | Standing::Cancelled => job.replaced.map(|replaced| {
+            format!(
+                "job {} took the place of the file of job {id}, and its video; what is there now is a job of its own",
+                replaced.by
+            )
+        }),
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced => Some(format!("job {id} is done")),
+        Standing::Creating | Standing::Uploading => Some(format!("job {id} is running")),
+        Standing::Turn
+        | Standing::WaitingForCopy
+        | Standing::Confirming
+        | Standing::SeekingKey
+        | Standing::Duplicate => None,
+    }
+}
+
 /// The platform has the bytes and never said that it failed: it may still become ready. One that
 /// still says `created` after all that time never got them, whatever the upload server said.
 fn is_unfinished(job: &Job) -> bool {
     matches!(
-        job.status.as_deref(),
-        None | Some("processing" | "updating")
+        job.platform,
+        None | Some(Status::Processing | Status::Updating)
     )
 }
 
 /// All failed jobs whose file is still there to be tried, oldest first; none that is held.
 pub fn failed(db: &Connection) -> Result<Vec<JobId>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT id FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 0 ORDER BY id",
+        "SELECT id FROM jobs WHERE state = 'failed' AND phase = 'failed' ORDER BY id",
     )?;
     let ids = statement.query_map([], |row| row.get(0).map(JobId))?;
     Ok(ids.collect::<Result<_, _>>()?)
@@ -102,38 +118,16 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
     };
-    let is_fetched = job.method.as_deref() == Some(Way::Fetch.word());
     if let Some(why) = may_be_there(db, &job)? {
         return Ok(Answer::Refused(why));
     }
-    match (job.state, job.step) {
-        (State::Queued, Step::Confirm) if job.replaces.is_some() => {
-            let key = job.video_key.unwrap_or_default();
-            return Ok(Answer::Refused(format!(
-                "job {id} has put its content into video {key} already: to have the old one back, put the old file \
-                 into the folder under that name again"
-            )));
-        }
-        // Nobody knows how much of it is there: the platform may still be at it.
-        (State::Queued, Step::Confirm) if is_fetched => {
-            withdraw::video(db, id, "the job was cancelled", now)?;
-            forget_video(db, id)?;
-        }
-        (State::Queued, Step::Confirm) => {
-            let video = job
-                .video_key
-                .map_or_else(|| "its video".to_owned(), |key| format!("video {key}"));
-            return Ok(Answer::Refused(format!(
-                "job {id} is uploaded already: delete {video} on the platform if it must go"
-            )));
-        }
-        (State::Queued | State::Running | State::Failed, _) => {}
-        (State::Done | State::Cancelled | State::Duplicate, _) => {
-            return Ok(Answer::Refused(format!(
-                "job {id} is {} already",
-                job.state.word()
-            )));
-        }
+    if let Some(why) = not_to_cancel(&job) {
+        return Ok(Answer::Refused(why));
+    }
+    // Nobody knows how much of it is there: the platform may still be at it.
+    if job.standing() == Standing::Confirming {
+        withdraw::video(db, id, "the job was cancelled", now)?;
+        forget_video(db, id)?;
     }
     withdraw::begun_video(db, id, "the job was cancelled", now)?;
     end(db, id, "cancelled by hand", now)?;
@@ -186,6 +180,40 @@ fn end(db: &Connection, id: JobId, message: &str, now: Timestamp) -> Result<(), 
     };
     forget_transfer(db, id)?;
     close_attempt(db, id, "cancelled", &report, now)
+}
+
+/// Why a job cannot be cancelled, by where it is. A fetch that the platform is at can be.
+fn not_to_cancel(job: &Job) -> Option<String> {
+    let (id, key) = (job.id, job.video_key.as_deref());
+    match job.standing() {
+        Standing::Confirming | Standing::SeekingKey if job.replaces.is_some() => Some(format!(
+            "job {id} has put its content into video {} already: to have the old one back, put the old file \
+             into the folder under that name again",
+            key.unwrap_or_default()
+        )),
+        Standing::Confirming if job.way == Some(Way::Fetch) => None,
+        Standing::Confirming | Standing::SeekingKey => {
+            let video = key.map_or_else(|| "its video".to_owned(), |key| format!("video {key}"));
+            Some(format!(
+                "job {id} is uploaded already: delete {video} on the platform if it must go"
+            ))
+        }
+        Standing::Turn
+        | Standing::WaitingForCopy
+        | Standing::Creating
+        | Standing::Uploading
+        | Standing::Failed
+        | Standing::Gone
+        | Standing::Held => None,
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced
+        | Standing::Cancelled
+        | Standing::Superseded
+        | Standing::Duplicate => Some(format!("job {id} is {} already", job.state.word())),
+    }
 }
 
 /// Why a job cannot be cancelled whose bytes may have arrived: nobody knows yet whether they have.

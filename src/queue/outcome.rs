@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 use super::enqueue::new_ingest_id;
 use super::error::Error;
 use super::job::{JobId, Lease, Step};
+use super::metadata;
 use super::sql::{At, StoredPath};
 use super::ticket::{self, NewTicket, drop_progress, forget_transfer};
 use super::withdraw;
@@ -324,7 +325,7 @@ pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
          WHERE id = ?1",
     )?
     .execute(params![id.0, new_ingest_id()])?;
-    Ok(())
+    metadata::forget(db, id)
 }
 
 /// Writes the end of the try that is open, if one is.

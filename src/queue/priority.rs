@@ -5,9 +5,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accounts;
 use super::error::Error;
-use super::job::{Job, JobId, State, Step};
+use super::job::{Job, JobId};
 use super::operator::{self, Answer};
 use super::sql::At;
+use super::standing::Standing;
 
 /// From here on a priority is a person's; those of watches are far below.
 pub const BUMPED: i64 = 1000;
@@ -58,29 +59,31 @@ pub fn bump(
     let Some(job) = operator::by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
     };
-    let answer = match (job.state, job.step) {
-        (State::Queued, Step::Confirm) => Answer::Refused(format!(
+    let answer = match job.standing() {
+        Standing::Confirming | Standing::SeekingKey => Answer::Refused(format!(
             "job {id} is uploaded already, and waits for `ready`"
         )),
-        (State::Queued, Step::Create | Step::Transfer) => {
+        Standing::Turn | Standing::WaitingForCopy => {
             Answer::Done(format!("job {id} is at the front now{}", but(db, &job)?))
         }
-        (State::Running, _) if has_worker => {
+        Standing::Creating | Standing::Uploading if has_worker => {
             Answer::Refused(format!("job {id} is running already"))
         }
-        (State::Running, _) => Answer::Done(format!(
+        Standing::Creating | Standing::Uploading => Answer::Done(format!(
             "job {id} was under way when the daemon was stopped hard, and goes first at the next start"
         )),
-        (State::Failed | State::Cancelled, _) => Answer::Refused(format!(
-            "job {id} {}; `jw-ingest retry {id}` queues it again",
-            if job.state == State::Failed {
-                "failed"
-            } else {
-                "is cancelled"
-            }
+        Standing::Failed | Standing::Gone | Standing::Held => Answer::Refused(format!(
+            "job {id} failed; `jw-ingest retry {id}` queues it again"
         )),
-        (State::Done, _) => Answer::Refused(format!("job {id} is done")),
-        (State::Duplicate, _) => {
+        Standing::Cancelled | Standing::Superseded => Answer::Refused(format!(
+            "job {id} is cancelled; `jw-ingest retry {id}` queues it again"
+        )),
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced => Answer::Refused(format!("job {id} is done")),
+        Standing::Duplicate => {
             Answer::Refused(format!("job {id} is a duplicate, its content is up"))
         }
     };

@@ -10,12 +10,15 @@ use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, State};
 use super::metadata;
 use super::sql::{At, PathColumn, optional_time};
+use super::standing::Standing;
 
 /// Which jobs to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only these states; all where empty.
+    /// Only these states and those below; all where both are empty.
     pub states: Vec<State>,
+    /// Only jobs that stand here.
+    pub standings: Vec<Standing>,
     /// Only this watch.
     pub watch: Option<String>,
     /// At most so many, the newest.
@@ -58,15 +61,15 @@ pub struct Attempt {
 pub fn jobs(db: &Connection, filter: &Filter) -> Result<Vec<Job>, Error> {
     let mut conditions = Vec::new();
     let mut values: Vec<Value> = Vec::new();
-    if !filter.states.is_empty() {
-        let marks = vec!["?"; filter.states.len()].join(", ");
-        conditions.push(format!("state IN ({marks})"));
-        values.extend(
-            filter
-                .states
-                .iter()
-                .map(|s| Value::from(s.word().to_owned())),
-        );
+    let mut any = vec!["state = ?"; filter.states.len()];
+    values.extend(filter.states.iter().map(|state| word(state.word())));
+    for standing in &filter.standings {
+        // The state has an index.
+        any.push("state = ? AND phase = ?");
+        values.extend([word(standing.state().word()), word(standing.word())]);
+    }
+    if !any.is_empty() {
+        conditions.push(format!("({})", any.join(" OR ")));
     }
     if let Some(watch) = &filter.watch {
         conditions.push("watch = ?".to_owned());
@@ -87,6 +90,10 @@ pub fn jobs(db: &Connection, filter: &Filter) -> Result<Vec<Job>, Error> {
     rows.map(|row| row?).collect()
 }
 
+fn word(word: &str) -> Value {
+    Value::from(word.to_owned())
+}
+
 /// All jobs that a path ever had, oldest first.
 pub fn by_path(db: &Connection, path: &Path) -> Result<Vec<Job>, Error> {
     let mut statement = db.prepare_cached(&format!(
@@ -94,22 +101,6 @@ pub fn by_path(db: &Connection, path: &Path) -> Result<Vec<Job>, Error> {
     ))?;
     let rows = statement.query_map([PathColumn(path)], |row| Ok(Job::from_row(row)))?;
     rows.map(|row| row?).collect()
-}
-
-/// The jobs that have the videos of these duplicates, by their number.
-pub fn originals<'a>(
-    db: &Connection,
-    jobs: impl IntoIterator<Item = &'a Job>,
-) -> Result<HashMap<i64, Job>, Error> {
-    let mut originals = HashMap::new();
-    for id in jobs.into_iter().filter_map(|job| job.duplicate_of) {
-        if !originals.contains_key(&id)
-            && let Some(original) = super::operator::by_id(db, JobId(id))?
-        {
-            originals.insert(id, original);
-        }
-    }
-    Ok(originals)
 }
 
 /// The progress of the uploads that run.
@@ -221,8 +212,8 @@ pub fn overview(db: &Connection) -> Result<Overview, Error> {
             "SELECT (SELECT count(*) FROM jobs WHERE state = 'running'),
                     (SELECT count(*) FROM jobs WHERE state = 'queued' AND step <> 'confirm'),
                     (SELECT count(*) FROM jobs WHERE state = 'queued' AND step = 'confirm'),
-                    (SELECT count(*) FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 0),
-                    (SELECT count(*) FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 1)",
+                    (SELECT count(*) FROM jobs WHERE state = 'failed' AND phase = 'failed'),
+                    (SELECT count(*) FROM jobs WHERE state = 'failed' AND phase = 'held')",
         )?
         .query_row([], |row| {
             Ok(Overview {

@@ -340,7 +340,7 @@ pub fn refused(
 /// Jobs that wait for a person to decide.
 pub fn held_jobs(db: &Connection) -> Result<Vec<JobId>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT id FROM jobs WHERE state = 'failed' AND superseded = 0 AND held = 1 ORDER BY id",
+        "SELECT id FROM jobs WHERE state = 'failed' AND phase = 'held' ORDER BY id",
     )?;
     let ids = statement.query_map([], |row| row.get(0).map(JobId))?;
     Ok(ids.collect::<Result<_, _>>()?)

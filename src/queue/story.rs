@@ -3,16 +3,18 @@
 //!
 //! Only for people who ask about one path: some of it looks through all jobs.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Error;
-use super::job::{Job, JobId, State, Step};
+use super::job::{Job, JobId};
 use super::order;
 use super::query::{self, Attempt};
 use super::sql::{At, StoredPath, optional_time};
+use super::standing::Standing;
 
 /// All of it. What does not apply, or is not known, is empty.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,13 @@ pub struct Story {
     pub place: Option<Place>,
 }
 
+impl Story {
+    /// The job that it is a copy of, or waits for.
+    pub fn neighbour(&self) -> Option<&Other> {
+        self.original.as_ref().or(self.waits_for.as_ref())
+    }
+}
+
 /// Another job, in short.
 #[derive(Debug, Clone)]
 pub struct Other {
@@ -48,8 +57,8 @@ pub struct Other {
     pub id: JobId,
     /// Its file.
     pub path: PathBuf,
-    /// Its state.
-    pub state: State,
+    /// Where it stands.
+    pub standing: Standing,
     /// Its video.
     pub video_key: Option<String>,
     /// When it was enqueued.
@@ -61,8 +70,10 @@ pub struct Other {
 /// A row of `metadata`.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// Whether the platform was told anything.
+    /// Whether the platform was told: what is noted before the video is made has not arrived yet.
     pub is_told: bool,
+    /// Whether a sidecar says more than the title and what the configuration says.
+    pub has_sidecar: bool,
     /// When it is compared again with the sidecar.
     pub due_at: Option<Timestamp>,
     /// How many tries were in vain.
@@ -139,7 +150,28 @@ pub fn of(db: &Connection, job: &Job, now: Timestamp) -> Result<Story, Error> {
     })
 }
 
-const OTHER: &str = "SELECT id, path, state, video_key, created_at, finished_at FROM jobs";
+/// The jobs that have the videos of these duplicates, or that these jobs wait for, by their number.
+pub fn neighbours<'a>(
+    db: &Connection,
+    jobs: impl IntoIterator<Item = &'a Job>,
+) -> Result<HashMap<i64, Other>, Error> {
+    let mut found = HashMap::new();
+    for id in jobs.into_iter().filter_map(neighbour) {
+        if !found.contains_key(&id)
+            && let Some(other) = by_id(db, id)?
+        {
+            found.insert(id, other);
+        }
+    }
+    Ok(found)
+}
+
+/// The job that this one is a copy of, or waits for.
+pub fn neighbour(job: &Job) -> Option<i64> {
+    job.duplicate_of.or(job.waits_for)
+}
+
+const OTHER: &str = "SELECT id, path, phase, video_key, created_at, finished_at FROM jobs";
 
 fn by_id(db: &Connection, id: i64) -> Result<Option<Other>, Error> {
     db.prepare_cached(&format!("{OTHER} WHERE id = ?1"))?
@@ -156,14 +188,14 @@ fn others(db: &Connection, condition: &str, of: JobId) -> Result<Vec<Other>, Err
 
 fn other_from(row: &Row<'_>) -> Result<Other, Error> {
     let id = row.get("id")?;
-    let state: String = row.get("state")?;
+    let phase: String = row.get("phase")?;
     Ok(Other {
         id: JobId(id),
         path: row.get::<_, StoredPath>("path")?.0,
-        state: State::from_word(&state).ok_or(Error::Row {
+        standing: Standing::from_word(&phase).ok_or(Error::Row {
             job: id,
-            column: "state",
-            value: state,
+            column: "phase",
+            value: phase,
         })?,
         video_key: row.get("video_key")?,
         created_at: row.get::<_, At>("created_at")?.0,
@@ -174,12 +206,14 @@ fn other_from(row: &Row<'_>) -> Result<Other, Error> {
 fn metadata(db: &Connection, job: JobId) -> Result<Option<Told>, Error> {
     Ok(db
         .prepare_cached(
-            "SELECT digest IS NOT NULL AS is_told, due_at, attempts, last_error, updated_at FROM metadata
-             WHERE job_id = ?1",
+            "SELECT video_key IS NOT NULL AND (updated_at IS NOT NULL OR digest IS NOT NULL) AS is_told,
+                    digest IS NOT NULL AS has_sidecar, due_at, metadata.attempts, metadata.last_error, updated_at
+             FROM metadata JOIN jobs ON jobs.id = job_id WHERE job_id = ?1",
         )?
         .query_row([job.0], |row| {
             Ok(Told {
                 is_told: row.get("is_told")?,
+                has_sidecar: row.get("has_sidecar")?,
                 due_at: optional_time(row, "due_at")?,
                 attempts: row.get("attempts")?,
                 last_error: row.get("last_error")?,
@@ -214,8 +248,8 @@ fn afterwards(db: &Connection, job: JobId) -> Result<Option<Afterwards>, Error> 
 
 /// The place of a job that is due, in the order in which jobs are claimed.
 fn place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Error> {
-    let waits = job.state == State::Queued && job.step != Step::Confirm && job.run_at <= now;
-    if !waits {
+    let is_in_line = matches!(job.standing(), Standing::Turn | Standing::WaitingForCopy);
+    if !is_in_line || job.run_at > now {
         return Ok(None);
     }
     let line = order::line(db, now)?;

@@ -20,6 +20,7 @@ mod replaces;
 mod scale;
 mod schema;
 mod sent;
+mod standings;
 mod verbs;
 mod writer;
 
@@ -141,9 +142,17 @@ fn dump(db: &Connection) -> String {
     all
 }
 
-/// The job as it stands.
+/// The job as it stands. Whatever a test has made of it, the column `phase` says the same.
 fn job(db: &Connection, id: JobId) -> super::Job {
-    operator::by_id(db, id).unwrap().expect("jobs never vanish")
+    let job = operator::by_id(db, id).unwrap().expect("jobs never vanish");
+    let mut phase = db
+        .prepare_cached("SELECT phase FROM jobs WHERE id = ?1")
+        .unwrap();
+    let phase: Value = phase.query_row([id.0], |row| row.get(0)).unwrap();
+    let standing = job.standing();
+    assert_eq!(phase, Value::from(standing.word().to_owned()), "{job:?}");
+    assert_eq!(standing.state(), job.state, "{job:?}");
+    job
 }
 
 /// Says, where a person sees it, that a test could not do its work here.

@@ -28,8 +28,10 @@ pub enum Entry {
     IgnoredFolder(PathBuf, Rule),
     /// A marker, companion or note that belongs to a file that counts.
     Beside(PathBuf),
-    /// A file or folder that cannot be looked at.
+    /// A file that cannot be looked at.
     Trouble(PathBuf, io::Error),
+    /// A folder that cannot be listed, in whole or in part.
+    FolderTrouble(PathBuf, io::Error),
     /// The watch folder itself cannot be looked at; nothing follows.
     Offline(PathBuf, io::Error),
 }
@@ -43,6 +45,7 @@ pub struct Census {
     /// The folders behind links that were walked.
     behind: BTreeSet<PathBuf>,
     open: Option<Listing>,
+    listed: usize,
 }
 
 /// One folder that was listed.
@@ -71,19 +74,26 @@ impl Census {
             watch,
             behind: BTreeSet::new(),
             open: None,
+            listed: 0,
         }
+    }
+
+    /// How many folders were listed so far, the watch folder among them.
+    pub fn folders(&self) -> usize {
+        self.listed
     }
 
     fn list(&mut self, folder: PathBuf) -> Option<Entry> {
         match Listing::read(folder.clone()) {
             Ok(listing) => {
                 self.open = Some(listing);
+                self.listed += 1;
                 None
             }
             Err(error) if folder == self.watch.path => Some(Entry::Offline(folder, error)),
             // It went while we were on our way to it.
             Err(error) if look::is_nothing(&error) => None,
-            Err(error) => Some(Entry::Trouble(folder, error)),
+            Err(error) => Some(Entry::FolderTrouble(folder, error)),
         }
     }
 
@@ -102,7 +112,7 @@ impl Census {
             // The first in the order of names is listed next.
             self.folders.extend(done.folders.into_iter().rev());
             if let Some(error) = done.trouble {
-                return Some(Entry::Trouble(done.folder, error));
+                return Some(Entry::FolderTrouble(done.folder, error));
             }
         }
         None
@@ -261,7 +271,7 @@ mod tests {
                 Entry::Ignored(path, _) => ("ignored", path),
                 Entry::IgnoredFolder(path, _) => ("ignored folder", path),
                 Entry::Beside(path) => ("beside", path),
-                Entry::Trouble(path, _) => ("trouble", path),
+                Entry::Trouble(path, _) | Entry::FolderTrouble(path, _) => ("trouble", path),
                 Entry::Offline(_, error) => panic!("{error}"),
             })
             .map(|(kind, path)| {

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("identity", &[]),
     ("patience", &[]),
     ("shutdown", &[]),
+    ("status", &[]),
     ("telemetry", &[]),
     ("text", &[]),
     ("way", &[]),
@@ -28,7 +29,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("config", &["address", "metadata", "patience"]),
     (
         "queue",
-        &["clock", "hex", "identity", "mounts", "text", "way"],
+        &[
+            "clock", "hex", "identity", "mounts", "status", "text", "way",
+        ],
     ),
     (
         "platform",
@@ -39,6 +42,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "disposition",
             "hex",
             "metadata",
+            "status",
             "way",
         ],
     ),

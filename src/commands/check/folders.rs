@@ -1,6 +1,6 @@
 //! The watch folders: what lies in them, and whether the kernel can tell of writers there.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::place;
@@ -8,7 +8,7 @@ use super::super::show::text;
 use super::finding::Finding;
 use super::kernel;
 use crate::config::Watch;
-use crate::watch::select::{self, Verdict};
+use crate::watch::census::{Census, Entry};
 use crate::watch::writer::{self, Reason, Writer};
 use crate::watch::{self, Locking};
 
@@ -18,12 +18,12 @@ const PATIENCE: usize = 100_000;
 /// So many files of one watch are opened, to see whether they can be read.
 const TRIED: usize = 1000;
 
-/// What the folders of one watch hold.
+/// What the folders of one watch hold, as the daemon sees them.
 #[derive(Debug, Default)]
-struct Census {
+struct Holding {
     /// Files that the watch takes.
     taken: usize,
-    /// Files that it leaves alone.
+    /// Files and links that it leaves alone.
     left: usize,
     /// Folders, the watch folder among them.
     folders: usize,
@@ -48,76 +48,69 @@ pub(super) fn check(watches: &[Watch], daemon_runs: Option<bool>) -> Vec<Finding
     let mut findings = Vec::new();
     let mut folders = 0;
     for watch in watches.iter().filter(|watch| watch.path.is_dir()) {
-        let census = Census::of(watch);
-        if census.folders == 0 {
+        let holding = Holding::of(watch);
+        if holding.folders == 0 {
             // Not even the watch folder can be listed: a fault of the configuration too.
             continue;
         }
-        folders += census.folders;
-        findings.extend(census.findings(watch));
+        folders += holding.folders;
+        findings.extend(holding.findings(watch));
         findings.extend(lock(watch, daemon_runs));
     }
     findings.extend(kernel::check(folders, watches.len()));
     findings
 }
 
-impl Census {
+impl Holding {
     fn of(watch: &Watch) -> Self {
-        let mut census = Self::default();
-        let mut open = vec![watch.path.clone()];
+        let mut holding = Self::default();
+        let mut census = Census::new(watch.clone());
         let mut seen = 0;
-        while let Some(folder) = open.pop() {
-            let entries = match fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    census
-                        .unreadable
-                        .push(format!("{}: {error}", text::path(&folder)));
-                    continue;
-                }
-            };
-            census.folders += 1;
-            for entry in entries.flatten() {
-                seen += 1;
-                if seen > PATIENCE {
-                    census.partial = true;
-                    return census;
-                }
-                census.count(watch, &entry, &mut open);
+        while let Some(entry) = census.next() {
+            seen += 1;
+            if seen + census.folders() > PATIENCE {
+                holding.partial = true;
+                break;
             }
+            holding.count(entry);
         }
-        census
+        holding.folders = census.folders();
+        holding
     }
 
-    fn count(&mut self, watch: &Watch, entry: &fs::DirEntry, open: &mut Vec<PathBuf>) {
-        let Ok(kind) = entry.file_type() else { return };
-        let path = entry.path();
-        if kind.is_dir() {
-            if select::descend(watch, &path) == Verdict::Taken {
-                open.push(path);
-            }
-        } else if kind.is_file() {
-            if select::verdict(watch, &path) == Verdict::Taken {
+    fn count(&mut self, entry: Entry) {
+        match entry {
+            Entry::File(path, _) => {
                 self.taken += 1;
-                self.try_to_read(path);
-            } else {
-                self.left += 1;
+                if self.taken <= TRIED {
+                    self.try_to_read(path);
+                }
             }
+            Entry::Ignored(..) | Entry::Beside(_) => self.left += 1,
+            Entry::Trouble(path, error) => {
+                self.taken += 1;
+                self.note_closed(&path, &error);
+            }
+            Entry::FolderTrouble(folder, error) => {
+                let folder = text::path(&folder);
+                self.unreadable.push(format!("{folder}: {error}"));
+            }
+            // One that is left alone was wanted so; and what is offline is a fault of the configuration.
+            Entry::IgnoredFolder(..) | Entry::Offline(..) => {}
         }
     }
 
     fn try_to_read(&mut self, path: PathBuf) {
-        if self.taken > TRIED {
-            return;
-        }
         match place::open(&path) {
             Ok(_) => drop(self.sample.get_or_insert(path)),
-            Err(error) => {
-                self.closed += 1;
-                self.first_closed
-                    .get_or_insert_with(|| format!("{}: {error}", text::path(&path)));
-            }
+            Err(error) => self.note_closed(&path, &error),
         }
+    }
+
+    fn note_closed(&mut self, path: &Path, error: &io::Error) {
+        self.closed += 1;
+        self.first_closed
+            .get_or_insert_with(|| format!("{}: {error}", text::path(path)));
     }
 
     fn findings(&self, watch: &Watch) -> Vec<Finding> {

@@ -16,7 +16,7 @@ use crate::commands::error::CommandError;
 use crate::commands::show::text;
 use crate::exit::Exit;
 use crate::queue::query::{self, Filter};
-use crate::queue::{self, Job, JobId, State, Step, operator, settling};
+use crate::queue::{self, Job, JobId, Standing, State, Step, operator, settling};
 
 /// How often the table is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -98,8 +98,8 @@ fn ended(db: &Connection) -> Result<Vec<Job>, queue::Error> {
             State::Cancelled,
             State::Duplicate,
         ],
-        watch: None,
         limit: Some(AT_ONCE),
+        ..Filter::default()
     };
     query::jobs(db, &filter)
 }
@@ -112,18 +112,32 @@ fn key_of_original(db: &Connection, job: &Job) -> Option<String> {
 
 fn end_line(job: &Job, original: Option<String>) -> String {
     let name = text::path(job.path.file_name().map_or(&*job.path, Path::new));
-    match job.state {
-        State::Done => {
+    match job.standing() {
+        Standing::Done
+        | Standing::DoneWithoutKey
+        | Standing::BeingReplaced
+        | Standing::MaybeReplaced
+        | Standing::Replaced => {
             let key = job.video_key.as_deref().unwrap_or_default();
             format!("  ready     {name}  {key}")
         }
-        State::Duplicate => format!(
+        Standing::Duplicate => format!(
             "  ready     {name}, by the video {} with the same content",
             original.unwrap_or_else(|| format!("of job {}", job.duplicate_of.unwrap_or_default()))
         ),
-        State::Failed | State::Cancelled | State::Queued | State::Running => {
+        standing @ (Standing::Failed
+        | Standing::Gone
+        | Standing::Held
+        | Standing::Cancelled
+        | Standing::Superseded
+        | Standing::Turn
+        | Standing::WaitingForCopy
+        | Standing::Creating
+        | Standing::Uploading
+        | Standing::Confirming
+        | Standing::SeekingKey) => {
             let why = job.last_error.as_deref().unwrap_or_default();
-            format!("  {:<9} {name}: {}", job.state.word(), text::line(why))
+            format!("  {:<9} {name}: {}", standing.state_word(), text::line(why))
         }
     }
 }
@@ -226,16 +240,13 @@ fn stages(db: &Connection, video: &Path, job: Option<&Job>) -> Result<Vec<String
         let md5 = job.md5.as_deref().unwrap_or("unknown");
         lines.push(format!("  uploaded  {size}, MD5 {md5} on both sides"));
     }
-    match job.state {
-        State::Done => {
-            let key = job.video_key.as_deref().unwrap_or_default();
-            lines.push(format!("  ready     video key {key}"));
-        }
-        State::Failed => lines.push(format!(
-            "  failed    {}",
-            job.last_error.as_deref().unwrap_or_default()
-        )),
-        State::Queued | State::Running | State::Cancelled | State::Duplicate => {}
+    let standing = job.standing();
+    if standing.is_done() {
+        let key = job.video_key.as_deref().unwrap_or_default();
+        lines.push(format!("  ready     video key {key}"));
+    } else if standing.state() == State::Failed {
+        let why = job.last_error.as_deref().unwrap_or_default();
+        lines.push(format!("  failed    {why}"));
     }
     Ok(lines)
 }

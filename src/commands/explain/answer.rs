@@ -9,8 +9,8 @@ use super::super::show::time::Present;
 use super::conclusion::Conclusion;
 use super::disk::Thing;
 use super::facts::Facts;
-use crate::queue::story::{Other, Story};
-use crate::queue::{Job, State, Step};
+use crate::queue::story::Story;
+use crate::queue::{Job, Standing, Step};
 use crate::watch::Waiting;
 use crate::watch::inspection::Found;
 use crate::watch::writer::Writer;
@@ -88,57 +88,11 @@ pub(super) fn offline(error: &std::io::Error) -> String {
     format!("{error}; nothing in it counts as deleted, and it is looked for every few seconds")
 }
 
-/// Where a job stands, with the jobs that it has to do with.
+/// Where a job stands, with the jobs that go before it.
 pub(super) fn of_job(job: &Job, story: Option<&Story>, around: Around<'_>) -> String {
-    let named = |other: Option<&Other>, id: Option<i64>| {
-        other.map_or_else(
-            || format!("job {}", id.unwrap_or_default()),
-            |other| format!("job {} ({})", other.id, text::path(&other.path)),
-        )
-    };
-    match job.state {
-        State::Failed if job.held => {
-            let at = job.finished_at.map_or_else(String::new, |at| {
-                format!(" since {}", around.present.both(at))
-            });
-            let reason = job.last_error.as_deref().unwrap_or("a person is to decide");
-            // It may name the commands already.
-            let advice = if reason.contains("jw-ingest ") {
-                String::new()
-            } else {
-                format!(
-                    "; `jw-ingest retry {id}` uploads it as a video of its own, `jw-ingest cancel {id}` leaves it",
-                    id = job.id
-                )
-            };
-            format!("is held{at}: {}{advice}", text::line(reason))
-        }
-        State::Queued if job.waits_for.is_some() => match &job.last_error {
-            Some(why) if why.starts_with("waits for job ") => text::line(why),
-            _ => format!(
-                "waits for {}, which is under way with what seems to be the same content",
-                named(story.and_then(|s| s.waits_for.as_ref()), job.waits_for),
-            ),
-        },
-        State::Duplicate => {
-            let original = story.and_then(|story| story.original.as_ref());
-            let key = original.and_then(|other| other.video_key.as_deref());
-            format!(
-                "is a duplicate, and was not uploaded: the same content is {} of {}; \
-                 `jw-ingest retry {}` uploads it all the same",
-                key.map_or_else(
-                    || "the video".to_owned(),
-                    |key| format!("video {}", text::line(key))
-                ),
-                named(original, job.duplicate_of),
-                job.id,
-            )
-        }
-        State::Queued | State::Running | State::Done | State::Failed | State::Cancelled => {
-            let moves = around.daemon != Some(false) && around.paused.is_none();
-            standing::sentence(job, around) + &turn(story.filter(|_| moves))
-        }
-    }
+    let moves = around.daemon != Some(false) && around.paused.is_none();
+    let is_next = moves && job.standing() == Standing::Turn;
+    standing::sentence(job, around) + &turn(story.filter(|_| is_next))
 }
 
 /// How many go before a job that waits for its turn.
@@ -231,7 +185,7 @@ pub(super) fn former_words(former: Option<&Job>) -> String {
         format!(
             "; it has changed since job {} ({}), so it is another file now",
             job.id,
-            job.state.word()
+            job.standing().state_word()
         )
     })
 }
@@ -243,8 +197,6 @@ pub(super) fn around<'a>(facts: &'a Facts<'_>, job: &Job, present: &'a Present) 
         progress: facts.known.progress.get(&job.id),
         paused: facts.pause_of(&job.account),
         daemon: facts.daemon,
-        original: job
-            .duplicate_of
-            .and_then(|id| facts.known.originals.get(&id)),
+        neighbour: facts.known.stories.get(&job.id).and_then(Story::neighbour),
     }
 }

@@ -47,8 +47,6 @@ pub(super) struct Known {
     pub(super) clocks: Vec<Skewed>,
     /// How far the uploads are that run now.
     pub(super) progress: HashMap<JobId, Progress>,
-    /// The jobs that have the videos of those that are duplicates.
-    pub(super) originals: HashMap<i64, Job>,
 }
 
 /// The stories of so many jobs of one path are told, the newest.
@@ -100,7 +98,6 @@ impl Known {
         }
         Ok(Self {
             database: true,
-            originals: query::originals(&db, &jobs)?,
             settling: settling::of(&db, path)?,
             paused: accounts::paused(&db)?,
             clocks: clocks::all(&db)?,

@@ -170,7 +170,7 @@ fn neighbours(story: &Story) -> Value {
 fn other_object(other: &Other) -> Value {
     let object = json!({
         "id": other.id.0,
-        "state": other.state.word(),
+        "state": other.standing.state().word(),
         "video_key": other.video_key,
     });
     with_fields(object, PathFields::of(&other.path))

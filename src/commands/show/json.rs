@@ -11,12 +11,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{standing, text};
+use super::{notices, text};
 use crate::clock;
+use crate::platform::Status;
 use crate::queue::Job;
 use crate::queue::afterwards::Row;
 use crate::queue::clocks::Skewed;
 use crate::queue::query::{Attempt, Progress};
+use crate::way::Way;
 
 /// A job as one JSON object.
 #[derive(Debug, Serialize)]
@@ -29,6 +31,7 @@ pub struct JobObject<'a> {
     size: i64,
     state: &'static str,
     step: &'static str,
+    phase: &'static str,
     method: Option<&'a str>,
     method_why: Option<&'a str>,
     video_key: Option<&'a str>,
@@ -70,7 +73,8 @@ impl<'a> JobObject<'a> {
             size: job.identity.size,
             state: job.state.word(),
             step: job.step.word(),
-            method: job.method.as_deref(),
+            phase: job.standing().word(),
+            method: job.way.map(Way::word),
             method_why: job.method_why.as_deref(),
             video_key: job.video_key.as_deref(),
             attempts: job.attempts,
@@ -83,7 +87,7 @@ impl<'a> JobObject<'a> {
             failing_since: time(job.failing_since),
             sent_at: time(job.sent_at),
             md5: job.md5.as_deref(),
-            status: job.status.as_deref(),
+            status: job.platform.as_ref().map(Status::word),
             duration: job.duration,
             platform_size: job.platform_size,
             duplicate_of: job.duplicate_of,
@@ -95,7 +99,7 @@ impl<'a> JobObject<'a> {
             waits_for: job.waits_for,
             by_hand: job.by_hand,
             progress: progress.map(ProgressObject::of),
-            clock_ahead_seconds: standing::clock_of(job, clocks).map(|skewed| skewed.ahead_s),
+            clock_ahead_seconds: notices::clock_of(job, clocks).map(|skewed| skewed.ahead_s),
         }
     }
 }

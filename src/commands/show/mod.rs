@@ -3,7 +3,9 @@
 //! Nothing here reads the world: what is shown is passed in, so that a test can say it.
 
 pub mod afterwards;
+pub mod cells;
 pub mod json;
+pub mod notices;
 pub mod standing;
 pub mod table;
 pub mod text;

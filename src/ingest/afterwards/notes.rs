@@ -11,6 +11,7 @@ use super::companions::beside;
 use super::files::hidden;
 use crate::beneath::Place;
 use crate::config::Watch;
+use crate::platform::Status;
 use crate::queue::Job;
 use crate::queue::afterwards::Case;
 use crate::watch::reach;
@@ -81,7 +82,7 @@ fn key(case: &Case, title: &str) -> Value {
         "file": case.job.path.file_name().map(|name| name.to_string_lossy()),
         "video_key": video.video_key,
         "title": title,
-        "status": video.status,
+        "status": video.platform.as_ref().map(Status::word),
         "uploaded_at": video.sent_at.map(clock::text),
         "ready_at": video.finished_at.map(clock::text),
         "duplicate_of_job": case.job.duplicate_of,

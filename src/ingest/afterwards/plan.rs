@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::{AfterUpload, Watch};
+use crate::platform::Status;
 use crate::queue::afterwards::{Action, Case};
 use crate::queue::{Arrival, Job, State};
 
@@ -70,7 +71,7 @@ pub(super) fn is_tried_again(job: &Job) -> bool {
 
 /// Whether the platform said once that its video is ready: enough for a note, and for nothing else.
 pub(super) fn is_ready(job: &Job) -> bool {
-    job.video_key.is_some() && job.status.as_deref() == Some("ready")
+    job.video_key.is_some() && job.platform == Some(Status::Ready)
 }
 
 /// The path of the file below its watch folder, or that which it had before it failed.

@@ -166,7 +166,7 @@ pub(in crate::ingest) async fn record(
     pause::works(context, &lease.job.account).await?;
     let mut on = lease.clone();
     on.job.step = Step::Transfer;
-    on.job.method = Some(way.word().to_owned());
+    on.job.way = Some(way);
     on.job.video_key = Some(key);
     on.job.replaces = replaced.map(|replaced| replaced.job.0);
     on.ticket = Some(ticket);

@@ -54,7 +54,7 @@ pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<
         }
         return missing(task, lease).await;
     };
-    let comes_by_itself = lease.job.method.as_deref() == Some(Way::Fetch.word());
+    let comes_by_itself = lease.job.way == Some(Way::Fetch);
     if video.status == Status::Created && !comes_by_itself {
         if let Some(next) = reopen(task, lease, client, &video.key).await? {
             return Ok(Earlier::Settled(next));
@@ -86,7 +86,7 @@ async fn reopen(
     client: &Client,
     key: &VideoKey,
 ) -> Result<Option<Next>, Error> {
-    if lease.job.method.as_deref() != Some(Way::Resumable.word()) {
+    if lease.job.way != Some(Way::Resumable) {
         return Ok(None);
     }
     match until_stopped(task, client.reopen(key)).await {

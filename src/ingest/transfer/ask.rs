@@ -137,7 +137,7 @@ async fn has_arrived(task: &Task, lease: &Lease, video: &Video) -> Result<Arriva
 }
 
 fn is_in_parts(lease: &Lease) -> bool {
-    lease.job.method.as_deref() == Some(Way::Multipart.word())
+    lease.job.way == Some(Way::Multipart)
 }
 
 /// An earlier try got through. Its bytes are the file's, if that has not changed since; the

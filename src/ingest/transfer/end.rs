@@ -16,7 +16,6 @@ use crate::ingest::worker::{Next, Task};
 use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, afterwards, ticket};
 use crate::upload::{self, Receipt};
-use crate::way::Way;
 use crate::{clock, config, text};
 
 /// The server took all bytes, of which this try sent so many: they count if the file is still what
@@ -124,12 +123,11 @@ pub(super) async fn refuse(
         request_id: error.request_id().map(str::to_owned),
     };
     let transient = matches!(disposition, Disposition::Transient { .. });
-    let way = lease.job.method.as_deref().and_then(Way::from_word);
     let settings = context.now_settings();
     let is_free = settings
         .watch(&lease.job.watch)
         .is_none_or(|watch| watch.method == config::Method::Auto);
-    if transient && is_free && way.is_some_and(|way| create::is_dear(way, sent)) {
+    if transient && is_free && lease.job.way.is_some_and(|way| create::is_dear(way, sent)) {
         return fate::start_over(context, lease, ("transient", report), clock::now()).await;
     }
     let failure = Failure {

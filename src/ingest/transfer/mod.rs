@@ -39,7 +39,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         outcome::begin(db, &begun, Step::Transfer, now)
     })
     .await?;
-    if lease.job.method.as_deref() == Some(Way::Ftp.word()) {
+    if lease.job.way == Some(Way::Ftp) {
         return ftp::run(task, lease).await;
     }
     let Some((ticket, key, way)) = parts(lease) else {
@@ -104,7 +104,7 @@ async fn is_over(task: &Task, lease: &Lease, grant: &Grant) -> Result<bool, Erro
 fn parts(lease: &Lease) -> Option<(&Ticket, VideoKey, Way)> {
     let ticket = lease.ticket.as_ref()?;
     let key = lease.job.video_key.as_deref()?.parse().ok()?;
-    let way = lease.job.method.as_deref().and_then(Way::from_word)?;
+    let way = lease.job.way?;
     Some((ticket, key, way))
 }
 

@@ -10,7 +10,7 @@ use crate::platform::lenient;
 use crate::platform::link::{Link, is_loopback};
 use crate::platform::new::{Created, Grant};
 use crate::platform::percent::encode;
-use crate::platform::video::{Status, Video};
+use crate::platform::video::{self, Video};
 use crate::way::Way;
 
 /// One page of `/videos/list`.
@@ -169,7 +169,7 @@ fn video(value: &Value) -> Result<Video, Missing> {
         .or_else(|| lenient::text(error));
     Ok(Video {
         key: key.ok_or("a video without a key")?,
-        status: Status::of(&text("status").ok_or("a video without a status")?),
+        status: video::status(&text("status").ok_or("a video without a status")?),
         title: text("title"),
         ingest_id: lenient::text(
             value
@@ -195,6 +195,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::platform::Status;
 
     fn read(value: &Value, way: Way) -> Result<Created, Missing> {
         created(value.as_object().unwrap(), way, Timestamp::UNIX_EPOCH)

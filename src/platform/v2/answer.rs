@@ -11,7 +11,7 @@ use super::link;
 use crate::platform::lenient;
 use crate::platform::new::{Created, Grant};
 use crate::platform::pass::Pass;
-use crate::platform::video::{Status, Video};
+use crate::platform::video::{self, Video};
 use crate::way::Way;
 
 /// The answer lacks something; the text completes "the answer has …".
@@ -98,7 +98,7 @@ pub(super) fn video(media: &Map<String, Value>) -> Result<Video, Missing> {
         .and_then(|id| id.parse().ok());
     Ok(Video {
         key: key.ok_or("a media without an id")?,
-        status: Status::of(&text("status").ok_or("a media without a status")?),
+        status: video::status(&text("status").ok_or("a media without a status")?),
         title: metadata("title"),
         ingest_id: text("external_id").or_else(|| metadata("external_id")),
         size: None,
@@ -144,6 +144,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::platform::Status;
 
     fn read(value: &Value, way: Way) -> Result<Created, Missing> {
         let base = Url::parse("https://api.jwplayer.com/v2").unwrap();

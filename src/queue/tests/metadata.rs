@@ -5,6 +5,7 @@ use crate::queue::accounts::{self, Cause};
 use crate::queue::metadata::{self, Due};
 use crate::queue::operator::cancel;
 use crate::queue::renames::moved;
+use crate::queue::{ftp, story};
 
 fn changed(db: &Connection, base: &str, stems: &[&str], now: Timestamp) -> bool {
     let belongs = |path: &Path| {
@@ -154,4 +155,45 @@ fn what_is_due_is_not_looked_for_among_all_jobs() {
     let found: Vec<_> = of_jobs.collect();
     let expected = "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)";
     assert_eq!(found, [expected; 3], "{plan}");
+}
+
+#[test]
+fn the_platform_was_told_once_the_video_is_there_and_not_before() {
+    let db = table();
+    let id = new_job(&db, &file("/w/clip.mp4", 1), at(0));
+    let is_told = || {
+        let row = story::of(&db, &job(&db, id), at(9)).unwrap().metadata;
+        row.expect("a row").is_told
+    };
+    changed(&db, "/w/clip", &["clip"], at(0));
+    assert!(!is_told(), "a sidecar alone tells nobody");
+    let lease = take(&db, at(1));
+    metadata::told(&db, &lease, (Some("one"), None), at(2)).unwrap();
+    assert!(!is_told(), "it is noted before the call");
+    create_video(&db, &lease, "key", at(2));
+    assert!(is_told());
+    let (again, report) = ("transient", Report::default());
+    outcome::start_over(&db, &lease, at(3), (again, &report), at(3)).unwrap();
+    assert!(!is_told(), "the next video was told nothing yet");
+}
+
+/// A video that is found after its bytes went by FTP is told everything, whatever one before it was told.
+#[test]
+fn what_a_former_video_was_told_counts_for_no_other() {
+    let db = table();
+    let id = new_job(&db, &file("/w/clip.mp4", 1), at(0));
+    let first = take(&db, at(1));
+    metadata::told(&db, &first, (Some("one"), None), at(2)).unwrap();
+    create_video(&db, &first, "key", at(2));
+    let (again, report) = ("transient", Report::default());
+    outcome::start_over(&db, &first, at(3), (again, &report), at(3)).unwrap();
+    let second = take(&db, at(4));
+    ftp::begins(&db, &second, "why", at(4)).unwrap();
+    ftp::gets_its_name(&db, &second, ("clip.mp4", None), at(5)).unwrap();
+    ftp::sent(&db, &second, (at(5), at(6)), (&report, at(6))).unwrap();
+    assert!(ftp::found(&db, id, "found", at(7)).unwrap());
+    db.execute("UPDATE jobs SET state = 'done', finished_at = run_at", [])
+        .unwrap();
+    let due = only(&db, at(8));
+    assert!(due.untold && due.digest.is_none(), "{due:?}");
 }

@@ -155,7 +155,7 @@ fn where_the_watch_holds_replacements_a_person_decides() {
     assert!(file.exists() && platform.videos().is_empty());
     assert!(
         site.output(&["job", "1"])
-            .starts_with("job 1 waits for you since")
+            .starts_with("job 1 is held since")
     );
     site.output(&["retry", "1"]);
     site.wait_done(1);

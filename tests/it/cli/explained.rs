@@ -150,6 +150,9 @@ fn what_lies_behind_a_followed_link_is_known_by_the_link() {
     assert_eq!(object["path"], fixture.news(b"way/a.mp4").to_str().unwrap());
     let (answer, object) = explain(&fixture, "news/.store/a.mp4");
     assert_eq!(object["verdict"], "ignored", "{answer}");
+    let checked = fixture.run(&["check", "--offline"]);
+    let takes = "/news: it takes 1 file\n";
+    assert!(checked.out.contains(takes), "{}", checked.out);
     fixture.configure("");
     let (_, object) = explain(&fixture, "news/way/a.mp4");
     let real = fixture.news(b".store/a.mp4");

@@ -60,6 +60,7 @@ fn json_is_one_object_a_line_with_all_that_is_promised() {
             "size",
             "state",
             "step",
+            "phase",
             "method",
             "video_key",
             "attempts",
@@ -111,7 +112,7 @@ fn each_kind_of_job_is_a_row_that_says_what_it_does() {
         "1 | news | new.mp4 | 1.2 GB | queued | create | 0 | due",
         r"2 | news | again.mp4 | 1.2 GB | queued | create | 3 | in 5 min | no answer\nfrom the platform",
         "3 | news | up.mp4 | 1.2 GB | running | was at 540.0 MB (45 %) | AbCd1234 | 1 | at the next start",
-        "4 | news | sent.mp4 | 1.2 GB | queued | waiting for ready | AbCd1234 | 1 | in 59 min",
+        "4 | news | sent.mp4 | 1.2 GB | confirming | waiting for ready | AbCd1234 | 1 | in 59 min",
         "5 | news | done.mp4 | 1.2 GB | done | ready | AbCd1234 | 1 | 5 min ago",
         "6 | news | failed.mp4 | 1.2 GB | failed | create | 1 | 5 min ago | it is larger than size-limit",
         "7 | news | cancelled.mp4 | 1.2 GB | cancelled | 0 | 5 min ago",
@@ -249,6 +250,30 @@ fn lists_are_narrowed_by_state_watch_and_number() {
     assert_eq!(ran.err, "", "all are shown");
     let ran = fixture.run(&["jobs", "--watch", "news-typo"]);
     assert!(ran.err.contains("only: news"), "{ran:?}");
+}
+
+#[test]
+fn every_word_of_the_column_state_can_be_asked_for() {
+    let fixture = Fixture::new();
+    let db = fixture.database();
+    one_of_each(&fixture, &db);
+    db.execute("UPDATE jobs SET held = 1 WHERE id = 6", [])
+        .unwrap();
+    for (arguments, expected) in [
+        (["--state", "queued"].as_slice(), [1, 2, 4].as_slice()),
+        (&["--state", "confirming"], &[4]),
+        (&["--state", "held"], &[6]),
+        (&["--state", "held", "--state", "confirming"], &[4, 6]),
+        (&["--state", "failed"], &[6]),
+        (&["--state", "seeking-key"], &[]),
+    ] {
+        let all = [&["jobs", "--json"], arguments].concat();
+        let jobs = fixture.run(&all).json();
+        let ids: Vec<_> = jobs.iter().map(|job| job["id"].as_i64().unwrap()).collect();
+        assert_eq!(ids, expected, "{arguments:?}");
+    }
+    let out = fixture.run(&["jobs", "--state", "held"]).done();
+    assert!(out.contains("  held   waits for you"), "{out}");
 }
 
 #[test]

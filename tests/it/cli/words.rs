@@ -22,7 +22,6 @@ fn after_a_hard_stop_nothing_is_said_to_be_under_way() {
     for (step, said) in [
         ("create", "was creating its video on the platform when"),
         ("transfer", "was being uploaded when"),
-        ("confirm", "was being looked at on the platform when"),
     ] {
         db.execute("UPDATE jobs SET step = ?1 WHERE id = 3", [step])
             .unwrap();

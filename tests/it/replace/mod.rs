@@ -163,7 +163,7 @@ fn a_held_file_waits_for_a_person() {
     );
     assert!(
         site.output(&["job", "2"])
-            .starts_with("job 2 waits for you since")
+            .starts_with("job 2 is held since")
     );
 
     let all = site.command(&["retry", "--failed"]);

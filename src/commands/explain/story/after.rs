@@ -29,7 +29,8 @@ fn metadata(row: &Told, present: &Present) -> Vec<Fact> {
             let text = format!("not told to the platform{tries}: {}", text::line(error));
             told.push(Fact::new(at, "metadata", text));
         }
-        None if row.is_told => {
+        None if !row.is_told => {}
+        None if row.has_sidecar => {
             let text = "the platform was told its title and the like, as its sidecar says";
             told.push(Fact::new(at, "metadata", text));
         }

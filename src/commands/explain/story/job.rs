@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::super::show::standing;
+use super::super::super::show::cells;
 use super::super::super::show::text;
 use super::super::super::show::time::{Present, fine_span};
 use super::super::answer;
@@ -11,7 +11,7 @@ use super::super::facts::Facts;
 use super::{Fact, after};
 use crate::queue::query::Attempt;
 use crate::queue::story::{Other, Place, Story};
-use crate::queue::{Arrival, Job, State, Step};
+use crate::queue::{Arrival, Job, Standing, Step};
 
 /// The facts of one of the path's jobs.
 pub(super) fn facts(
@@ -40,7 +40,7 @@ pub(super) fn facts(
         let at = job.finished_at.unwrap_or(present.now);
         told.push(Fact::new(at, "job", format!("job {} {sentence}", job.id)));
     }
-    if job.state == State::Queued {
+    if job.standing().is_waiting() {
         told.extend(next(facts, job, present));
     }
     for fact in &mut told {
@@ -99,7 +99,7 @@ fn tries(number: usize) -> String {
 }
 
 fn try_words(attempt: &Attempt, job: &Job, present: &Present) -> String {
-    let step = standing::step_word(&attempt.step);
+    let step = cells::step_word(&attempt.step);
     let method = attempt.method.as_deref();
     let method = method.map_or_else(String::new, |method| format!(" by {}", text::line(method)));
     let took = attempt.ended_at.unwrap_or(present.now);
@@ -143,7 +143,7 @@ fn neighbours(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
     if let Some(other) = story
         .waits_for
         .as_ref()
-        .filter(|_| job.state == State::Queued)
+        .filter(|_| job.standing() == Standing::WaitingForCopy)
     {
         let text = format!(
             "it goes on after {}, which seems to have its content",
@@ -183,7 +183,7 @@ fn named(other: &Other) -> String {
         "job {} ({}, {}{key})",
         other.id,
         text::path(&other.path),
-        other.state.word()
+        other.standing.state_word()
     )
 }
 
@@ -191,10 +191,10 @@ fn named(other: &Other) -> String {
 fn way(job: &Job, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     let at = job.create_sent_at.unwrap_or(present.now);
-    if let Some(method) = &job.method {
+    if let Some(way) = job.way {
         let why = job.method_why.as_deref();
         let why = why.map_or_else(String::new, |why| format!(": {}", text::line(why)));
-        let text = format!("its bytes go by {}{why}", text::line(method));
+        let text = format!("its bytes go by {}{why}", way.word());
         told.push(Fact::new(at, "way", text));
     }
     if let Some(key) = &job.video_key {
@@ -215,10 +215,10 @@ fn platform(job: &Job, present: &Present) -> Vec<Fact> {
         told.push(Fact::new(at, "platform", format!("it had all bytes{md5}")));
     }
     let at = job.finished_at.unwrap_or(present.now);
-    if let Some(status) = &job.status {
+    if let Some(status) = &job.platform {
         let duration = job.duration;
         let duration = duration.map_or_else(String::new, |s| format!(", {s:.2} s long"));
-        let text = format!("it says `{}`{duration}", text::line(status));
+        let text = format!("it says `{}`{duration}", text::line(status.word()));
         told.push(Fact::new(at, "platform", text));
     }
     if let Some(size) = job.platform_size {
@@ -240,7 +240,7 @@ fn platform(job: &Job, present: &Present) -> Vec<Fact> {
 fn end(job: &Job, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     if let Some(at) = job.finished_at {
-        let text = format!("job {} ended: {}", job.id, job.state.word());
+        let text = format!("job {} ended: {}", job.id, job.standing().state_word());
         told.push(Fact::new(at, "job", text));
     }
     if let Some(at) = job.failing_since {

@@ -1,6 +1,6 @@
 //! What holds for all files: the daemon, the account, the limits in force.
 
-use super::super::super::show::standing;
+use super::super::super::show::notices;
 use super::super::super::show::time::Present;
 use super::super::facts::Facts;
 use super::Fact;
@@ -15,12 +15,12 @@ pub(super) fn facts(facts: &Facts<'_>, present: &Present) -> Vec<Fact> {
         told.push(Fact::new(
             paused.since,
             "account",
-            standing::pause(paused, present),
+            notices::pause(paused, present),
         ));
     }
     let skewed = facts.known.clocks.iter();
     for skewed in skewed.filter(|skewed| Some(&skewed.account) == account) {
-        told.push(Fact::new(now, "clock", standing::clock(skewed, present)));
+        told.push(Fact::new(now, "clock", notices::clock(skewed, present)));
     }
     if let Some(limit) = limit(facts) {
         told.push(Fact::new(now, "limit", limit));

@@ -17,6 +17,7 @@ fn done(story_of: Story) -> String {
 fn what_the_platform_was_told_beside_the_bytes() {
     let row = Told {
         is_told: true,
+        has_sidecar: true,
         due_at: None,
         attempts: 0,
         last_error: None,
@@ -38,6 +39,10 @@ fn what_the_platform_was_told_beside_the_bytes() {
         due_at: Some(ago(-10)),
         ..row.clone()
     };
+    let no_sidecar = Told {
+        has_sidecar: false,
+        ..row.clone()
+    };
     let nothing = Told {
         is_told: false,
         ..row.clone()
@@ -46,7 +51,8 @@ fn what_the_platform_was_told_beside_the_bytes() {
         ("told", with(row)),
         ("a fault", with(fault)),
         ("compared again", with(due)),
-        ("no sidecar", with(nothing)),
+        ("no sidecar", with(no_sidecar)),
+        ("nothing was told yet", with(nothing)),
     ];
     insta::assert_snapshot!("metadata", cases(told));
 }

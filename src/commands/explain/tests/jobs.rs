@@ -8,9 +8,10 @@ use crate::queue::story::Place;
 /// The steps that a job of this state can be at.
 fn steps(state: State) -> &'static [Step] {
     match state {
-        State::Queued | State::Running | State::Failed | State::Cancelled => {
+        State::Queued | State::Failed | State::Cancelled => {
             &[Step::Create, Step::Transfer, Step::Confirm]
         }
+        State::Running => &[Step::Create, Step::Transfer],
         State::Done => &[Step::Confirm],
         State::Duplicate => &[Step::Create],
     }
@@ -224,11 +225,11 @@ fn the_story_of_a_job_that_runs_or_waits_for_the_platform() {
 #[test]
 fn the_jobs_that_it_has_to_do_with_are_told() {
     let copy = Story {
-        original: Some(other(5, "first.mp4", State::Done)),
+        original: Some(other(5, "first.mp4", Standing::Done)),
         ..Story::default()
     };
     let waits = Story {
-        waits_for: Some(other(7, "under-way.mp4", State::Running)),
+        waits_for: Some(other(7, "under-way.mp4", Standing::Uploading)),
         ..Story::default()
     };
     let waiting = changed(job(State::Queued, Step::Create), |job| {
@@ -236,15 +237,15 @@ fn the_jobs_that_it_has_to_do_with_are_told() {
     });
     let original = Story {
         copies: vec![
-            other(20, "copy.mp4", State::Duplicate),
-            other(21, "copy2.mp4", State::Duplicate),
+            other(20, "copy.mp4", Standing::Duplicate),
+            other(21, "copy2.mp4", Standing::Duplicate),
         ],
         more_copies: 3,
-        replaced_by: vec![other(30, "a.mp4", State::Queued)],
+        replaced_by: vec![other(30, "a.mp4", Standing::Confirming)],
         ..Story::default()
     };
     let replaces = Story {
-        replaces: Some(other(3, "a.mp4", State::Done)),
+        replaces: Some(other(3, "a.mp4", Standing::Done)),
         ..Story::default()
     };
     let replacing = changed(job(State::Running, Step::Transfer), |job| {
@@ -255,7 +256,7 @@ fn the_jobs_that_it_has_to_do_with_are_told() {
         job.last_error = Some("other content took the place of job 3 (on-replace)".to_owned());
     });
     let done = changed(job(State::Done, Step::Confirm), |job| {
-        job.status = Some("ready".to_owned());
+        job.platform = Some(Status::Ready);
         job.duration = Some(12.5);
         job.platform_size = Some(SIZE);
     });

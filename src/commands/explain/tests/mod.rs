@@ -29,13 +29,15 @@ use crate::config::{self, Outline};
 use crate::identity::Identity;
 use crate::queue::settling::Settling;
 use crate::queue::story::{Other, Story};
-use crate::queue::{Job, JobId, State, Step};
+use crate::queue::{Job, JobId, Standing, State, Step};
+use crate::status::Status;
 use crate::watch::container;
 use crate::watch::inspection::{Found, Inspection};
 use crate::watch::means::Means;
 use crate::watch::select::Verdict;
 use crate::watch::writer::Writer;
 use crate::watch::{Missing, Waiting};
+use crate::way::Way;
 
 const SIZE: i64 = 1_200_000_000;
 
@@ -154,7 +156,7 @@ fn job(state: State, step: Step) -> Job {
         identity: identity(),
         state,
         step,
-        method: has_key.then(|| "s3".to_owned()),
+        way: has_key.then_some(Way::S3),
         method_why: has_key.then(|| "it is the best that fits its size".to_owned()),
         video_key: has_key.then(|| "AbCd1234".to_owned()),
         attempts: 0,
@@ -168,7 +170,7 @@ fn job(state: State, step: Step) -> Job {
         create_sent_at: has_key.then(|| ago(3500)),
         sent_at: (step == Step::Confirm).then(|| ago(900)),
         md5: None,
-        status: (step == Step::Confirm).then(|| "processing".to_owned()),
+        platform: (step == Step::Confirm).then_some(Status::Processing),
         duration: None,
         platform_size: None,
         duplicate_of: (state == State::Duplicate).then_some(5),
@@ -183,14 +185,14 @@ fn job(state: State, step: Step) -> Job {
     }
 }
 
-fn other(id: i64, name: &str, state: State) -> Other {
+fn other(id: i64, name: &str, standing: Standing) -> Other {
     Other {
         id: JobId(id),
         path: Path::new("/srv/video/news").join(name),
-        state,
-        video_key: (state == State::Done).then(|| "WxYz5678".to_owned()),
+        standing,
+        video_key: standing.is_done().then(|| "WxYz5678".to_owned()),
         created_at: ago(9000 - id),
-        finished_at: (state != State::Queued).then(|| ago(4000 - id)),
+        finished_at: (!standing.is_waiting()).then(|| ago(4000 - id)),
     }
 }
 

@@ -16,7 +16,8 @@ fn next(entry: Option<&Entry>) -> Option<Entry> {
         Some(Entry::Ignored(..)) => Entry::IgnoredFolder(path(), Rule::NotRecursive),
         Some(Entry::IgnoredFolder(..)) => Entry::Beside(path()),
         Some(Entry::Beside(_)) => Entry::Trouble(path(), denied()),
-        Some(Entry::Trouble(..)) => Entry::Offline(path(), denied()),
+        Some(Entry::Trouble(..)) => Entry::FolderTrouble(path(), denied()),
+        Some(Entry::FolderTrouble(..)) => Entry::Offline(path(), denied()),
         Some(Entry::Offline(..)) => return None,
     })
 }
@@ -40,6 +41,7 @@ fn each_kind_of_line_has_its_reason() {
     let expected = [
         Kind::Ignored,
         Kind::IgnoredFolder,
+        Kind::Unreadable,
         Kind::Unreadable,
         Kind::Offline,
         Kind::NoAnswer,

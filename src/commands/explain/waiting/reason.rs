@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::super::super::show::standing::{self, Around};
+use super::super::super::show::notices;
+use super::super::super::show::standing::Around;
 use super::super::super::show::text;
 use super::super::super::show::time::Present;
 use super::super::answer;
@@ -16,7 +17,7 @@ use crate::identity::Identity;
 use crate::queue::accounts::{self, Paused};
 use crate::queue::clocks::{self, Skewed};
 use crate::queue::query::{self, Progress};
-use crate::queue::{Error, Job, JobId, State, enqueue, settling};
+use crate::queue::{Error, Job, JobId, State, enqueue, settling, story};
 use crate::watch::census::Entry;
 
 /// One line of the list.
@@ -93,7 +94,7 @@ impl Row {
                 let reason = format!("a folder that is left alone with all in it: {rule}");
                 Self::plain(Kind::IgnoredFolder, path, reason)
             }
-            Entry::Trouble(path, error) => {
+            Entry::Trouble(path, error) | Entry::FolderTrouble(path, error) => {
                 let reason = format!("it cannot be looked at: {error}");
                 Self::plain(Kind::Unreadable, path, reason)
             }
@@ -154,7 +155,7 @@ pub(in super::super) fn of_file(
         }
         let mut jobs = query::by_path(table.db, &path)?;
         if let Some(job) = speaks_for(&jobs, identity) {
-            return Ok(Some(of_job(table, job, daemon, present)));
+            return Ok(Some(of_job(table, job, daemon, present)?));
         }
         former = jobs.pop();
         let note = settling::of(table.db, &path)?;
@@ -186,22 +187,27 @@ pub(in super::super) fn of_file(
     }))
 }
 
-fn of_job(table: &Table<'_>, job: &Job, daemon: Option<bool>, present: &Present) -> Row {
+fn of_job(
+    table: &Table<'_>,
+    job: &Job,
+    daemon: Option<bool>,
+    present: &Present,
+) -> Result<Row, Error> {
+    let neighbours = story::neighbours(table.db, [job])?;
     let around = Around {
         present,
         progress: table.progress.get(&job.id),
         paused: table.paused.iter().find(|p| p.account == job.account),
         daemon,
-        // Duplicates are finished, and not among these.
-        original: None,
+        neighbour: story::neighbour(job).and_then(|id| neighbours.get(&id)),
     };
     let mut reason = format!("its job {} {}", job.id, answer::of_job(job, None, around));
-    if let Some(skewed) = standing::clock_of(job, &table.clocks) {
-        reason = format!("{reason}; {}", standing::clock(skewed, present));
+    if let Some(skewed) = notices::clock_of(job, &table.clocks) {
+        reason = format!("{reason}; {}", notices::clock(skewed, present));
     }
-    Row {
+    Ok(Row {
         since: Some(job.finished_at.unwrap_or(job.created_at)),
         job: Some(job.id.0),
         ..Row::plain(Kind::Job, job.path.clone(), reason)
-    }
+    })
 }

@@ -1,0 +1,82 @@
+//! What holds for more than one job, in words for the operator: a paused account, a clock that is wrong,
+//! files that settle.
+
+use std::path::Path;
+
+use super::text;
+use super::time::Present;
+use crate::clock;
+use crate::queue::accounts::{Cause, Paused};
+use crate::queue::clocks::Skewed;
+use crate::queue::settling::Waiting;
+use crate::queue::{Job, State};
+
+/// One line that explains a paused account.
+pub fn pause(paused: &Paused, present: &Present) -> String {
+    let probe = if paused.trying {
+        "a probe was answered, and one upload at a time is tried".to_owned()
+    } else if paused.probe_at > present.now {
+        format!("next probe {}", present.both(paused.probe_at))
+    } else {
+        "the next probe is due".to_owned()
+    };
+    format!(
+        "account {} is paused since {}: {}; {probe}{}",
+        paused.account,
+        present.both(paused.since),
+        text::line(&paused.reason),
+        remedy(paused),
+    )
+}
+
+/// The clock that keeps an open job waiting, or may: one that is over goes by no clock.
+pub fn clock_of<'a>(job: &Job, clocks: &'a [Skewed]) -> Option<&'a Skewed> {
+    let is_open = matches!(job.state, State::Queued | State::Running);
+    let mut clocks = clocks.iter();
+    clocks.find(|skewed| is_open && skewed.account == job.account)
+}
+
+/// One line about a clock that differs from the platform's.
+pub fn clock(skewed: &Skewed, present: &Present) -> String {
+    format!(
+        "{} (account {}, measured {}); uploads go by the platform's time",
+        clock::complaint(skewed.ahead_s),
+        skewed.account,
+        present.both(skewed.measured_at)
+    )
+}
+
+/// What is seen and has no job yet: how much, and what the first of it waits for.
+pub fn settling(waiting: &Waiting) -> Option<String> {
+    let (path, why) = waiting.oldest.as_ref()?;
+    let name = text::path(path.file_name().map_or(path.as_path(), Path::new));
+    let are = if waiting.number == 1 { "is" } else { "are" };
+    Some(format!(
+        "{} {are} settling ({name}: {}); `jw-ingest explain FILE` tells more",
+        text::count(waiting.number, "file"),
+        text::line(why)
+    ))
+}
+
+/// What mends a paused account, from the platform's code or words in the reason.
+fn remedy(paused: &Paused) -> &'static str {
+    if paused.cause == Cause::Unreachable {
+        return "; it goes on by itself once the network, its name server and the platform work again";
+    }
+    let words = paused.reason.to_ascii_lowercase();
+    if words.contains("timedatectl") {
+        // The reason says it already.
+        "; jw-ingest tests the account by itself and resumes"
+    } else if words.contains("timestamp") {
+        "; set this machine's clock right (`timedatectl` shows it)"
+    } else if words.contains("limit exceeded")
+        || words.contains("quota")
+        || words.contains("http 402")
+    {
+        "; the property's plan is used up: make room on it, or extend it"
+    } else if words.contains("cannot set up https") {
+        "; install the machine's CA certificates"
+    } else {
+        "; compare key and secret with those of the property"
+    }
+}
