@@ -213,12 +213,22 @@ impl<'a> Verdict<'a> {
         }
     }
 
+    /// Where v2 does not say what it has, a copy may be uploaded as a video of its own, and the log says so.
+    fn copies_without_a_proof(&self) -> HashSet<i64> {
+        let log = self.world.site.log();
+        let lines = log.lines().filter(|line| line.contains(UNPROVEN));
+        let jobs = lines.filter_map(|line| line.split("job.id=").nth(1)?.split(' ').next()?.parse().ok());
+        jobs.filter(|_| !self.world.manners.tells_originals)
+            .collect()
+    }
+
     fn nothing_is_there_twice(&mut self) {
+        let unproven = self.copies_without_a_proof();
         let by_hand: HashSet<(usize, &str)> = self
             .table
             .jobs
             .iter()
-            .filter(|job| self.world.books.by_hand.contains(&job.id))
+            .filter(|job| self.world.books.by_hand.contains(&job.id) || unproven.contains(&job.id))
             .filter_map(|job| Some((job.account, job.key.as_deref()?)))
             .collect();
         let mut seen: HashMap<(usize, &str), &Video> = HashMap::new();
@@ -293,6 +303,9 @@ impl<'a> Verdict<'a> {
         }
     }
 }
+
+/// What the log says of a copy that is uploaded, as nothing proves that it is one.
+const UNPROVEN: &str = "uploaded as a video of its own, since nothing proves";
 
 /// What a job says that was to replace what the platform could not process.
 const REPLACES_UNPLAYABLE: &str = "it is `failed` there; jw-ingest retry";
