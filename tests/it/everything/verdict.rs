@@ -217,7 +217,14 @@ impl<'a> Verdict<'a> {
     fn copies_without_a_proof(&self) -> HashSet<i64> {
         let log = self.world.site.log();
         let lines = log.lines().filter(|line| line.contains(UNPROVEN));
-        let jobs = lines.filter_map(|line| line.split("job.id=").nth(1)?.split(' ').next()?.parse().ok());
+        let jobs = lines.filter_map(|line| {
+            line.split("job.id=")
+                .nth(1)?
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()
+        });
         jobs.filter(|_| !self.world.manners.tells_originals)
             .collect()
     }

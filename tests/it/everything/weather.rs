@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::books::Deleted;
+use super::places;
 use super::world::{Later, World};
 use crate::support::Dice;
 
@@ -161,9 +162,13 @@ impl World {
             .as_str()
             .and_then(|md5| self.books.known(md5));
         let at = Instant::now();
-        let witnesses = content
+        let mut witnesses = content
             .map(|id| self.books.witnesses(id))
             .unwrap_or_default();
+        // A file that is another account's concerns that one's video.
+        witnesses.retain(|(path, ..)| {
+            places::of(&self.site, path).is_some_and(|(place, _)| place.account == account)
+        });
         let paths: Vec<_> = witnesses
             .iter()
             .map(|(path, ..)| path.display().to_string())
