@@ -112,7 +112,10 @@ impl Site {
             )
             .unwrap();
         }
-        fs::write(self.config(), text).unwrap();
+        // At once: a daemon that starts just now must not read half of it.
+        let fresh = self.root().join("daemon.toml.new");
+        fs::write(&fresh, text).unwrap();
+        fs::rename(&fresh, self.config()).unwrap();
     }
 
     /// Changes the text of the configuration.
