@@ -200,7 +200,9 @@ async fn one(
         {
             act(context, (&case, watch), (case.row.action, silent)).await
         }
-        (Plan::Do(_) | Plan::Keep(_), Some(watch)) if case.row.returned => {
+        (Plan::Do(_) | Plan::Keep(_), Some(watch))
+            if case.row.returned && case.original.replaced.is_none() =>
+        {
             ask::returned(context, (&case, watch), silent).await
         }
         (Plan::Do(action), Some(watch)) if action == case.row.action && action != Action::None => {
