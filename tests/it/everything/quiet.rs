@@ -50,8 +50,8 @@ const PROGRESS: &str =
 /// names no time.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// So long the end may take at most, for each minute of the run and at least: who makes progress without
-/// end does not come to an end either.
+/// The longest that the end may take, or two minutes for each minute of the run: a daemon that makes
+/// progress without end is stuck too.
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// Nothing is to be done for so long: what was announced by an event has begun to settle by then.

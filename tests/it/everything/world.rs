@@ -54,7 +54,7 @@ pub(super) struct World {
     pub(super) manners: Manners,
     /// When an account was last told that there are too many requests, and not for how long.
     pub(super) rested: Option<Instant>,
-    /// A run of a minute, as everybody has it who runs all tests.
+    /// A run of a minute, as in every `cargo test`.
     pub(super) is_short: bool,
     numbers: usize,
 }
@@ -62,7 +62,7 @@ pub(super) struct World {
 /// What differs between the platforms of one run and of another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manners {
-    /// How long each works on a file, in milliseconds: nobody may ever see it at work.
+    /// How long each works on a file, in milliseconds. It may be too short to be seen.
     pub(super) processing: [u64; 2],
     /// Whether v2 tells the size and MD5 of what it has.
     pub(super) tells_originals: bool,
