@@ -117,7 +117,12 @@ impl<'a> Verdict<'a> {
         let error = job.error.as_deref().unwrap_or_default();
         let told = match job.state.as_str() {
             "failed" => {
-                job.held || error.contains(UNPLAYABLE) || error.contains(REPLACES_UNPLAYABLE)
+                let mut deleted = self.world.books.deleted.iter();
+                let by_person = deleted.any(|one| Some(&one.key) == job.key.as_ref());
+                job.held
+                    || error.contains(UNPLAYABLE)
+                    || error.contains(REPLACES_UNPLAYABLE)
+                    || (by_person && error.contains(DELETED_EARLY))
             }
             "cancelled" => self.world.books.cancelled.contains(&job.id),
             "done" => self.was_deleted(job, id, path),
@@ -313,6 +318,9 @@ impl<'a> Verdict<'a> {
 
 /// What the log says of a copy that is uploaded, as nothing proves that it is one.
 const UNPROVEN: &str = "uploaded as a video of its own, since nothing proves";
+
+/// What a job says whose video a person deleted while the platform worked on its content.
+const DELETED_EARLY: &str = "was deleted on the platform before it was ready";
 
 /// What a job says that was to replace what the platform could not process.
 const REPLACES_UNPLAYABLE: &str = "it is `failed` there; jw-ingest retry";
