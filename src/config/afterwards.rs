@@ -3,7 +3,7 @@
 //! A folder that files are moved to may lie inside the watch's own folder, and is then left alone
 //! by it; inside that of another watch everything would be uploaded a second time.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeValue;
@@ -131,6 +131,11 @@ fn inside(path: &Path, own: &Path) -> Option<PathBuf> {
         |part: &&Path| *part == own || part.canonicalize().is_ok_and(|canonical| canonical == own);
     let entry = parts.into_iter().rev().find(is_own)?;
     let below = path.strip_prefix(entry).ok()?;
+    // A `..` leads out of it again, by way of a link even to elsewhere than it says.
+    let is_plain = |part| matches!(part, Component::Normal(_));
+    if !below.components().all(is_plain) {
+        return None;
+    }
     Some(own.components().chain(below.components()).collect())
 }
 

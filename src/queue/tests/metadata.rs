@@ -72,7 +72,9 @@ fn a_sidecar_beside_a_renamed_file_makes_its_job_due_and_not_that_of_the_file_be
     let mut here = file("/w/old.mp4", 1);
     new_job(&db, &here, at(0));
     upload(&db, &take(&db, at(1)), "key", at(2));
-    let other = new_job(&db, &file("/w/clip.mp4", 2), at(3));
+    let mut before = file("/w/clip.mp4", 2);
+    before.identity.ctime_ns += 1;
+    let other = new_job(&db, &before, at(3));
     here.path = "/w/clip.mp4".into();
     moved(&db, (JobId(1), Path::new("/w/old.mp4")), &here, at(4)).unwrap();
     for due in metadata::due(&db, at(4), 100).unwrap() {
