@@ -75,8 +75,9 @@ pub fn told(
     Ok(())
 }
 
-/// A sidecar came or changed: of each video that `belongs` to it, the job that got its name last is due. A
-/// job may have got it by a rename, over the file of a younger one. Answers whether there is one. `base` is
+/// A sidecar came or changed: of each video that `belongs` to it, the job that got its name last is due.
+///
+/// A job may have got it by a rename, over the file of a younger one. Answers whether there is one. `base` is
 /// the sidecar's path without its ending.
 pub fn sidecar_changed(
     db: &Connection,

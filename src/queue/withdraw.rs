@@ -111,7 +111,9 @@ pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
 }
 
 /// The video has content after all, and its file is not there to be sent again: the job waits for it as
-/// for one that it has sent. Only a job that has no other video, nor may have one, and that nobody
+/// for one that it has sent.
+///
+/// Only a job that has no other video, nor may have one, and that nobody
 /// cancelled: what was sent of a file that changed meanwhile may be half of it. Answers whether the job
 /// has taken it.
 pub fn take_back(

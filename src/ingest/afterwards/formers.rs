@@ -107,12 +107,8 @@ async fn one(
         ..sent
     };
     if let Some(why) = ask::closed(context, &settings, &sent, silent).await? {
-        later(
-            context,
-            (&former, &sent),
-            (why, Again::Silent(None)),
-            doubts,
-        );
+        let why = (why, Again::Silent(None));
+        later(context, (&former, &sent), why, doubts);
         return Ok(());
     }
     let answer = tokio::select! {
@@ -141,21 +137,13 @@ async fn one(
             lost::settle_former(context, (&sent, &fault), former).await?;
         }
         Some(Answer::No(fault)) => {
-            later(
-                context,
-                (&former, &sent),
-                (fault.words(&sent), Again::Unclear),
-                doubts,
-            );
+            let why = (fault.words(&sent), Again::Unclear);
+            later(context, (&former, &sent), why, doubts);
         }
         Some(Answer::Unanswered(error)) => {
             let (why, after) = ask::unanswered(context, (&sent, &error), silent).await?;
-            later(
-                context,
-                (&former, &sent),
-                (why, Again::Silent(after)),
-                doubts,
-            );
+            let why = (why, Again::Silent(after));
+            later(context, (&former, &sent), why, doubts);
         }
     }
     Ok(())

@@ -86,7 +86,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     while !context.stop.is_cancelled() {
         targets.go_on(&context);
         let outcome = match watches::follow(&context, &mut settings).await {
-            Ok(()) => round(&context, (&mut mute, &mut silent), &mut looked).await,
+            Ok(()) => Box::pin(round(&context, (&mut mute, &mut silent), &mut looked)).await,
             Err(error) => Err(error),
         };
         let outcome = match outcome {

@@ -62,8 +62,9 @@ pub fn plan(
     Ok(changed == 1)
 }
 
-/// Right before the file gets this name, or what is left beside it goes (`None`). Answers whether it may: only
-/// where its job is as it was when it was read, and where the platform was asked about what was `sent`, that is
+/// Right before the file gets this name, or what is left beside it goes (`None`). Answers whether it may.
+///
+/// Only where its job is as it was when it was read, and where the platform was asked about what was `sent`, that is
 /// still what the video is to have.
 pub fn going(
     db: &Connection,
@@ -276,9 +277,10 @@ pub fn has_no_watch(db: &Connection, id: JobId, now: Timestamp) -> Result<(), Er
     Ok(())
 }
 
-/// The configuration has these watches now. For the files of any other nothing is done, and for those of
-/// one that is back it is decided anew: the grace counts from its return. What was done with a file before stays
-/// said: one that may be half gone comes to its end, and the sidecar of one that has gone waits.
+/// The configuration has these watches now. For the files of any other nothing is done.
+///
+/// For those of one that is back it is decided anew: the grace counts from its return. What was done with a file
+/// before stays said: one that may be half gone comes to its end, and the sidecar of one that has gone waits.
 pub fn watches_are(db: &Connection, names: &[String], now: Timestamp) -> Result<(), Error> {
     let names = serde_json::to_string(names).unwrap_or_else(|_| "[]".to_owned());
     db.prepare_cached(

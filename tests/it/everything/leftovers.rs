@@ -158,7 +158,7 @@ impl Verdict<'_> {
         };
         // What was not told of it keeps it where it is.
         let mut reasons = [&job.afterwards, &job.untold].into_iter().flatten();
-        if place.after != "keep" && reasons.all(|reason| reason.is_empty()) {
+        if place.after != "keep" && reasons.all(String::is_empty) {
             let what = format!(
                 "{} is up, still here, and nothing says why: {job:?}",
                 path.display()

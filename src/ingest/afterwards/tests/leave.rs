@@ -125,16 +125,19 @@ impl Scene {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.extension() != Some(OsStr::new("part")) {
-                    let content = fs::read_to_string(&path).unwrap();
-                    let is_hidden = is_going(path.file_name().unwrap());
-                    let own = if is_hidden {
-                        self.ground.at(NAME)
-                    } else {
-                        path
-                    };
-                    found.insert(own, content);
+                    continue;
                 }
+                if path.extension() == Some(OsStr::new("part")) {
+                    continue;
+                }
+                let content = fs::read_to_string(&path).unwrap();
+                let is_hidden = is_going(path.file_name().unwrap());
+                let own = if is_hidden {
+                    self.ground.at(NAME)
+                } else {
+                    path
+                };
+                found.insert(own, content);
             }
         }
         found
