@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::Row;
 
 use super::error::Error;
+use super::restored::FOUND;
 use super::sql::{At, StoredPath, optional_time};
 use crate::identity::Identity;
 use crate::status::Status;
@@ -313,8 +314,10 @@ fn unknown(job: i64, column: &'static str, value: &str) -> Error {
     }
 }
 
+/// What was on the platform before this table was sent by no method of ours.
 fn way_from(row: &Row<'_>, job: i64) -> Result<Option<Way>, Error> {
     let word: Option<String> = row.get("method")?;
+    let word = word.filter(|word| word != FOUND);
     word.map(|word| Way::from_word(&word).ok_or_else(|| unknown(job, "method", &word)))
         .transpose()
 }

@@ -118,7 +118,7 @@ pub(super) const HOLDS_ITS_VIDEO: &str = "jobs.replaced_by IS NULL
                      WHERE taker.video_key = jobs.video_key AND taker.id <> jobs.id AND taker.replaces IS NOT NULL
                        AND +taker.state IN ('queued', 'running'))";
 
-/// Whether the job has its video to itself, see [`HOLDS_ITS_VIDEO`]: asked in the transaction that relies on it.
+/// Whether the job has its video to itself, asked in the transaction that relies on it.
 pub fn holds_its_video(db: &Connection, job: JobId) -> Result<bool, Error> {
     Ok(db
         .prepare_cached(&format!(
@@ -243,7 +243,7 @@ pub(super) fn may_have_arrived(db: &Connection, id: JobId) -> Result<(), Error> 
 
 /// Before the call that asks the platform to fetch other content into a video that is there.
 ///
-/// From here on the video may have it, whatever becomes of the answer. Answers whether the call may be made, as [`may_arrive`] does.
+/// From here on the video may have it, whatever becomes of the answer. Answers whether the call may be made.
 pub fn fetch_begins(
     db: &Connection,
     lease: &Lease,

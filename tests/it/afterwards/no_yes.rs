@@ -189,7 +189,7 @@ impl Stage {
         wait_for(&format!("{no:?}: all to be seen to"), || {
             let open: i64 = self.site.value(
                 "SELECT count(*) FROM afterwards JOIN jobs ON jobs.id = job_id
-                 WHERE due_at IS NOT NULL AND due_at < '2021' AND last_error IS NULL
+                 WHERE due_at IS NOT NULL AND due_at < '2021' AND afterwards.last_error IS NULL
                    AND state IN ('done', 'duplicate')",
             )?;
             (open == 0).then_some(())
@@ -250,15 +250,19 @@ const DESTROYERS: &[(&str, &str, usize)] = &[
     ("src/beneath/place.rs", "unlinkat", 1),
     ("src/beneath/place.rs", "renameat(", 1),
     ("src/beneath/place.rs", "rename_over(", 1),
-    ("src/beneath/rename.rs", "unlinkat", 1),
+    ("src/beneath/rename.rs", "unlinkat", 2),
     ("src/beneath/rename.rs", "renameat(", 1),
     // The key file of the upload links, and its draft.
     ("src/queue/seal.rs", "remove_file", 2),
     ("src/queue/seal.rs", "fs::rename(", 1),
+    // The marker of the table and its draft, and what a lost table left beside it.
+    ("src/queue/restored.rs", "fs::rename(", 2),
+    ("src/queue/restored.rs", "truncate(true)", 1),
     // A file of its own, made a line before.
     ("src/commands/check/database.rs", "remove_file", 1),
     // The demo's own folder.
     ("src/commands/demo/mod.rs", "remove_dir_all", 1),
+    ("src/commands/demo/mod.rs", "truncate(true)", 1),
     // A video, sidecar or marker, by way of a hidden name: `leave` walks all ways to it.
     ("src/ingest/afterwards/files.rs", ".remove()", 1),
     // Half copies, a copy that is not needed after all, and the draft before it.
