@@ -146,6 +146,20 @@ fn a_place_that_a_file_has_left_is_forgotten() {
     assert_eq!(place(&db).as_deref(), Some(Path::new(TO)));
 }
 
+/// A file that was away comes back under any name; its video may be gone by then. A rename in the folders
+/// looks the same.
+#[test]
+fn an_uploaded_file_that_is_renamed_is_asked_about() {
+    let db = table();
+    done_with_copy(&db);
+    afterwards::done(&db, JobId(1), ("kept", File::Stayed), at(20)).unwrap();
+    let mut back = file("/w/9.mp4", 1);
+    back.identity.ctime_ns += 1;
+    let old = (JobId(1), Path::new("/w/1.mp4"));
+    crate::queue::renames::follow(&db, old, &back, at(21)).unwrap();
+    assert!(case(&db, 1).row.returned);
+}
+
 fn place(db: &Connection) -> Option<PathBuf> {
     afterwards::gone_to(db, JobId(1)).unwrap()
 }
