@@ -50,8 +50,11 @@ fn wait_followed(site: &Site, action: &str, name: &str, content: &str) {
         }
         None => assert_eq!(action, "delete"),
     }
-    let is_over = "SELECT 1 FROM afterwards WHERE due_at IS NULL AND sidecar_left IS NULL";
-    wait_for("the end", || site.value::<i64>(is_over));
+    let is_over = format!(
+        "SELECT 1 FROM afterwards JOIN jobs ON jobs.id = job_id
+         WHERE path LIKE '%/{stem}.%' AND due_at IS NULL AND sidecar_left IS NULL"
+    );
+    wait_for("the end", || site.value::<i64>(&is_over));
     let hidden = fs::read_dir(site.folder()).unwrap().flatten();
     let going = |name: &std::ffi::OsStr| name.to_string_lossy().ends_with(".going");
     assert!(!hidden.into_iter().any(|entry| going(&entry.file_name())));

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::support::Bench;
 use crate::watch::{Report, SeenBy};
@@ -233,15 +233,12 @@ fn ten_thousand_files_at_once() {
     for number in 0..FILES {
         fs::write(bench.path(format!("{number}.mp4")), b"x").unwrap();
     }
-    let dropped = Instant::now();
+    // How long that takes is measured by the benchmark `watch`.
     while bench.all_settled() < FILES {
         bench.until("another file", |report| {
             matches!(report, Report::Settled(_))
         });
     }
-    let took = dropped.elapsed();
-    println!("{FILES} files settled {took:?} after the last was dropped");
-    assert!(took < Duration::from_secs(10), "{took:?}");
     bench.idle();
     assert_eq!(bench.all_settled(), FILES, "none settles twice");
 }
