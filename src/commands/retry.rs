@@ -1,5 +1,5 @@
 //! `jw-ingest retry`: failed or cancelled jobs are queued again, waiting ones brought forward,
-//! duplicates uploaded all the same.
+//! duplicates uploaded anyway.
 
 use std::fs;
 use std::path::PathBuf;

@@ -76,7 +76,7 @@ impl Fault {
                  that can be compared: look at it there"
             ),
             Self::Untold => format!(
-                "nothing proves that video {key} has every byte: the platform tells neither its size nor its MD5, \
+                "nothing proves that video {key} has every byte: the platform tells no size or MD5 that can be compared, \
                  and the upload server did not confirm them"
             ),
             Self::NoKey => "the key of its video is not known".to_owned(),

@@ -132,7 +132,7 @@ fn insert(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Err
 }
 
 /// Makes a job that has failed before its first try: the file is not fit to be uploaded, for this
-/// reason. One that is known keeps its job as it is. A retry by hand uploads it all the same.
+/// reason. One that is known keeps its job as it is. A retry by hand uploads it anyway.
 pub fn refused(
     db: &Connection,
     new: &NewJob,
@@ -141,7 +141,7 @@ pub fn refused(
 ) -> Result<Enqueued, Error> {
     let enqueued = enqueue(db, new, now)?;
     if let Enqueued::New(id) = enqueued {
-        let message = format!("{reason}; if it is whole all the same: jw-ingest retry {id}");
+        let message = format!("{reason}; if it is whole anyway: jw-ingest retry {id}");
         db.prepare_cached(
             "UPDATE jobs SET state = 'failed', last_error = ?2, finished_at = ?3 WHERE id = ?1",
         )?

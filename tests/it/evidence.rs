@@ -48,7 +48,7 @@ fn an_incomplete_file_waits_then_fails_with_the_reason_and_can_be_retried() {
         failed.last_error.clone()
     });
     let says = "not uploaded: it has no index (moov), which many programs write last, and it stayed \
-                unchanged for 3s (incomplete-after); if it is whole all the same: jw-ingest retry 1";
+                unchanged for 3s (incomplete-after); if it is whole anyway: jw-ingest retry 1";
     assert_eq!(reason, says);
     assert!(platform.videos().is_empty());
     let retried = site.command(&["retry", "1"]);

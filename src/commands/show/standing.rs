@@ -70,7 +70,7 @@ fn duplicate(job: &Job, around: Around<'_>) -> String {
         .neighbour
         .and_then(|other| other.video_key.as_deref());
     format!(
-        "is a duplicate: the same content is {} of {}; `jw-ingest retry {}` uploads it all the same",
+        "is a duplicate: the same content is {} of {}; `jw-ingest retry {}` uploads it anyway",
         key.map_or_else(
             || "the video".to_owned(),
             |key| format!("video {}", text::line(key))

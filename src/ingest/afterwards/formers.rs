@@ -11,6 +11,7 @@ use crate::ingest::context::Context;
 use crate::ingest::evidence::{Answer, Fault};
 use crate::ingest::lost;
 use crate::ingest::persist::persist;
+use crate::ingest::told::{self, Told};
 use crate::platform::Video;
 use crate::queue::former::{self, Content, Former};
 use crate::queue::sent::{self, Sent};
@@ -151,10 +152,7 @@ async fn one(
 
 /// Whether the platform tells the checksum: the other content may have the same size.
 fn is_told(sent: &Sent, video: &Video) -> bool {
-    match (&sent.md5, &video.md5) {
-        (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
-        (None, _) | (_, None) => false,
-    }
+    told::compare((sent.md5.as_deref(), None), video) == Told::Checksum
 }
 
 async fn has_its_content(context: &Context, former: Former, sent: &Sent) -> Result<(), Error> {

@@ -158,7 +158,7 @@ fn each_kind_of_job_is_told_in_a_sentence() {
             "9",
             "job 9 is a duplicate: the same content is video AbCd1234 of job 5 (",
         ),
-        ("9", "; `jw-ingest retry 9` uploads it all the same"),
+        ("9", "; `jw-ingest retry 9` uploads it anyway"),
     ] {
         let out = fixture.run(&["job", id]).done();
         assert!(out.lines().next().unwrap().contains(sentence), "{out}");

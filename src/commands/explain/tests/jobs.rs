@@ -88,7 +88,7 @@ fn what_holds_one_job_is_told() {
     let mut gone = with_job(queued(), Story::default());
     gone.disk.thing = Thing::Nothing;
     let incomplete = "not uploaded: it has no index (moov), which many programs write last, and it stayed unchanged \
-                      for 1h (incomplete-after); if it is whole all the same: jw-ingest retry 12";
+                      for 1h (incomplete-after); if it is whole anyway: jw-ingest retry 12";
     let in_vain = changed(queued(), |job| {
         (job.attempts, job.run_at) = (3, ago(-330));
         job.last_error = Some("no answer".to_owned());
