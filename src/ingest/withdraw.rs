@@ -15,7 +15,7 @@ use crate::beneath;
 use crate::config::Watch;
 use crate::identity::Identity;
 use crate::platform::{self, Client, Status, VideoKey};
-use crate::queue::withdraw::{self, Withdrawal};
+use crate::queue::withdraw::{self, TakenBack, Withdrawal};
 use crate::queue::{Error, Job, operator, retry};
 use crate::watch::reach;
 use crate::{chain, clock};
@@ -224,10 +224,16 @@ async fn only_copy(
         )))),
         Local::Gone => {
             let (held, taken) = (withdrawal.clone(), key.to_string());
-            let is_back = persist(context, move |db| {
+            let back = persist(context, move |db| {
                 withdraw::take_back(db, &held, &taken, clock::now())
             });
-            Ok(is_back.await?.then(|| Outcome::TakenBack(key.clone())))
+            Ok(match back.await? {
+                TakenBack::Yes => Some(Outcome::TakenBack(key.clone())),
+                TakenBack::Later => Some(Outcome::Later(
+                    "it has content, and its job is looking for its file".to_owned(),
+                )),
+                TakenBack::No => None,
+            })
         }
     }
 }

@@ -110,18 +110,27 @@ pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
     Ok(at.map(|at| at.0))
 }
 
-/// The video has content after all, and its file is not there to be sent again: the job waits for it as
-/// for one that it has sent.
+/// Whether a job has taken back the video that was to be withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenBack {
+    /// It waits for it as for one that it has sent.
+    Yes,
+    /// A worker has the job: whether it finds its file is not known yet.
+    Later,
+    /// The job has another video, or may have one, or was cancelled.
+    No,
+}
+
+/// The video has content after all, and its file is not there to be sent again: the job takes it back.
 ///
-/// Only a job that has no other video, nor may have one, and that nobody
-/// cancelled: what was sent of a file that changed meanwhile may be half of it. Answers whether the job
-/// has taken it.
+/// Only a job that has no other video, nor may have one, and that was not
+/// cancelled: what was sent of a file that changed meanwhile may be half of it.
 pub fn take_back(
     db: &Connection,
     withdrawal: &Withdrawal,
     video_key: &str,
     now: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<TakenBack, Error> {
     let taken = db
         .prepare_cached(
             "UPDATE OR IGNORE jobs SET state = 'queued', step = 'confirm', video_key = ?2, ingest_id = ?3, run_at = ?4,
@@ -140,8 +149,16 @@ pub fn take_back(
     if taken == 1 {
         db.prepare_cached("DELETE FROM withdrawals WHERE id = ?1")?
             .execute([withdrawal.id])?;
+        return Ok(TakenBack::Yes);
     }
-    Ok(taken == 1)
+    let is_running = db
+        .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND state = 'running'")?
+        .exists([withdrawal.job.0])?;
+    Ok(if is_running {
+        TakenBack::Later
+    } else {
+        TakenBack::No
+    })
 }
 
 /// It is gone from the platform, or never was there.

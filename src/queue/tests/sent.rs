@@ -7,6 +7,7 @@ use crate::queue::confirm::{self, Facts};
 use crate::queue::copies;
 use crate::queue::restored;
 use crate::queue::sent::{self, Became, Loss};
+use crate::queue::withdraw::{self, TakenBack};
 
 pub(super) fn loss<'a>(video_key: &'a str, holding: &'a [String]) -> Loss<'a> {
     Loss {
@@ -35,6 +36,31 @@ pub(super) fn done_with_copy(db: &Connection) -> (JobId, JobId) {
     let lease = take(db, at(12));
     assert!(copies::duplicate(db, &lease, first, at(12)).unwrap());
     (first, second)
+}
+
+/// The job was tried again, and a worker is about to find that its file has gone: the video that is about to be
+/// withdrawn is the only copy then.
+#[test]
+fn a_video_is_kept_while_a_worker_looks_for_the_file_of_its_job() {
+    let db = table();
+    let id = new_job(&db, &file("/w/1.mp4", 1), at(1));
+    upload(&db, &take(&db, at(2)), "k1", at(2));
+    let waiting = confirm::waiting(&db, "main").unwrap().remove(0);
+    let facts = Facts {
+        status: "failed".to_owned(),
+        ..Facts::default()
+    };
+    confirm::failed(&db, &waiting, &facts, ("no", at(3))).unwrap();
+    operator::retry(&db, id, at(4)).unwrap();
+    let withdrawal = withdraw::due(&db, at(5)).unwrap().expect("one is due");
+    let lease = take(&db, at(5));
+    let take_back = || withdraw::take_back(&db, &withdrawal, "k1", at(6)).unwrap();
+    assert_eq!(take_back(), TakenBack::Later);
+    let gone = Report::default();
+    outcome::vanished(&db, &lease, &gone, at(7)).unwrap();
+    assert_eq!(take_back(), TakenBack::Yes);
+    assert_eq!(job(&db, id).video_key.as_deref(), Some("k1"));
+    assert_eq!(take_back(), TakenBack::No, "it has its video");
 }
 
 fn withdrawn(db: &Connection) -> i64 {
