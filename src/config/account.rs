@@ -265,7 +265,7 @@ fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST, SECRET};
+    use super::super::tests::fixture::{Fixture, LEAST, SECRET};
     use super::*;
 
     #[test]

@@ -218,7 +218,7 @@ fn unusable(draft: &Draft<'_>, folder: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::*;
 
     #[test]

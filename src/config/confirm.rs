@@ -51,7 +51,7 @@ impl Confirm {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::tests::fixture::Fixture;
     use super::*;
 
     #[test]

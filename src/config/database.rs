@@ -38,7 +38,7 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::tests::fixture::Fixture;
     use super::*;
 
     #[test]

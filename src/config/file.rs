@@ -46,7 +46,7 @@ pub(super) fn text_of(path: &Path) -> Result<String, Problems> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::tests::fixture::Fixture;
     use super::*;
 
     #[test]

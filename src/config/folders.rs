@@ -215,8 +215,8 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
     use super::super::reader::Look;
+    use super::super::tests::fixture::{Fixture, LEAST};
 
     #[test]
     fn unusable_folders_are_refused() {

@@ -129,7 +129,7 @@ fn tls(value: &DeValue<'_>) -> Result<Tls, String> {
 mod tests {
     use secrecy::ExposeSecret;
 
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::super::{Config, Method};
     use super::*;
 

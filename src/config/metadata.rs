@@ -152,7 +152,7 @@ fn markers(value: &DeValue<'_>) -> Result<Vec<Marker>, String> {
 mod tests {
     use std::path::Path;
 
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::*;
 
     /// Checks what each of these lines is answered with.

@@ -29,8 +29,6 @@ mod afterwards;
 mod confirm;
 mod database;
 mod file;
-#[cfg(test)]
-mod fixture;
 mod folders;
 mod ftp;
 mod globs;
@@ -46,6 +44,8 @@ mod reload;
 mod retry;
 mod secret;
 mod section;
+#[cfg(test)]
+pub(crate) mod tests;
 mod upload;
 mod value;
 mod watch;

@@ -56,7 +56,7 @@ fn policy(value: &DeValue<'_>) -> Result<OnReplace, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::*;
 
     #[test]

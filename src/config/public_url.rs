@@ -72,7 +72,7 @@ fn public_url(value: &DeValue<'_>, allow_private: bool) -> Result<Url, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::super::watch::Method;
 
     #[test]

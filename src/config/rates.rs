@@ -183,7 +183,7 @@ const DAY: u16 = 24 * 60;
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::*;
 
     fn rates(upload: &str) -> Rates {

@@ -164,7 +164,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
-    use super::super::fixture::{Fixture, LEAST, SECRET};
+    use super::super::tests::fixture::{Fixture, LEAST, SECRET};
     use super::super::{Api, Method};
     use super::*;
 

@@ -66,7 +66,7 @@ impl Retry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::tests::fixture::Fixture;
     use super::*;
 
     #[test]

@@ -168,7 +168,7 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::super::Api;
-    use super::super::fixture::{Fixture, LEAST, SECRET};
+    use super::super::tests::fixture::{Fixture, LEAST, SECRET};
     use super::*;
 
     const FILE: &str = "secret-file = \"{dir}/secret\"";

@@ -137,7 +137,7 @@ fn limits(section: &mut Section<'_>, default: &Upload) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::*;
 
     #[test]

@@ -328,7 +328,7 @@ fn method(value: &DeValue<'_>) -> Result<Method, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::*;
 
     #[test]

@@ -158,7 +158,7 @@ impl Marker {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, LEAST};
+    use super::super::tests::fixture::{Fixture, LEAST};
     use super::*;
 
     #[test]

@@ -119,7 +119,7 @@ fn tell(sent: &Sent, why: &str, became: Became) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::ground::Ground;
+    use crate::ingest::tests::ground::Ground;
     use crate::queue::JobId;
 
     #[tokio::test]

@@ -27,8 +27,6 @@ mod evidence;
 mod fate;
 mod fetch;
 mod ftp;
-#[cfg(test)]
-mod ground;
 mod identify;
 mod intake;
 mod live;
@@ -42,6 +40,8 @@ mod replace;
 mod restored;
 mod source;
 pub mod targets;
+#[cfg(test)]
+pub(crate) mod tests;
 mod told;
 mod transfer;
 mod trouble;

@@ -18,7 +18,7 @@ mod read;
 mod session;
 mod skew;
 #[cfg(test)]
-pub(crate) mod stub;
+pub(crate) mod tests;
 mod update;
 pub mod v1;
 pub mod v2;

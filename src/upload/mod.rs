@@ -14,15 +14,13 @@ mod flight;
 mod form;
 pub mod ftp;
 mod hash;
-#[cfg(test)]
-mod interrupted;
 mod lane;
 pub mod multipart;
 mod name;
-#[cfg(test)]
-mod on_the_wire;
 mod resumable;
 mod s3;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod trail;
 mod watchdog;

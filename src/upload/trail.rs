@@ -198,7 +198,7 @@ mod tests {
         file.set_len(1 << 42).unwrap();
         let flight = Arc::new(Flight::new(Arc::default(), Box::new(|| Ok(()))));
         let trail = start(Arc::clone(&file), size, flight).unwrap();
-        let deadline = std::time::Instant::now() + crate::platform::stub::PATIENCE;
+        let deadline = std::time::Instant::now() + crate::platform::tests::stub::PATIENCE;
         trail.feed().add(size, Bytes::new());
         drop(trail);
         while Arc::strong_count(&file) > 1 {

@@ -163,21 +163,52 @@ fn sources(path: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a whole file is a test: it lies in a folder `tests`, or its module is declared for tests.
+/// Whether a whole file is a test: it lies in a folder `tests`.
 pub(crate) fn is_test(path: &Path) -> bool {
-    let is_in_tests = path.iter().any(|part| part == "tests");
-    let name = path.file_stem().unwrap().to_string_lossy();
-    let face = |file: &str| path.with_file_name(file);
-    let parent = path.parent().unwrap();
-    let faces = [face("mod.rs"), parent.with_extension("rs")];
-    let is_declared = faces.iter().any(|face| {
-        let text = fs::read_to_string(face).unwrap_or_default();
+    path.iter().any(|part| part == "tests")
+}
+
+#[test]
+fn modules_have_one_form() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        check_form(&root.join(folder), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A module with children is `name/mod.rs`, and a file that is only compiled for tests lies in `tests/`.
+fn check_form(folder: &Path, wrong: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            check_form(&path, wrong);
+            continue;
+        }
+        if path.extension().is_none_or(|ending| ending != "rs") {
+            continue;
+        }
+        if path.with_extension("").is_dir() {
+            let form = path.with_extension("").join("mod.rs");
+            wrong.push(format!("{}: should be {}", path.display(), form.display()));
+        }
+        let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        lines
-            .windows(2)
-            .any(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with(&format!("mod {name};")))
-    });
-    is_in_tests || is_declared
+        let strays = lines.windows(2).filter(|pair| {
+            let is_file = pair[1].ends_with(';') && pair[1].contains("mod ");
+            pair[0] == "#[cfg(test)]" && is_file && !pair[1].ends_with("mod tests;")
+        });
+        wrong.extend(
+            strays.map(|pair| format!("{}: {} should be in tests/", path.display(), pair[1])),
+        );
+        if text.contains("\n#[path") {
+            wrong.push(format!(
+                "{}: #[path] hides where a module lies",
+                path.display()
+            ));
+        }
+    }
 }
 
 /// The product code of a file: no comments, and nothing after its own test module begins.

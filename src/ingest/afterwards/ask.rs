@@ -284,7 +284,7 @@ pub(super) async fn returned(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::ground::Ground;
+    use crate::ingest::tests::ground::Ground;
 
     #[tokio::test]
     async fn a_file_whose_video_has_no_known_key_is_not_asked_about_for_ever() {

@@ -3,11 +3,11 @@
 mod answer;
 mod client;
 mod describe;
-#[cfg(test)]
-mod on_the_wire;
 mod reopen;
 mod search;
 mod sign;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use answer::Page;

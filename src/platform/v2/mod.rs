@@ -5,14 +5,12 @@ mod client;
 mod describe;
 mod judge;
 mod link;
-#[cfg(test)]
-mod on_the_wire;
 mod search;
 mod target;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod uploads;
-#[cfg(test)]
-mod uploads_on_the_wire;
 
 pub use client::Client;
 pub use target::Target;

@@ -13,8 +13,6 @@ mod reply;
 mod session;
 mod store;
 #[cfg(test)]
-mod stub;
-#[cfg(test)]
 mod tests;
 mod tls;
 

@@ -173,8 +173,8 @@ mod tests {
     #[tokio::test]
     async fn is_made_beside_the_runtime_and_ends_with_it() {
         let timeouts = Timeouts {
-            stall: crate::platform::stub::PATIENCE,
-            response: crate::platform::stub::PATIENCE,
+            stall: crate::platform::tests::stub::PATIENCE,
+            response: crate::platform::tests::stub::PATIENCE,
         };
         let cancel = CancellationToken::new();
         let piece = |at, length| Piece {
@@ -197,7 +197,7 @@ mod tests {
             matches!(stopped, Err(Error::Cancelled { complete: false })),
             "{stopped:?}"
         );
-        let deadline = std::time::Instant::now() + crate::platform::stub::PATIENCE;
+        let deadline = std::time::Instant::now() + crate::platform::tests::stub::PATIENCE;
         while Arc::strong_count(&endless) > 1 {
             assert!(std::time::Instant::now() < deadline, "the reading goes on");
             std::thread::yield_now();

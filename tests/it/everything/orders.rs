@@ -101,14 +101,28 @@ impl World {
     }
 
     fn signal(&mut self, name: &str) {
-        if let Some(daemon) = &mut self.daemon {
-            if name == "HUP" {
-                // As systemd does, which waits for a service to be ready.
-                let mut is_awake = || daemon.has_ended() || daemon.is_listening();
-                wait_for("the daemon to listen", || is_awake().then_some(()));
-            }
+        if name == "HUP" {
+            self.wait_until_it_listens();
+        }
+        if let Some(daemon) = &self.daemon {
             daemon.signal(name);
             self.books.note(None, format!("kill -{name}"));
+        }
+    }
+
+    /// As systemd does, which waits for a service to be ready.
+    fn wait_until_it_listens(&mut self) {
+        let is_deaf = self
+            .daemon
+            .as_ref()
+            .is_some_and(|daemon| !daemon.is_listening());
+        if is_deaf {
+            // One that was stopped as it started gets no further.
+            self.go_on();
+        }
+        if let Some(daemon) = &mut self.daemon {
+            let mut is_awake = || daemon.has_ended() || daemon.is_listening();
+            wait_for("the daemon to listen", || is_awake().then_some(()));
         }
     }
 

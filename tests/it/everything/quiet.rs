@@ -6,35 +6,41 @@ use super::places;
 use super::world::World;
 use crate::support::Dice;
 
-/// What there is still to do, by the table's own word; each with what it means.
-const LEFT: [(&str, &str); 6] = [
+/// What there is still to do, by the table's own word: what it means, where it is counted, and what is told of
+/// each.
+const LEFT: [(&str, &str, &str); 6] = [
     (
         "jobs that are not over",
-        "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')",
+        "FROM jobs WHERE state IN ('queued', 'running')",
+        "id, phase, path, last_error",
     ),
-    ("files that settle", "SELECT count(*) FROM settling"),
+    ("files that settle", "FROM settling", "path"),
     // Where the platform does not say what it has, a file may wait for a proof without end, and says so.
     (
         "files to be seen to",
-        "SELECT count(*) FROM afterwards WHERE (due_at IS NOT NULL OR going_to IS NOT NULL AND done_at IS NULL)
+        "FROM afterwards WHERE (due_at IS NOT NULL OR going_to IS NOT NULL AND done_at IS NULL)
          AND (last_error IS NULL OR last_error NOT LIKE 'nothing proves that video%'
               AND last_error NOT LIKE 'video % was changed on the platform after it was uploaded, and the platform tells no %')",
+        "job_id, action, due_at, going_to, outcome, last_error",
     ),
     (
         "sidecars to be told",
         // Of a job without a video of its own nothing is told.
-        "SELECT count(*) FROM metadata JOIN jobs ON jobs.id = job_id WHERE due_at IS NOT NULL AND state = 'done'
+        "FROM metadata JOIN jobs ON jobs.id = job_id WHERE due_at IS NOT NULL AND state = 'done'
          AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)",
+        "job_id, path, due_at, metadata.last_error",
     ),
     // A call that was lost on its way may act for two minutes more; nothing is held up by the look for it.
     (
         "videos to be withdrawn",
-        "SELECT count(*) FROM withdrawals WHERE finished_at IS NULL
+        "FROM withdrawals WHERE finished_at IS NULL
          AND (video_key IS NOT NULL OR created_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-160 seconds'))",
+        "job_id, video_key, reason",
     ),
     (
         "accounts that are paused",
-        "SELECT count(*) FROM paused_accounts",
+        "FROM paused_accounts",
+        "account, reason",
     ),
 ];
 
@@ -95,9 +101,12 @@ impl World {
     fn left(&self) -> Vec<String> {
         let mut left: Vec<String> = LEFT
             .iter()
-            .filter_map(|(what, sql)| {
-                let count = self.site.value::<i64>(sql).unwrap_or(1);
-                (count > 0).then(|| format!("{count} {what}"))
+            .filter_map(|(what, rows, columns)| {
+                let count = format!("SELECT count(*) {rows}");
+                let count = self.site.value::<i64>(&count).unwrap_or(1);
+                let told = format!("SELECT json_group_array(json_array({columns})) {rows}");
+                let told = || self.site.value::<String>(&told).unwrap_or_default();
+                (count > 0).then(|| format!("{count} {what}: {}", told()))
             })
             .collect();
         if !left.is_empty() {

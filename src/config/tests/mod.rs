@@ -1,0 +1,3 @@
+//! What the tests of the sections share.
+
+pub(crate) mod fixture;

@@ -1,0 +1,3 @@
+//! What the tests of the steps share.
+
+pub(crate) mod ground;

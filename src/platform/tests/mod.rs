@@ -1,0 +1,3 @@
+//! What the tests of both clients, and of uploads, share.
+
+pub(crate) mod stub;

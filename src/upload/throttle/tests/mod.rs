@@ -1,0 +1,4 @@
+//! Tests of the limit on bandwidth.
+
+mod on_the_wire;
+mod simulation;
