@@ -72,15 +72,29 @@ fn in_full(text: &mut String, (world, table): (&World, &Table), fault: &Fault, l
             writeln!(text, "-- {video:?}").unwrap();
         }
     }
+    for key in keys(&fault.what) {
+        writeln!(text, "-- video {key}").unwrap();
+        lines_with(text, log, key);
+    }
     for path in &paths {
         let said = world.site.command(&["explain", path.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         let answer = said.lines().next().unwrap_or_default();
         writeln!(text, "-- explain {}: {answer}", path.display()).unwrap();
-        let name = path.display().to_string();
-        let lines: Vec<_> = log.lines().filter(|line| line.contains(&name)).collect();
-        for line in lines.iter().rev().take(LINES).rev() {
-            writeln!(text, "   {line}").unwrap();
-        }
+        lines_with(text, log, &path.display().to_string());
+    }
+}
+
+/// The keys of videos in what is wrong.
+fn keys(what: &str) -> impl Iterator<Item = &str> {
+    let after = what.split("key: \"").skip(1);
+    after.filter_map(|rest| rest.split('"').next())
+}
+
+/// The last lines of the log with these words.
+fn lines_with(text: &mut String, log: &str, words: &str) {
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(words)).collect();
+    for line in lines.iter().rev().take(LINES).rev() {
+        writeln!(text, "   {line}").unwrap();
     }
 }
