@@ -1,7 +1,10 @@
 //! The whole line: files that arrive in every way people and tools have, bit for bit, once each.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
+
+use serde_json::json;
 
 use crate::support::{Dice, Platform, Site, wait_for};
 
@@ -159,6 +162,41 @@ fn a_file_that_changes_during_the_upload_is_withdrawn_and_sent_anew() {
     );
     site.assert_exactly_one_each(&platform, &[file]);
     drop(daemon);
+}
+
+#[test]
+fn a_file_that_is_rewritten_in_mid_upload_is_at_no_moment_published_half() {
+    const BIG: usize = 16_000_000;
+    // A resumable upload begins with a question.
+    for (method, upload, skip) in [
+        ("s3", "s3-put", 0),
+        ("form", "form-upload", 0),
+        ("resumable", "resumable", 1),
+    ] {
+        let (platform, mut dice) = (Platform::start(), Dice::new());
+        let watch = format!(
+            "[[watch]]\nname = \"drop\"\npath = \"{{folder}}\"\nsettle = \"200ms\"\nmethod = \"{method}\"\n"
+        );
+        let site = Site::with(&platform, &watch);
+        let stall = json!({"kind": "stall", "after_bytes": 1_000_000});
+        let order = json!({"on": upload, "times": 1, "skip": skip, "fault": stall});
+        platform.control("POST", "faults", &order);
+        let daemon = site.start();
+        let file = site.drop_file("live.mp4", &dice.bytes(BIG));
+        platform.wait(upload, "held", 1);
+        // In place, as by a program that writes the file anew: it is the same one still.
+        fs::write(&file, dice.bytes(BIG)).unwrap();
+        platform.release();
+        site.wait_done(1);
+        site.assert_exactly_one_each(&platform, &[file]);
+        let mut published = BTreeSet::new();
+        platform.record(|line| {
+            let md5 = line["video"]["media"]["md5"].as_str();
+            published.extend(md5.map(str::to_owned));
+        });
+        assert_eq!(published.len(), 1, "{method}: {published:?}");
+        drop(daemon);
+    }
 }
 
 #[test]

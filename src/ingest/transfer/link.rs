@@ -9,7 +9,7 @@ use crate::ingest::source::{Problem, Source};
 use crate::ingest::worker::{Next, Task};
 use crate::platform::Link;
 use crate::queue::{Error, Lease, Queue, ticket};
-use crate::upload::{self, Order, Progress};
+use crate::upload::{self, BeforeLastByte, Order, Progress};
 use crate::way::Way;
 use crate::{chain, clock};
 
@@ -44,7 +44,7 @@ pub(super) async fn send(
         stall_timeout: context.now_settings().config.upload.stall_timeout,
         response_timeout: upload::RESPONSE_TIMEOUT,
         hash: true,
-        before_last_byte: before_last_byte(task, lease),
+        before_last_byte: before_last_byte(task, lease, &source),
         segment_size: context.now_settings().config.upload.segment_size,
         on_confirmed: on_confirmed(task, lease),
     };
@@ -62,10 +62,15 @@ pub(super) async fn send(
     }
 }
 
-/// The write-ahead note; without it the last byte is not sent.
-fn before_last_byte(task: &Task, lease: &Lease) -> Box<dyn FnOnce() -> Result<(), String> + Send> {
+/// The last look at the file, and the write-ahead note: without them the last byte is not sent. What was
+/// rewritten while it was read would be half one content and half another, for all to see.
+fn before_last_byte(task: &Task, lease: &Lease, source: &Arc<Source>) -> BeforeLastByte {
     let (queue, lease) = (task.context.queue.clone(), lease.clone());
-    Box::new(move || note_last_byte(&queue, lease))
+    let source = Arc::clone(source);
+    Box::new(move || {
+        source.check().map_err(|problem| chain(&problem))?;
+        note_last_byte(&queue, lease)
+    })
 }
 
 /// Notes that the last byte may arrive, if it may be sent at all. Blocks.

@@ -42,9 +42,6 @@ impl World {
         if verb == "cancel" && said.contains("is cancelled") {
             self.books.cancelled.insert(job);
         }
-        if verb == "retry" && (said.contains("of its own") || said.contains("another video")) {
-            self.books.by_hand.insert(job);
-        }
         self.count(verb);
     }
 
@@ -66,6 +63,9 @@ impl World {
         let output = self.site.command(args);
         let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
         said += &String::from_utf8_lossy(&output.stderr);
+        self.books
+            .by_hand
+            .extend(said.lines().filter_map(made_by_hand));
         self.books.note(
             None,
             format!("jw-ingest {}: {}", args.join(" "), said.trim_end()),
@@ -167,4 +167,11 @@ impl World {
             .note(None, format!("configured without {without:?}"));
         self.signal("HUP");
     }
+}
+
+/// The job of an answer such as `job 7 is queued again, and becomes another video`: whatever it is a copy of.
+fn made_by_hand(line: &str) -> Option<i64> {
+    let is_by_hand = line.contains("of its own") || line.contains("another video");
+    let (_, after) = line.split_once("job ").filter(|_| is_by_hand)?;
+    after.split(' ').next()?.parse().ok()
 }

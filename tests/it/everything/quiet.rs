@@ -15,18 +15,23 @@ const LEFT: [(&str, &str, &str); 6] = [
         "id, phase, path, last_error",
     ),
     ("files that settle", "FROM settling", "path"),
-    // Where the platform does not say what it has, a file may wait for a proof without end, and says so.
+    // Where the platform does not say what it has, a file may wait for a proof without end, and says so. After a
+    // replacement that may have arrived the platform is asked ten minutes later.
     (
         "files to be seen to",
         "FROM afterwards WHERE (due_at IS NOT NULL OR going_to IS NOT NULL AND done_at IS NULL)
+         AND NOT (last_error IS 'another file''s content may be in its video' AND going_to IS NULL
+                  AND EXISTS (SELECT 1 FROM jobs WHERE replaced IN ('sending', 'perhaps')
+                              AND replaced_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-660 seconds')))
          AND (last_error IS NULL OR last_error NOT LIKE 'nothing proves that video%'
               AND last_error NOT LIKE 'video % was changed on the platform after it was uploaded, and the platform tells no %')",
         "job_id, action, due_at, going_to, outcome, last_error",
     ),
     (
         "sidecars to be told",
-        // Of a job without a video of its own nothing is told.
+        // Of a job without a video of its own nothing is told, nor while other content may be in it.
         "FROM metadata JOIN jobs ON jobs.id = job_id WHERE due_at IS NOT NULL AND state = 'done'
+         AND (replaced IS NULL OR replaced <> 'yes' AND replaced_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-660 seconds'))
          AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.replaces = jobs.id)",
         "job_id, path, due_at, metadata.last_error",
     ),
