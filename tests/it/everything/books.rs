@@ -47,6 +47,12 @@ impl Content {
         left.any(|instance| instance.path.starts_with(folder))
     }
 
+    /// When people put it under this name last, and left it there.
+    pub(super) fn placed_at(&self, path: &Path) -> Option<Instant> {
+        let here = self.instances.iter().filter(|one| one.path == path);
+        here.map(|instance| instance.placed).max()
+    }
+
     /// Where people put it that is no watch.
     pub(super) fn aside(&self) -> impl Iterator<Item = &Path> {
         let aside = self.instances.iter().filter(|one| one.account.is_none());

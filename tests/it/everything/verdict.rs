@@ -143,7 +143,8 @@ impl<'a> Verdict<'a> {
     /// same one, inode and all, may not have been missed.
     fn was_deleted(&self, job: &Row, id: Id, path: &Path) -> bool {
         let books = &self.world.books;
-        let placed = books.contents[id].placed_in[job.account];
+        let content = &books.contents[id];
+        let placed = content.placed_at(path).or(content.placed_in[job.account]);
         let mut deleted = books.deleted.iter();
         let of_job =
             deleted.find(|one| one.account == job.account && Some(&one.key) == job.key.as_ref());
