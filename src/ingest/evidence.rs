@@ -38,6 +38,8 @@ pub(super) enum Fault {
     ChangedSince,
     /// No checksum is told, and there is nothing else to go by.
     Untold,
+    /// Of what was sent no MD5 is known. With the one that the platform tells, if it does.
+    Uncompared(Option<String>),
     /// The key of the video is not known.
     NoKey,
     /// Another file's content is in it, or may be at any moment.
@@ -52,6 +54,7 @@ impl Fault {
             Self::NotReady(_)
             | Self::ChangedSince
             | Self::Untold
+            | Self::Uncompared(_)
             | Self::NoKey
             | Self::Replaced => false,
         }
@@ -78,6 +81,9 @@ impl Fault {
             Self::Untold => format!(
                 "nothing proves that video {key} has every byte: the platform tells no size or MD5 that can be compared, \
                  and the upload server did not confirm them"
+            ),
+            Self::Uncompared(_) => format!(
+                "the content of video {key} cannot be compared: the MD5 of what was sent is not known"
             ),
             Self::NoKey => "the key of its video is not known".to_owned(),
             Self::Replaced => {
@@ -134,12 +140,17 @@ fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
     match told::compare((sent.md5.as_deref(), Some(sent.size)), video) {
         Told::Checksum | Told::Size => None,
         Told::Other => Some(Fault::OtherBytes),
-        Told::Uncompared | Told::Nothing => match (sent.changed_there, video.updated) {
-            _ if !sent.is_verified => Some(Fault::Untold),
-            (Some(then), Some(now)) if change::is_ours(then, sent.own_change, now) => None,
-            (Some(_), Some(_)) => Some(Fault::ChangedSince),
-            (None, _) | (_, None) => Some(Fault::Untold),
-        },
+        Told::Uncompared => untold(sent, video).map(|_| Fault::Uncompared(video.md5.clone())),
+        Told::Nothing => untold(sent, video),
+    }
+}
+
+fn untold(sent: &Sent, video: &Video) -> Option<Fault> {
+    match (sent.changed_there, video.updated) {
+        _ if !sent.is_verified => Some(Fault::Untold),
+        (Some(then), Some(now)) if change::is_ours(then, sent.own_change, now) => None,
+        (Some(_), Some(_)) => Some(Fault::ChangedSince),
+        (None, _) | (_, None) => Some(Fault::Untold),
     }
 }
 
@@ -257,7 +268,7 @@ mod tests {
                 blind.clone(),
                 (Some(3), Some(OTHER)),
                 900,
-                Some(Fault::ChangedSince),
+                Some(Fault::Uncompared(Some(OTHER.to_owned()))),
             ),
             (
                 Sent {
@@ -266,7 +277,7 @@ mod tests {
                 },
                 (Some(3), Some(OTHER)),
                 100,
-                Some(Fault::Untold),
+                Some(Fault::Uncompared(Some(OTHER.to_owned()))),
             ),
             (blind, (Some(4), Some(OTHER)), 100, Some(Fault::OtherBytes)),
             (sent(), (None, None), 100, None),
@@ -290,6 +301,7 @@ mod tests {
             (Fault::NotReady(String::new()), false),
             (Fault::ChangedSince, false),
             (Fault::Untold, false),
+            (Fault::Uncompared(None), false),
             (Fault::NoKey, false),
             (Fault::Replaced, false),
         ] {

@@ -243,3 +243,13 @@ pub fn duplicate(
     close_attempt(db, id, "duplicate", &report, now)?;
     Ok(true)
 }
+
+/// A copy has shown what content the original's video has: it is compared by this MD5 from now on, if none is known of
+/// what was sent.
+pub fn content_is(db: &Connection, original: JobId, md5: &str) -> Result<(), Error> {
+    db.prepare_cached(
+        "UPDATE jobs SET md5 = lower(?2) WHERE id = ?1 AND state = 'done' AND md5 IS NULL AND parts_md5 IS NULL",
+    )?
+    .execute(params![original.0, md5])?;
+    Ok(())
+}

@@ -1,8 +1,11 @@
 //! After a create call with an unknown end: what it did, found out before another is made.
 
+use std::sync::Arc;
+
 use super::call::record;
 use crate::clock;
 use crate::ingest::calls::{park, settle_call, until_stopped};
+use crate::ingest::disk;
 use crate::ingest::fate;
 use crate::ingest::fetch;
 use crate::ingest::persist::persist;
@@ -123,7 +126,18 @@ async fn missing(task: &Task, lease: &Lease) -> Result<Earlier, Error> {
 }
 
 /// The video has its bytes: it is ours by its ingest id, and only `ready` is left to wait for.
+///
+/// Its file, where it is there, is summed up, so that the two can be compared.
 async fn adopt(task: &Task, lease: &Lease, key: &str) -> Result<Next, Error> {
+    let summed = match disk::open(task, lease).await {
+        None => None,
+        Some(Ok(source)) => disk::md5(task, &Arc::new(source)).await,
+        Some(Err(problem)) => Some(Err(problem)),
+    };
+    let md5 = match summed {
+        None => return park(task, lease).await,
+        Some(summed) => summed.ok(),
+    };
     let (adopted, key, now) = (lease.clone(), key.to_owned(), clock::now());
     persist(&task.context, move |db| {
         let ticket = NewTicket {
@@ -133,7 +147,7 @@ async fn adopt(task: &Task, lease: &Lease, key: &str) -> Result<Next, Error> {
             part_size: None,
         };
         outcome::created(db, &adopted, &ticket, &Report::default(), now)?;
-        outcome::transferred(db, &adopted, None, now, (&Report::default(), now))
+        outcome::transferred(db, &adopted, md5.as_deref(), now, (&Report::default(), now))
     })
     .await?;
     task.context.confirms.notify_one();

@@ -15,7 +15,7 @@ use crate::ingest::persist::persist;
 use crate::ingest::source::Source;
 use crate::ingest::worker::{Next, Task};
 use crate::ingest::{fate, lost};
-use crate::platform::{Client, Video};
+use crate::platform::Client;
 use crate::queue::copies::{self, Original, Others};
 use crate::queue::sent::{self, Sent};
 use crate::queue::{Error, JobId, Lease};
@@ -56,6 +56,16 @@ enum Finding {
     Settled(Next),
     /// It is another one by now: it is looked at again.
     Changed,
+}
+
+/// What the platform says of another's video.
+enum Answered {
+    /// It has what the other sent; with the MD5 that it tells.
+    There(Option<String>),
+    /// It has something with this MD5, and that of what the other sent is not known.
+    Uncompared(String),
+    /// Neither; this follows.
+    Otherwise(Finding),
 }
 
 impl<'a> Search<'a> {
@@ -154,7 +164,7 @@ impl<'a> Search<'a> {
     ) -> Result<Finding, Error> {
         if self.needs_sums(original) {
             if !original.is_unconfirmed
-                && let Err(finding) = self.ask(original).await?
+                && let Answered::Otherwise(finding) = self.ask(original).await?
             {
                 return Ok(finding);
             }
@@ -162,34 +172,47 @@ impl<'a> Search<'a> {
                 return Ok(Finding::Settled(settled));
             }
         }
-        let sums = self.sums.as_ref();
-        let proof = proof::stored(original, self.source.size(), sums);
+        let proof = proof::stored(original, self.source.size(), self.sums.as_ref());
         if proof == Proof::Other {
             return Ok(Finding::Not);
         }
         if original.is_unconfirmed {
             return self.wait_for_ready(original).await;
         }
-        match self.ask(original).await? {
-            Ok(video) if proof::is_what_is_there(proof, &video, sums) => {
-                self.duplicate(original).await
+        let (proof, theirs) = match self.ask(original).await? {
+            Answered::Otherwise(finding) => return Ok(finding),
+            Answered::There(theirs) => (proof, theirs),
+            // What was stored does not count beside it: nobody knows whether it is there still.
+            Answered::Uncompared(theirs) => {
+                if self.sums.is_none()
+                    && let Some(settled) = self.sum_up(arrived).await?
+                {
+                    return Ok(Finding::Settled(settled));
+                }
+                (Proof::Open, Some(theirs))
             }
-            Ok(_) => Ok(Finding::Not),
-            Err(finding) => Ok(finding),
+        };
+        match proof::with_what_is_there(proof, theirs.as_deref(), self.sums.as_ref()) {
+            Proof::Same => {
+                let learnt = theirs.filter(|_| proof == Proof::Open);
+                self.duplicate(original, learnt).await
+            }
+            Proof::Other => Ok(Finding::Not),
+            Proof::Open => self.wait_for_proof(original).await,
         }
     }
 
-    /// Asks whether the platform has what the other has sent: its video, where that is a clear yes; otherwise what
-    /// follows.
-    async fn ask(&self, original: &Original) -> Result<Result<Box<Video>, Finding>, Error> {
-        let id = original.id;
-        let sent = persist(&self.task.context, move |db| sent::of(db, id)).await?;
-        let Some(sent) = sent.filter(|sent| sent.video_key.is_some()) else {
-            return Ok(Err(Finding::Not));
+    /// Asks whether the platform has what the other has sent.
+    async fn ask(&self, original: &Original) -> Result<Answered, Error> {
+        let Some(sent) = self.sent(original).await? else {
+            return Ok(Answered::Otherwise(Finding::Not));
         };
         let finding = match until_stopped(self.task, evidence::ask(self.client, &sent)).await {
             None => park(self.task, self.lease).await.map(Finding::Settled)?,
-            Some(Answer::Yes(video)) => return Ok(Ok(video)),
+            Some(Answer::Yes(video)) => return Ok(Answered::There(video.md5)),
+            Some(Answer::No(Fault::Uncompared(Some(theirs)))) => {
+                return Ok(Answered::Uncompared(theirs));
+            }
             Some(Answer::No(fault)) if fault.is_loss() => {
                 let is_displaced = original.path == self.lease.job.path;
                 lost::settle(&self.task.context, (&sent, &fault), is_displaced).await?;
@@ -201,7 +224,22 @@ impl<'a> Search<'a> {
                 Finding::Settled(Next::Finished)
             }
         };
-        Ok(Err(finding))
+        Ok(Answered::Otherwise(finding))
+    }
+
+    /// What the other has sent, if the key of its video is known.
+    async fn sent(&self, original: &Original) -> Result<Option<Sent>, Error> {
+        let id = original.id;
+        let sent = persist(&self.task.context, move |db| sent::of(db, id)).await?;
+        Ok(sent.filter(|sent| sent.video_key.is_some()))
+    }
+
+    /// It is there, and nothing tells whether it has this content.
+    async fn wait_for_proof(&self, original: &Original) -> Result<Finding, Error> {
+        let Some(sent) = self.sent(original).await? else {
+            return Ok(Finding::Not);
+        };
+        self.wait(original, (&sent, &Fault::Uncompared(None))).await
     }
 
     /// The other's bytes are on the platform: whether they are a video, shows when that is ready.
@@ -234,7 +272,9 @@ impl<'a> Search<'a> {
         let (now, run_at) = self.next_look();
         let most = match fault {
             Fault::NotReady(_) => MOST_NOT_READY,
-            Fault::ChangedSince | Fault::Untold | Fault::NoKey => MOST_UNPROVEN,
+            Fault::ChangedSince | Fault::Untold | Fault::Uncompared(_) | Fault::NoKey => {
+                MOST_UNPROVEN
+            }
             Fault::Gone | Fault::Failed(_) | Fault::OtherBytes | Fault::Replaced => 0,
         };
         let said = fault.words(sent);
@@ -266,10 +306,19 @@ impl<'a> Search<'a> {
         Ok(Finding::Not)
     }
 
-    async fn duplicate(&self, original: &Original) -> Result<Finding, Error> {
+    /// `learnt`: the MD5 of the other's video, where that of what it sent is not known.
+    async fn duplicate(
+        &self,
+        original: &Original,
+        learnt: Option<String>,
+    ) -> Result<Finding, Error> {
         let (lease, id, now) = (self.lease.clone(), original.id, clock::now());
         let written = persist(&self.task.context, move |db| {
-            copies::duplicate(db, &lease, id, now)
+            let written = copies::duplicate(db, &lease, id, now)?;
+            if let (true, Some(md5)) = (written, &learnt) {
+                copies::content_is(db, id, md5)?;
+            }
+            Ok(written)
         });
         if !written.await? {
             // It came to nothing just now.

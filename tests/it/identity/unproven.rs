@@ -1,8 +1,11 @@
 //! A copy of a file of which the platform says neither that its video has the content nor that it has not.
 
+use std::fs;
+
+use rusqlite::Connection;
 use serde_json::json;
 
-use super::wait_state;
+use super::{LARGE, wait_state};
 use crate::support::{Dice, Platform, Site, wait_for};
 
 #[test]
@@ -34,5 +37,68 @@ fn a_copy_without_a_proof_is_uploaded_after_some_answers_and_says_why() {
     wait_for("both videos", || {
         (platform.videos().len() == 2).then_some(())
     });
+    drop(daemon);
+}
+
+/// The answer to the last byte was lost, and the file is gone before anybody could sum it up: the MD5 of the copy
+/// itself is compared with the one that the platform tells.
+#[test]
+fn a_copy_of_what_no_md5_is_known_of_is_compared_with_the_video() {
+    for size in [5_000, LARGE] {
+        let (platform, mut dice) = (Platform::start(), Dice::new());
+        let more = "[retry]\nfirst-delay = \"100ms\"\nmax-delay = \"200ms\"\n\n[[watch]]\nname = \"drop\"\n\
+                    path = \"{folder}\"\nsettle = \"200ms\"\nafter-upload = \"delete\"\ngrace = \"1s\"\n";
+        let site = Site::with(&platform, more);
+        platform.fault("s3-put", json!({"kind": "hold-after-acting"}));
+        let daemon = site.start();
+        let content = dice.bytes(size);
+        let first = site.drop_file("first.mp4", &content);
+        platform.wait("s3-put", "held", 1);
+        daemon.kill9();
+        fs::remove_file(&first).unwrap();
+        platform.release();
+        let daemon = site.start();
+        wait_state(&site, &first, "done");
+        let unknown = "SELECT count(*) FROM jobs WHERE md5 IS NULL AND verified IS NULL";
+        assert_eq!(site.value(unknown), Some(1));
+
+        let copy = site.drop_file("copy.mp4", &content);
+        wait_state(&site, &copy, "duplicate");
+        wait_for("the copy to be deleted", || (!copy.exists()).then_some(()));
+        assert_eq!(platform.videos().len(), 1);
+        let waited = "SELECT count(*) FROM attempts WHERE outcome = 'unproven'";
+        assert_eq!(site.value(waited), Some(0), "nothing was waited for");
+        drop(daemon);
+    }
+}
+
+/// The platform says that what was sent is there, and neither it nor the table has an MD5.
+#[test]
+fn a_copy_that_nothing_can_be_compared_with_waits_before_it_is_uploaded() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let untold = json!({"kind": "status", "status": 403});
+    platform.faults("v2-originals", None, &untold);
+    let retry = "[retry]\nfirst-delay = \"100ms\"\nmax-delay = \"200ms\"\n";
+    let site = Site::v2(&platform, retry);
+    let daemon = site.start();
+    let content = dice.bytes(LARGE);
+    site.drop_file("a.mp4", &content);
+    site.wait_done(1);
+    daemon.signal("TERM");
+    daemon.wait();
+    let db = Connection::open(site.database()).unwrap();
+    db.execute("UPDATE jobs SET md5 = NULL", []).unwrap();
+    drop(db);
+
+    let daemon = site.start();
+    let copy = site.drop_file("copy.mp4", &content);
+    wait_state(&site, &copy, "done");
+    let asked = "SELECT count(*) FROM attempts WHERE job_id = 2 AND outcome = 'unproven'";
+    assert_eq!(site.value(asked), Some(4), "three answers, and the reason");
+    let said = site.output(&["explain", copy.to_str().unwrap()]);
+    assert!(
+        said.contains("the MD5 of what was sent is not known"),
+        "{said}"
+    );
     drop(daemon);
 }
