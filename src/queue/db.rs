@@ -30,6 +30,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0015_phase.sql")),
     M::up(include_str!("../../migrations/0016_change_times.sql")),
     M::up(include_str!("../../migrations/0017_own_change.sql")),
+    M::up(include_str!("../../migrations/0018_unlinks.sql")),
 ];
 
 /// How long a statement waits for another process that writes.

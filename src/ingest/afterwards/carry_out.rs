@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use super::ask::{self, Silent};
 use super::files::Trouble;
 use super::follow;
-use super::task::{End, Task, Whereabouts};
+use super::task::{End, Note, Task, Whereabouts};
 use crate::config::Watch;
 use crate::ingest::context::Context;
 use crate::ingest::fate;
@@ -86,6 +86,18 @@ async fn run<T: Send + 'static>(
             let answer = asked.map_err(|error| Trouble::Later(crate::chain(&error)))?;
             answer.map_err(Trouble::Later)
         };
+        let id = owned.job.id;
+        let note = |note: Note| {
+            let written = context.queue.write_blocking(move |db| match note {
+                Note::Unlinks => afterwards::unlinks(db, id),
+                Note::HasItsName => afterwards::did_not_go(db, id).map(|()| true),
+            });
+            match written {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Trouble::Stopped),
+                Err(error) => Err(Trouble::Later(crate::chain(&error))),
+            }
+        };
         let task = Task {
             case: &owned,
             watch: watch.as_ref(),
@@ -93,6 +105,7 @@ async fn run<T: Send + 'static>(
             stopped: &|| context.stop.is_cancelled(),
             permit: &permit,
             target: &target,
+            note: &note,
         };
         what(&task)
     });

@@ -122,8 +122,16 @@ impl Errand<'_> {
     /// Deletes the original, and nothing else that may have its name by now: what was read of it is
     /// what goes.
     pub(super) fn take_away(&self) -> Result<(), Trouble> {
+        self.take_away_after(&|| Ok(()))
+    }
+
+    /// As [`take_away`](Self::take_away); `last` is called once the file has its hidden name, right before it has none.
+    pub(super) fn take_away_after(
+        &self,
+        last: &dyn Fn() -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
         (self.before)(self.going().path())?;
-        self.take_away_if(|| true)
+        self.take_away_if(|| last().map(|()| true))
     }
 
     /// Deletes the original where another file has its bytes, unless that is this very file by another
@@ -134,7 +142,7 @@ impl Errand<'_> {
         let theirs = Identity::of(&theirs);
         // Two mounts of one share have two device numbers, and may remember a name that is gone.
         let is_one_file = theirs.ino == self.identity.ino && theirs.dev != self.identity.dev;
-        self.take_away_if(|| !is_one_file && is_file(other, &theirs))
+        self.take_away_if(|| Ok(!is_one_file && is_file(other, &theirs)))
     }
 
     /// The hidden name by which it goes; it has that already where a kill left it so.
@@ -147,7 +155,7 @@ impl Errand<'_> {
     }
 
     /// `is_kept` is asked once the file has lost its name: whether its bytes are elsewhere still.
-    fn take_away_if(&self, is_kept: impl FnOnce() -> bool) -> Result<(), Trouble> {
+    fn take_away_if(&self, is_kept: impl FnOnce() -> Result<bool, Trouble>) -> Result<(), Trouble> {
         let going = self.going();
         self.check_unwritten()?;
         if self.from.name() != going.name() {
@@ -157,9 +165,14 @@ impl Errand<'_> {
         if !self.is_there(&going) || is_written(&going) {
             return Err(self.put_back(&going));
         }
-        if !is_kept() {
+        let why = match is_kept() {
+            Ok(true) => None,
+            Ok(false) => Some(Trouble::Kept(ONE_FOLDER.to_owned())),
+            Err(trouble) => Some(trouble),
+        };
+        if let Some(why) = why {
             return Err(match self.put_back(&going) {
-                Trouble::Kept(_) => Trouble::Kept(ONE_FOLDER.to_owned()),
+                Trouble::Kept(_) => why,
                 other => other,
             });
         }

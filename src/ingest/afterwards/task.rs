@@ -43,6 +43,15 @@ pub(super) enum Whereabouts {
     Deleted,
 }
 
+/// What is written down in between, so that a later look is not misled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Note {
+    /// The file has its hidden name, and is unlinked next: if it has neither name, it was deleted.
+    Unlinks,
+    /// The file has its own name: it got none that was noted.
+    HasItsName,
+}
+
 /// One file to be seen to.
 pub(super) struct Task<'a> {
     /// Its job.
@@ -57,6 +66,8 @@ pub(super) struct Task<'a> {
     pub(super) permit: &'a dyn Fn(Option<&Path>) -> Result<(), Trouble>,
     /// Whether a folder that files are moved to is there, and the right one.
     pub(super) target: &'a dyn Fn(&Path) -> Result<(), Trouble>,
+    /// Writes that down.
+    pub(super) note: &'a dyn Fn(Note) -> Result<(), Trouble>,
 }
 
 impl Task<'_> {
@@ -66,16 +77,28 @@ impl Task<'_> {
         match outcome {
             Ok(end) => Ok(end),
             Err(Trouble::NotUp(refused)) => {
-                if let Err(trouble) = traces::put_back(self.case, self.watch) {
+                if let Err(trouble) = self.put_back() {
                     tracing::warn!("{}: {trouble:?}", text::path(&self.case.job.path));
                 }
                 Err(Trouble::NotUp(refused))
             }
             Err(trouble) => {
-                traces::put_back(self.case, self.watch)?;
+                self.put_back()?;
                 Err(trouble)
             }
         }
+    }
+
+    /// The file gets its own name back. A name that was noted is forgotten then: should the file go away later, it is
+    /// a person who took it.
+    fn put_back(&self) -> Result<(), Trouble> {
+        traces::put_back(self.case, self.watch)?;
+        if traces::has_its_name(self.case, self.watch)
+            && let Err(trouble) = (self.note)(Note::HasItsName)
+        {
+            tracing::debug!("{}: {trouble:?}", text::path(&self.case.job.path));
+        }
+        Ok(())
     }
 
     fn attempt(&self) -> Result<End, Trouble> {
@@ -120,7 +143,7 @@ impl Task<'_> {
                 ", not deleted: the checksum of what was sent is not known"
             }
             (Action::Delete, Known::Compared, _) => {
-                errand.take_away()?;
+                errand.take_away_after(&|| (self.note)(Note::Unlinks))?;
                 let own = at.beside(job.path.file_name().unwrap_or_default());
                 return Ok(self.was_deleted(Some(&own)));
             }

@@ -39,12 +39,13 @@ pub(super) fn find(case: &Case, watch: Option<&Watch>) -> Result<Found, Trouble>
     };
     let is_it = |place: &Place| is_file_of(job, place);
     if notes_delete(going_to) {
-        // Another file may have its name by now.
+        // Another file may have its name by now. Before it was about to be unlinked nothing but a person takes it away.
         return Ok(match here {
             Some(at) if is_going(at.name()) || is_it(&at) || !is_another(job, &at) => {
                 Found::Here(at)
             }
-            Some(_) | None => Found::Deleted(own),
+            Some(_) | None if case.row.unlinks => Found::Deleted(own),
+            here => here.map_or(Found::Nowhere, Found::Here),
         });
     }
     let there = reach::place(watch, going_to).ok().filter(is_it);
@@ -65,6 +66,12 @@ pub(super) fn put_back(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble
         Some(at) => files::unhide(&at, &own),
         None => Ok(()),
     }
+}
+
+/// Whether the file has its own name.
+pub(super) fn has_its_name(case: &Case, watch: Option<&Watch>) -> bool {
+    let own = reach::place(watch, &case.job.path);
+    own.is_ok_and(|own| is_file_of(&case.job, &own) && !is_another(&case.job, &own))
 }
 
 /// The place of its own name. `None`: its folder is not there.

@@ -21,7 +21,7 @@ pub(super) use left::told;
 pub use left::{Went, left};
 pub use verbs::{
     File, answered, did_not_go, done, follow, forget, going, gone_to, has_no_watch, later, note,
-    placed, plan, put_back, verified, watches_are,
+    placed, plan, put_back, unlinks, verified, watches_are,
 };
 pub(super) use verbs::{came_back, returned};
 
@@ -104,6 +104,8 @@ pub struct Row {
     pub done_at: Option<Timestamp>,
     /// The name that it was about to get.
     pub going_to: Option<PathBuf>,
+    /// Whether that is a hidden name, which the file has, and under which it is unlinked next.
+    pub unlinks: bool,
     /// Where it lies now, if it was moved.
     pub moved_to: Option<PathBuf>,
     /// Where it lay before it was moved for its failure.
@@ -133,7 +135,7 @@ pub struct Case {
     pub told: Option<String>,
 }
 
-const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, moved_to, \
+const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, unlinks, moved_to, \
                        came_from, note, returned, counts_from, sidecar_left";
 
 /// The row of a job; none where nothing is to be done, or was done.
@@ -232,6 +234,7 @@ fn read(row: &SqlRow<'_>) -> Result<(JobId, Row), Error> {
         outcome: row.get("outcome")?,
         done_at: optional_time(row, "done_at")?,
         going_to: path("going_to")?,
+        unlinks: row.get("unlinks")?,
         moved_to: path("moved_to")?,
         came_from: path("came_from")?,
         note: path("note")?,

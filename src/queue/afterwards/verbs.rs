@@ -74,7 +74,7 @@ pub fn going(
 ) -> Result<bool, Error> {
     let changed = db
         .prepare_cached(&format!(
-            "UPDATE afterwards SET going_to = coalesce(?5, going_to)
+            "UPDATE afterwards SET going_to = coalesce(?5, going_to), unlinks = iif(?5 IS NULL, unlinks, 0)
              WHERE job_id = ?1 AND action = ?2
                AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state = ?3 AND path = ?4 AND duplicate_of IS ?6
                              AND (?7 IS NULL OR replaced_by IS NULL))
@@ -99,9 +99,19 @@ pub fn going(
 
 /// The file did not get the name.
 pub fn did_not_go(db: &Connection, id: JobId) -> Result<(), Error> {
-    db.prepare_cached("UPDATE afterwards SET going_to = NULL WHERE job_id = ?1")?
+    db.prepare_cached("UPDATE afterwards SET going_to = NULL, unlinks = 0 WHERE job_id = ?1")?
         .execute([id.0])?;
     Ok(())
+}
+
+/// The file has the name that was noted, and is unlinked next. Answers whether one was noted.
+pub fn unlinks(db: &Connection, id: JobId) -> Result<bool, Error> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE afterwards SET unlinks = 1 WHERE job_id = ?1 AND going_to IS NOT NULL",
+        )?
+        .execute([id.0])?;
+    Ok(changed == 1)
 }
 
 /// Where a file is once it is done with.
@@ -127,7 +137,7 @@ pub fn done(
         File::Stayed | File::Deleted => None,
     };
     db.prepare_cached(
-        "UPDATE afterwards SET due_at = NULL, last_error = NULL, outcome = ?2, done_at = ?3, going_to = NULL,
+        "UPDATE afterwards SET due_at = NULL, last_error = NULL, outcome = ?2, done_at = ?3, going_to = NULL, unlinks = 0,
                 moved_to = iif(?5, moved_to, ?4)
          WHERE job_id = ?1",
     )?

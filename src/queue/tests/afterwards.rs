@@ -65,6 +65,31 @@ fn leave_is_given_while_nothing_has_changed_since_the_question() {
     }
 }
 
+/// A note of an earlier try must not tell of a later one.
+#[test]
+fn what_is_noted_of_an_unlink_ends_with_the_name_that_it_belongs_to() {
+    let db = table();
+    done_with_copy(&db);
+    let case = case(&db, 1);
+    let unlinks = || afterwards::of(&db, JobId(1)).unwrap().unwrap().unlinks;
+    let noted = || {
+        assert!(afterwards::going(&db, &case, None, Some(Path::new(TO))).unwrap());
+        assert!(!unlinks());
+        assert!(afterwards::unlinks(&db, JobId(1)).unwrap());
+        assert!(unlinks());
+    };
+    assert!(!afterwards::unlinks(&db, JobId(1)).unwrap(), "nothing is going");
+    noted();
+    assert!(afterwards::going(&db, &case, None, None).unwrap());
+    assert!(unlinks(), "what lies beside it goes still");
+    noted();
+    afterwards::did_not_go(&db, JobId(1)).unwrap();
+    assert!(!unlinks());
+    noted();
+    afterwards::done(&db, JobId(1), ("deleted", File::Deleted), at(20)).unwrap();
+    assert!(!unlinks());
+}
+
 #[test]
 fn taking_out_a_watch_changes_nothing_that_was_said_of_a_file_that_went() {
     let db = table();

@@ -111,6 +111,7 @@ impl Ground {
             action,
             stopped: &|| false,
             target: &|_| Ok(()),
+            note: &|_| Ok(()),
             permit,
         })
     }

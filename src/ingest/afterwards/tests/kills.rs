@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::super::files::Trouble;
-use super::super::task::Whereabouts;
+use super::super::task::{Note, Whereabouts};
 use super::ground::{Ground, MD5};
 use super::names;
 use crate::queue::afterwards::{Action, Case};
@@ -54,7 +55,10 @@ fn killed(kill: Kill) -> (Ground, Case) {
     match kill {
         Kill::Noted => {}
         Kill::Hidden => fs::rename(ground.at(NAME), &hidden).unwrap(),
-        Kill::Unlinked => fs::remove_file(ground.at(NAME)).unwrap(),
+        Kill::Unlinked => {
+            fs::remove_file(ground.at(NAME)).unwrap();
+            case.row.unlinks = true;
+        }
     }
     (ground, case)
 }
@@ -125,10 +129,11 @@ fn a_hidden_file_is_found_by_its_note() {
 
 #[test]
 fn what_lies_beside_the_name_of_a_newer_file_stays() {
-    let (ground, case) = killed(Kill::Noted);
+    let (ground, mut case) = killed(Kill::Noted);
     // Made before the other is unlinked, so that it has another inode.
     fs::write(ground.at("new"), "another").unwrap();
     fs::remove_file(ground.at(NAME)).unwrap();
+    case.row.unlinks = true;
     fs::rename(ground.at("new"), ground.at(NAME)).unwrap();
     fs::write(ground.at("drop/sub/a.mp4.failed.txt"), "mine").unwrap();
     assert_eq!(ground.run(&case, Action::Delete).unwrap(), "deleted");
@@ -145,4 +150,78 @@ fn a_file_that_somebody_took_away_was_not_deleted() {
     fs::remove_file(ground.at(NAME)).unwrap();
     let said = ground.run(&case, Action::Delete).unwrap();
     assert_eq!(said, "left alone: the file is not there any more");
+}
+
+/// Killed after the name was noted and before the file got it: who moves the file away then is a person.
+#[test]
+fn a_file_that_a_person_took_after_a_kill_was_not_deleted() {
+    for is_replaced in [false, true] {
+        let (ground, mut case) = killed(Kill::Noted);
+        case.row.attempts = 1;
+        fs::write(ground.at("drop/sub/a.ok"), "").unwrap();
+        fs::rename(ground.at(NAME), ground.at("outside/taken.mp4")).unwrap();
+        if is_replaced {
+            fs::write(ground.at(NAME), "another").unwrap();
+        }
+        let said = ground.run(&case, Action::Delete);
+        if is_replaced {
+            assert!(matches!(said, Err(Trouble::Kept(_))), "{said:?}");
+        } else {
+            let said = said.unwrap();
+            assert_eq!(said, "left alone: the file is not there any more");
+        }
+        assert!(ground.at("drop/sub/a.ok").exists(), "{is_replaced}");
+        assert_eq!(take_back(&ground, &case, true), None, "{is_replaced}");
+    }
+}
+
+type Permit<'a> = &'a dyn Fn(Option<&Path>) -> Result<(), Trouble>;
+
+/// The note must not outlive a try after which the file has its own name.
+#[test]
+fn a_try_that_fails_takes_its_note_back() {
+    let (ground, case) = killed(Kill::Noted);
+    let touch = |_: Option<&Path>| {
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(ground.at(NAME), mode).unwrap();
+        Ok(())
+    };
+    let no = |_: Option<&Path>| Err(Trouble::Later("no".to_owned()));
+    let permits: [Permit<'_>; 2] = [&touch, &no];
+    for permit in permits {
+        let notes = RefCell::new(Vec::new());
+        let said = ground.task(&case, Action::Delete, permit, |task| {
+            let note = |note| {
+                notes.borrow_mut().push(note);
+                Ok(())
+            };
+            let task = super::super::task::Task {
+                note: &note,
+                ..*task
+            };
+            task.run().map(|end| end.outcome)
+        });
+        assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
+        assert_eq!(notes.take(), [Note::HasItsName]);
+        assert!(ground.at(NAME).exists());
+    }
+}
+
+/// What cannot be noted is not unlinked.
+#[test]
+fn a_file_is_unlinked_once_that_is_noted() {
+    let (ground, case) = killed(Kill::Noted);
+    let said = ground.task(&case, Action::Delete, &|_| Ok(()), |task| {
+        let note = |note| match note {
+            Note::Unlinks => Err(Trouble::Later("disk full".to_owned())),
+            Note::HasItsName => Ok(()),
+        };
+        let task = super::super::task::Task {
+            note: &note,
+            ..*task
+        };
+        task.run().map(|end| end.outcome)
+    });
+    assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
+    assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"]);
 }

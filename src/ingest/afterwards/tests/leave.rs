@@ -45,6 +45,7 @@ const WAYS: [Way; 10] = [
     }),
     way("the rest of a delete", Action::Delete, |scene| {
         scene.case.row.going_to = Some(scene.hidden());
+        scene.case.row.unlinks = true;
         fs::remove_file(scene.ground.at(NAME)).unwrap();
     }),
     way("a delete without proof", Action::Delete, |scene| {
