@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 /// The host of a URL if by its text alone it is not on the Internet: an address that is no public
-/// one, or a name for this machine. What other names mean only a look-up tells.
+/// one, or a name for this machine or for one of the own network. What other names mean only a look-up tells.
 ///
 /// Other ways to write an IPv4 address (decimal, octal, hexadecimal, short) were made plain when
 /// the URL was parsed.
@@ -14,7 +14,7 @@ pub(crate) fn private_host(url: &Url) -> Option<String> {
     let is_private = match url.host()? {
         Host::Ipv4(address) => !is_public(IpAddr::V4(address)),
         Host::Ipv6(address) => !is_public(IpAddr::V6(address)),
-        Host::Domain(name) => is_this_machine(name),
+        Host::Domain(name) => is_of_own_network(name),
     };
     is_private.then(|| host(url))
 }
@@ -65,10 +65,30 @@ fn web_address(text: &str) -> Option<usize> {
     places.into_iter().flatten().min()
 }
 
-/// `localhost` and whatever ends in it (RFC 6761).
-fn is_this_machine(name: &str) -> bool {
+/// Names that mean this machine in the usual `/etc/hosts`.
+const THIS_MACHINE: [&str; 4] = ["localhost4", "localhost6", "ip6-localhost", "ip6-loopback"];
+
+/// Top-level names that no public name server knows, with all that ends in them: of this machine (RFC 6761, and
+/// `localhost.localdomain`), of the own network (mDNS, RFC 6762; ICANN's `internal`; RFC 8375; routers).
+const OWN_NETWORK: [&str; 8] = [
+    "localhost",
+    "localdomain",
+    "localdomain4",
+    "localdomain6",
+    "local",
+    "internal",
+    "home.arpa",
+    "lan",
+];
+
+/// Whether a name means a place in the own network, whatever a look-up says.
+fn is_of_own_network(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
+    let ends_in = |suffix: &str| {
+        let before = name.strip_suffix(suffix);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    THIS_MACHINE.contains(&name.as_str()) || OWN_NETWORK.into_iter().any(ends_in)
 }
 
 /// Whether an address is one of the Internet's, for one host (IANA's special-purpose registries).
@@ -146,6 +166,15 @@ mod tests {
             "localhost",
             "LOCALHOST.",
             "a.localhost",
+            "localhost.localdomain",
+            "localhost6.localdomain6",
+            "localhost4",
+            "ip6-localhost",
+            "IP6-LOOPBACK.",
+            "nas.local",
+            "media.dept.internal.",
+            "tv.home.arpa",
+            "Storage.LAN",
             "127.0.0.1",
             "127.1",
             "127.255.255.254",
@@ -201,6 +230,12 @@ mod tests {
             "media.example.org",
             "localhost.example.org",
             "notlocalhost",
+            "lan.example.org",
+            "local.example.org",
+            "mylan",
+            "atlan",
+            "home.example.arpa",
+            "internal-media.example.org",
             "8.8.8.8",
             "9.255.255.255",
             "11.0.0.1",

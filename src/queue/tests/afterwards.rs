@@ -78,7 +78,10 @@ fn what_is_noted_of_an_unlink_ends_with_the_name_that_it_belongs_to() {
         assert!(afterwards::unlinks(&db, JobId(1)).unwrap());
         assert!(unlinks());
     };
-    assert!(!afterwards::unlinks(&db, JobId(1)).unwrap(), "nothing is going");
+    assert!(
+        !afterwards::unlinks(&db, JobId(1)).unwrap(),
+        "nothing is going"
+    );
     noted();
     assert!(afterwards::going(&db, &case, None, None).unwrap());
     assert!(unlinks(), "what lies beside it goes still");
