@@ -2,6 +2,7 @@
 //! is a thread of its own, and who asked goes on as one whose disk does not answer.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -49,14 +50,123 @@ pub(super) async fn start(
 /// Sums the file up, however long that takes. `None`: the work on this job must end.
 pub(super) async fn md5(task: &Task, source: &Arc<Source>) -> Option<Result<String, Problem>> {
     let (source, stop) = (Arc::clone(source), task.stop.clone());
-    let summing = tokio::task::spawn_blocking(move || source.md5(&|| stop.is_cancelled()));
+    let summing = read(task, move |progress| {
+        let summed = source.md5(&|| progress.step() || stop.is_cancelled());
+        summed.map_err(Problem::Unreadable)
+    });
+    summing.await?.transpose()
+}
+
+/// Reads a file, however long that takes while it gets on. `None`: the work on this job must end.
+pub(super) async fn read<T: Send + 'static>(
+    task: &Task,
+    work: impl FnOnce(&Progress) -> Result<T, Problem> + Send + 'static,
+) -> Option<Result<T, Problem>> {
+    let limit = task.context.now_settings().config.upload.stall_timeout;
     tokio::select! {
-        summed = summing => match summed {
-            Ok(Ok(summed)) => summed.map(Ok),
-            Ok(Err(error)) => Some(Err(Problem::Unreadable(error))),
-            Err(_) => Some(Err(broken())),
-        },
+        done = while_it_gets_on(limit, work) => Some(match done {
+            Ok(read) => read,
+            Err(Stuck::Silent) => Err(Problem::Silent(limit)),
+            Err(Stuck::Broken) => Err(broken()),
+        }),
         () = task.stop.cancelled() => None,
+    }
+}
+
+/// How work on a disk that may take hours gets on.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    steps: AtomicU64,
+    /// Whether it waits for something else than a disk.
+    rests: AtomicBool,
+    is_given_up: AtomicBool,
+}
+
+impl Progress {
+    /// It has got on. Answers whether to break off, because nobody waits for it any more.
+    pub(super) fn step(&self) -> bool {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.is_given_up.load(Ordering::Relaxed)
+    }
+
+    /// Does something that no disk holds up, such as a question to the platform.
+    pub(super) fn rest<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.rests.store(true, Ordering::Relaxed);
+        let done = act();
+        self.step();
+        self.rests.store(false, Ordering::Relaxed);
+        done
+    }
+
+    /// Whether it has made no step since it had made so many, which are counted anew.
+    fn is_silent_since(&self, seen: &mut u64) -> bool {
+        let before = std::mem::replace(seen, self.steps.load(Ordering::Relaxed));
+        before == *seen && !self.rests.load(Ordering::Relaxed)
+    }
+}
+
+/// Why work on a disk did not come to its end.
+#[derive(Debug, PartialEq, Eq)]
+enum Stuck {
+    /// It made no step for the limit. Its thread hangs, and breaks off once it is back.
+    Silent,
+    /// It broke down.
+    Broken,
+}
+
+/// Does something on a thread that may block, for as long as it gets on: each time the limit is over it must have made
+/// a step.
+async fn while_it_gets_on<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce(&Progress) -> T + Send + 'static,
+) -> Result<T, Stuck> {
+    let progress = Arc::new(Progress::default());
+    let to_thread = Arc::clone(&progress);
+    let mut working = tokio::task::spawn_blocking(move || work(&to_thread));
+    let mut seen = 0;
+    loop {
+        match tokio::time::timeout(limit, &mut working).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "work on a disk broke down");
+                return Err(Stuck::Broken);
+            }
+            Err(_) if progress.is_silent_since(&mut seen) => {
+                progress.is_given_up.store(true, Ordering::Relaxed);
+                return Err(Stuck::Silent);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Work of a loop on the files of a watch, however long it takes while it gets on.
+///
+/// `None`: there was no answer, and nothing is known. What hangs keeps its thread, and nothing more is begun for the
+/// watch until that is back; looks at the watch itself are, as it may be another disk that hangs.
+pub(super) async fn work<T: Send + 'static>(
+    (hanging, limit): (&Hanging, Duration),
+    watch: &str,
+    work: impl FnOnce(&Progress) -> T + Send + 'static,
+) -> Option<T> {
+    let place = format!("files of {watch}");
+    if hanging.is_at(watch) || hanging.is_at(&place) {
+        return None;
+    }
+    let running = Arc::new(());
+    let watched = Arc::downgrade(&running);
+    let done = while_it_gets_on(limit, move |progress| {
+        let done = work(progress);
+        drop(running);
+        done
+    });
+    match done.await {
+        Ok(done) => Some(done),
+        Err(Stuck::Broken) => None,
+        Err(Stuck::Silent) => {
+            hanging.note(&place, watched);
+            None
+        }
     }
 }
 
@@ -174,5 +284,58 @@ mod tests {
         }
         let back = within_limit((&hanging, LONG), "news", || 8);
         assert_eq!(back.await, Some(8));
+    }
+
+    #[test]
+    fn work_is_silent_that_makes_no_step_and_waits_for_no_other() {
+        let (progress, mut seen) = (Progress::default(), 0);
+        assert!(progress.is_silent_since(&mut seen));
+        assert!(!progress.step());
+        assert!(!progress.is_silent_since(&mut seen));
+        assert!(progress.is_silent_since(&mut seen));
+        progress.rest(|| assert!(!progress.is_silent_since(&mut seen)));
+        assert!(!progress.is_silent_since(&mut seen), "its end is a step");
+        assert!(progress.is_silent_since(&mut seen));
+    }
+
+    #[tokio::test]
+    async fn work_that_hangs_is_left_behind_and_breaks_off_once_it_is_back() {
+        let hanging = Hanging::default();
+        let (answer, hung) = mpsc::channel::<()>();
+        let (said, is_given_up) = mpsc::channel();
+        let hangs = move |progress: &Progress| {
+            hung.recv().ok();
+            said.send(progress.step()).ok();
+        };
+        let first = tokio::time::timeout(LONG, work((&hanging, SHORT), "news", hangs));
+        assert_eq!(first.await, Ok(None));
+        let second = work((&hanging, LONG), "news", |_| panic!("it is not begun"));
+        assert!(second.await.is_none());
+        let look = within_limit((&hanging, LONG), "news", || 7);
+        assert_eq!(look.await, Some(7), "the watch itself answers");
+        drop(answer);
+        assert_eq!(is_given_up.recv(), Ok(true));
+        let deadline = std::time::Instant::now() + LONG;
+        while hanging.is_at("files of news") {
+            assert!(std::time::Instant::now() < deadline, "it came back");
+            tokio::task::yield_now().await;
+        }
+        let back = work((&hanging, LONG), "news", |_| 8);
+        assert_eq!(back.await, Some(8));
+    }
+
+    /// The limit is for each step, and not for the whole.
+    #[tokio::test]
+    async fn work_that_gets_on_takes_what_it_takes() {
+        let limit = Duration::from_millis(400);
+        let done = while_it_gets_on(limit, move |progress| {
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < limit * 3 {
+                assert!(!progress.step());
+                std::thread::park_timeout(SHORT);
+            }
+            8
+        });
+        assert_eq!(done.await, Ok(8));
     }
 }

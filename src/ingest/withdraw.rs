@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::disk;
 use super::dispatch::until;
 use super::fate::{is_within, later};
 use super::persist::persist;
@@ -211,13 +212,12 @@ async fn only_copy(
         return Ok(None);
     };
     let settings = context.now_settings();
-    let limit = settings.config.upload.stall_timeout;
-    let looking = tokio::task::spawn_blocking(move || local(&job, settings.watch(&job.watch)));
-    let local = match tokio::time::timeout(limit, looking).await {
-        Ok(Ok(local)) => local,
-        Ok(Err(_)) | Err(_) => Local::Unknown("its disk does not answer".to_owned()),
-    };
-    match local {
+    let watch = job.watch.clone();
+    let looking = disk::within(context, &watch, move || {
+        local(&job, settings.watch(&job.watch))
+    });
+    let local = looking.await;
+    match local.unwrap_or_else(|| Local::Unknown("its disk does not answer".to_owned())) {
         Local::There => Ok(None),
         Local::Unknown(why) => Ok(Some(Outcome::Later(format!(
             "it has content, and whether its file is there is not known: {why}"
@@ -254,5 +254,34 @@ fn local(job: &Job, watch: Option<&Watch>) -> Local {
             }
         }
         Err(error) => Local::Unknown(chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::tests::ground::Ground;
+    use crate::queue::JobId;
+
+    #[tokio::test]
+    async fn no_video_is_taken_for_the_only_copy_or_for_one_of_two_while_a_disk_hangs() {
+        let ground = Ground::new();
+        ground.enqueue(&ground.file("a.mp4")).await;
+        let withdrawal = Withdrawal {
+            id: 1,
+            job: JobId(1),
+            account: "main".to_owned(),
+            ingest_id: "x".to_owned(),
+            video_key: Some("tL17msiU".to_owned()),
+            created_at: clock::now(),
+            attempts: 0,
+        };
+        let _answer = ground.hang().await;
+        let key = "tL17msiU".parse().unwrap();
+        let outcome = only_copy(&ground.context, &withdrawal, &key).await;
+        let Ok(Some(Outcome::Later(why))) = outcome else {
+            panic!("it is not known");
+        };
+        assert!(why.contains("does not answer"), "{why}");
     }
 }

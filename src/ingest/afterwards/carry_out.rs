@@ -3,19 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-
 use super::ask::{self, Silent};
 use super::files::Trouble;
 use super::follow;
 use super::task::{End, Note, Task, Whereabouts};
 use crate::config::Watch;
 use crate::ingest::context::Context;
+use crate::ingest::disk::{self, Progress};
 use crate::ingest::fate;
 use crate::ingest::persist::persist;
 use crate::ingest::targets::Target;
 use crate::queue::afterwards::{self, Action, Case, File};
-use crate::queue::{Error, retry};
+use crate::queue::{Error, JobId, retry};
 use crate::{clock, text};
 
 /// Does what is due, and writes down how that ended; nothing where the platform does not say, right before,
@@ -75,46 +74,72 @@ async fn run<T: Send + 'static>(
     (case, watch): (&Case, Option<&Watch>),
     (action, what): (Action, What<T>),
 ) -> Option<Result<T, Trouble>> {
-    let (owned, watch) = (case.clone(), watch.cloned());
-    let to_thread = context.clone();
-    let doing = spawn_blocking(move || {
-        let context = to_thread;
-        let permit = |to: Option<&Path>| ask::permit(&context, (&owned, action), to);
-        let target = |folder: &Path| {
-            let target = Target::look(watch.as_ref().ok_or(Trouble::Stopped)?, folder);
-            let asked = context.queue.write_blocking(move |db| target.ask(db));
-            let answer = asked.map_err(|error| Trouble::Later(crate::chain(&error)))?;
-            answer.map_err(Trouble::Later)
-        };
-        let id = owned.job.id;
-        let note = |note: Note| {
-            let written = context.queue.write_blocking(move |db| match note {
-                Note::Unlinks => afterwards::unlinks(db, id),
-                Note::HasItsName => afterwards::did_not_go(db, id).map(|()| true),
-            });
-            match written {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(Trouble::Stopped),
-                Err(error) => Err(Trouble::Later(crate::chain(&error))),
-            }
-        };
-        let task = Task {
-            case: &owned,
-            watch: watch.as_ref(),
-            action,
-            stopped: &|| context.stop.is_cancelled(),
-            permit: &permit,
-            target: &target,
-            note: &note,
-        };
-        what(&task)
+    let (owned, watch, to_thread) = (case.clone(), watch.cloned(), context.clone());
+    let limit = context.now_settings().config.upload.stall_timeout;
+    let place = (&context.hanging, limit);
+    let doing = disk::work(place, &case.job.watch, move |progress| {
+        let which = (&owned, watch.as_ref());
+        run_here((&to_thread, progress), which, (action, what))
     });
     let done = tokio::select! {
         done = doing => done,
         // A share that does not answer keeps its thread, and not the daemon.
         () = context.stop.cancelled() => return None,
     };
-    Some(done.unwrap_or_else(|error| Err(Trouble::Later(error.to_string()))))
+    let silent = "its disk, or the one that it is to go to, does not answer";
+    Some(done.unwrap_or_else(|| Err(Trouble::Later(silent.to_owned()))))
+}
+
+/// Blocks. Once nobody waits for it any more it breaks off, as another try may be on its way.
+fn run_here<T>(
+    (context, progress): (&Context, &Progress),
+    (case, watch): (&Case, Option<&Watch>),
+    (action, what): (Action, What<T>),
+) -> Result<T, Trouble> {
+    let stopped = || progress.step() || context.stop.is_cancelled();
+    let goes_on = || {
+        if progress.step() {
+            Err(Trouble::Stopped)
+        } else {
+            Ok(())
+        }
+    };
+    let permit = |to: Option<&Path>| {
+        goes_on()?;
+        progress.rest(|| ask::permit(context, (case, action), to))?;
+        goes_on()
+    };
+    let target = |folder: &Path| {
+        let target = Target::look(watch.ok_or(Trouble::Stopped)?, folder);
+        let asked = progress.rest(|| context.queue.write_blocking(move |db| target.ask(db)));
+        let answer = asked.map_err(|error| Trouble::Later(crate::chain(&error)))?;
+        answer.map_err(Trouble::Later)
+    };
+    let note = |note: Note| {
+        goes_on()?;
+        progress.rest(|| write_note(context, case.job.id, note))
+    };
+    what(&Task {
+        case,
+        watch,
+        action,
+        stopped: &stopped,
+        permit: &permit,
+        target: &target,
+        note: &note,
+    })
+}
+
+fn write_note(context: &Context, id: JobId, note: Note) -> Result<(), Trouble> {
+    let written = context.queue.write_blocking(move |db| match note {
+        Note::Unlinks => afterwards::unlinks(db, id),
+        Note::HasItsName => afterwards::did_not_go(db, id).map(|()| true),
+    });
+    match written {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Trouble::Stopped),
+        Err(error) => Err(Trouble::Later(crate::chain(&error))),
+    }
 }
 
 /// The video of a sidecar that was to follow is not up any more: it stays.
@@ -196,5 +221,35 @@ async fn write_down(
             persist(context, move |db| afterwards::did_not_go(db, id)).await
         }
         Err(Trouble::Stopped) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::tests::ground::Ground;
+
+    #[tokio::test]
+    async fn nothing_is_begun_with_a_file_whose_disk_hangs() {
+        let ground = Ground::new();
+        let context = &ground.context;
+        ground.enqueue(&ground.file("a.mp4")).await;
+        let now = clock::now();
+        let cases = context.queue.write(move |db| {
+            db.execute_batch(
+                "UPDATE jobs SET state = 'done', step = 'confirm', video_key = 'abcdefgh', finished_at = created_at",
+            )?;
+            afterwards::due(db, now, 9)
+        });
+        let case = cases.await.unwrap().remove(0);
+        let _answer = ground.hang().await;
+        let settings = context.now_settings();
+        let what: What<End> = |_| Err(Trouble::Kept("begun".to_owned()));
+        let which = (&case, settings.watch("news"));
+        let done = run(context, which, (Action::Delete, what)).await;
+        let Some(Err(Trouble::Later(why))) = done else {
+            panic!("{done:?}");
+        };
+        assert!(why.contains("does not answer"), "{why}");
     }
 }

@@ -11,6 +11,10 @@ use super::names::names;
 use crate::beneath::Place;
 use crate::identity::Identity;
 
+/// Bytes of a copy after which it is brought to the disk: at its end that would take minutes for a large one, without
+/// a sign of life.
+const SYNC_EACH: usize = 64 << 20;
+
 impl Errand<'_> {
     /// Copies it, reads the copy back, gives that its name, and only then takes the original away.
     pub(super) fn across(&self, wanted: &Place) -> Result<Place, Trouble> {
@@ -49,7 +53,16 @@ impl Errand<'_> {
         drop(hidden.remove());
         let created = hidden.create(0o600);
         let mut copy = created.map_err(|error| cannot("write the copy", error))?;
-        let read = self.pour(source, |bytes| copy.write_all(bytes).map_err(unwritable))?;
+        let mut unsynced = 0;
+        let read = self.pour(source, |bytes| {
+            copy.write_all(bytes).map_err(unwritable)?;
+            unsynced += bytes.len();
+            if unsynced >= SYNC_EACH {
+                unsynced = 0;
+                copy.sync_data().map_err(unwritable)?;
+            }
+            Ok(())
+        })?;
         let times = FileTimes::new();
         let times = before.modified().map_or(times, |at| times.set_modified(at));
         let times = before.accessed().map_or(times, |at| times.set_accessed(at));

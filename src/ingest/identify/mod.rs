@@ -74,17 +74,13 @@ pub(super) async fn sum(
     part_sizes: BTreeSet<u64>,
 ) -> Result<Option<Sums>, Problem> {
     let (source, size, stop) = (Arc::clone(source), source.size(), task.stop.clone());
-    let summing = tokio::task::spawn_blocking(move || {
+    let summing = disk::read(task, move |progress| {
         read_unchanged(&source, |file| {
-            sums::read(file, size, &part_sizes, &|| stop.is_cancelled())
+            let stopped = || progress.step() || stop.is_cancelled();
+            sums::read(file, size, &part_sizes, &stopped)
         })
     });
-    tokio::select! {
-        summed = summing => summed.unwrap_or_else(|_| {
-            Err(Problem::Unreadable(io::Error::other("the look at the file broke down")))
-        }),
-        () = task.stop.cancelled() => Ok(None),
-    }
+    summing.await.unwrap_or(Ok(None))
 }
 
 async fn settle(task: &Task, lease: &Lease, problem: Problem) -> Result<Next, Error> {
