@@ -225,8 +225,26 @@ pub(super) fn delete(
     left
 }
 
-/// What a kill left under hidden names gets its own names back.
-pub(super) fn put_back(watch: &Watch, case: &Case, video: &Place) {
+/// What a kill left under hidden names gets its own names back, also where the configuration does not have the watch
+/// any more. Without it, names that are too long to be hidden by stay as they are.
+pub(super) fn put_back(watch: Option<&Watch>, case: &Case, video: &Place) {
+    let id = case.job.id.0;
+    for name in video.folder().names().into_iter().flatten().flatten() {
+        let Some(own) = files::own_name(&name, &case.job.ingest_id) else {
+            continue;
+        };
+        let own = video.beside(OsStr::new(own));
+        if let Err(trouble) = files::unhide(&video.beside(&name), &own) {
+            let path = text::path(own.path());
+            tracing::warn!(job.id = id, "{path}: not put back: {trouble:?}");
+        }
+    }
+    if let Some(watch) = watch {
+        put_back_numbered(watch, case, video);
+    }
+}
+
+fn put_back_numbered(watch: &Watch, case: &Case, video: &Place) {
     let of_delete: Vec<&Marker> = markers(watch).collect();
     let of_move: Vec<&Marker> = markers(watch).chain(&watch.metadata.wait_for).collect();
     // By which of them it was hidden shows in no name.
@@ -317,11 +335,9 @@ fn all(
     let others = numbered.filter(|(_, (from, _))| from != video);
     let all = others.filter_map(|(number, (from, to))| {
         let places = (from.file_name()?, to_place.beside(to.file_name()?));
-        Some(Companion::new(
-            video_place,
-            places,
-            format!("{mark}-{number}"),
-        ))
+        let by_name = files::mark_of(places.0, mark);
+        let mark = by_name.unwrap_or_else(|| format!("{mark}-{number}"));
+        Some(Companion::new(video_place, places, mark))
     });
     all.collect()
 }

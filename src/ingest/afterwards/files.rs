@@ -286,6 +286,24 @@ pub(super) fn hidden(beside: &Place, mark: &str, ending: &str) -> Place {
     beside.beside(&OsString::from(format!("{HIDDEN}{mark}.{ending}")))
 }
 
+/// The name of a file that is hidden by its own name: `<mark>.<name>`.
+pub(super) fn own_name<'a>(name: &'a OsStr, mark: &str) -> Option<&'a str> {
+    let marked = name.to_str()?.strip_prefix(HIDDEN)?;
+    let own = marked.strip_prefix(mark)?.strip_prefix('.')?;
+    own.strip_suffix(".going").filter(|own| !own.is_empty())
+}
+
+/// What a file that goes is hidden by, so that its own name can be read from the hidden one; none where it is too
+/// long, or no text.
+pub(super) fn mark_of(name: &OsStr, mark: &str) -> Option<String> {
+    let marked = format!("{mark}.{}", name.to_str()?);
+    let length = HIDDEN.len() + marked.len() + ".going".len();
+    (length <= LONGEST_NAME).then_some(marked)
+}
+
+/// Bytes of a name, on most filesystems.
+const LONGEST_NAME: usize = 255;
+
 /// Whether this file is at a place, unwritten.
 pub(super) fn is_file(place: &Place, identity: &Identity) -> bool {
     place

@@ -173,12 +173,14 @@ impl Task<'_> {
     /// new name or none, and taken back where it has its old one.
     pub(super) fn take_back(&self) -> Result<Option<End>, Trouble> {
         let found = traces::find(self.case, self.watch)?;
+        // Without its watch nothing goes along.
+        let goes_along = matches!(found, Found::Arrived(_)) && self.watch.is_some();
+        let own = reach::place(self.watch, &self.case.job.path);
+        if let (false, Ok(own)) = (goes_along, own) {
+            companions::put_back(self.watch, self.case, &own);
+        }
         if let Found::Arrived(to) = found {
             return self.end(&to, "").map(Some);
-        }
-        if let (Some(watch), Ok(own)) = (self.watch, reach::place(self.watch, &self.case.job.path))
-        {
-            companions::put_back(watch, self.case, &own);
         }
         match found {
             Found::Deleted(_) => Ok(Some(self.was_deleted(None))),

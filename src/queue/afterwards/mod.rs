@@ -166,6 +166,17 @@ pub fn due_still(db: &Connection, id: JobId) -> Result<Option<Case>, Error> {
     Ok(cases(db, &sql, [id.0])?.pop())
 }
 
+/// Those that are due of watches which the configuration does not have, and whose sidecar is to follow yet.
+pub fn left_without_watch(db: &Connection, watches: &[String]) -> Result<Vec<Case>, Error> {
+    let names = serde_json::to_string(watches).unwrap_or_else(|_| "[]".to_owned());
+    let sql = format!(
+        "SELECT {COLUMNS} FROM afterwards
+         WHERE sidecar_left IS NOT NULL AND due_at IS NOT NULL
+           AND (SELECT watch FROM jobs WHERE id = job_id) NOT IN (SELECT value FROM json_each(?1))"
+    );
+    cases(db, &sql, [names])
+}
+
 /// When the next is due.
 pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
     let at: Option<At> = db

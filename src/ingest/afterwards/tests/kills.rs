@@ -1,14 +1,18 @@
 //! Tests of what a kill leaves on each line of a delete, and of what comes of it.
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::super::files::Trouble;
 use super::super::task::{Note, Whereabouts};
+use super::super::{companions, files};
 use super::ground::{Ground, MD5};
 use super::names;
+use crate::config::Marker;
+use crate::metadata::sidecar;
 use crate::queue::afterwards::{Action, Case};
 
 const NAME: &str = "drop/sub/a.mp4";
@@ -224,4 +228,39 @@ fn a_file_is_unlinked_once_that_is_noted() {
     });
     assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
     assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"]);
+}
+
+/// Killed while what lies beside a file was on its way, and its watch is in the configuration no more.
+#[test]
+fn what_was_hidden_beside_a_file_gets_its_name_back() {
+    for has_watch in [true, false] {
+        for kill in [Kill::Hidden, Kill::Unlinked] {
+            let (mut ground, mut case) = killed(kill);
+            ground.watch.watching.done_marker = Some(Marker::parse("{name}.ok").unwrap());
+            for name in ["a.json", "a.mp4.ok"] {
+                fs::write(ground.at("drop/sub").join(name), "{}").unwrap();
+            }
+            let sidecar = fs::File::open(ground.at("drop/sub/a.json")).unwrap();
+            case.told = sidecar::digest_of(OsStr::new("a.json"), &sidecar);
+            let video = super::at(&ground.at(NAME));
+            companions::delete(&ground.watch, &case, &video, |companion| {
+                let hidden = files::hidden(&companion.from, &companion.mark, "going");
+                fs::rename(companion.from.path(), hidden.path()).unwrap();
+                Some(Err(Trouble::Stopped))
+            });
+            assert!(
+                !ground.at("drop/sub/a.json").exists() && !ground.at("drop/sub/a.mp4.ok").exists()
+            );
+            take_back(&ground, &case, has_watch);
+            let mut expected = vec!["a.json", "a.mp4.ok"];
+            if kill == Kill::Hidden {
+                expected.insert(1, "a.mp4");
+            }
+            assert_eq!(
+                names(&ground.at("drop/sub")),
+                expected,
+                "{has_watch} {kill:?}"
+            );
+        }
+    }
 }
