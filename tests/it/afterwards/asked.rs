@@ -353,6 +353,12 @@ fn a_watch_that_is_put_back_has_its_files_seen_to_and_the_grace_counts_from_then
     let said = wait_outcome(&site, 1);
     assert_eq!(said, "kept: its watch is not configured any more");
     platform.clear_faults();
+    // Its end is long past: the grace counted from there would be over.
+    let db = rusqlite::Connection::open(site.database()).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let long_past = "UPDATE jobs SET finished_at = '2020-01-01T00:00:00.000Z'";
+    db.execute(long_past, []).unwrap();
+    drop(db);
     configure(&site, &platform, &format!("{}{LATER}", ACTIONS[2]));
     let back = jw_ingest::clock::now();
     daemon.signal("HUP");
