@@ -72,7 +72,7 @@ enum Command {
     Explain(explain::Args),
     /// Make one call to the platform's API
     Call(call::Args),
-    /// Replace a lost job table by a new one
+    /// Restore a backup of the job table, or replace a lost one
     Restored(restored::Args),
     /// Run a strict stand-in of the platform on this machine, for tests
     #[cfg(feature = "sandbox")]

@@ -98,6 +98,7 @@ impl Error {
                 | queue::Error::NetworkFilesystem { .. }
                 | queue::Error::Newer { .. }
                 | queue::Error::Vanished { .. }
+                | queue::Error::Outdated { .. }
                 | queue::Error::Damaged { .. },
             )
             | Self::Settings(_) => Exit::Config,

@@ -31,8 +31,8 @@ pub(super) async fn watch(context: Context, files: TableFiles) -> Result<(), Err
             tracing::error!(
                 "the job table was {} while the daemon worked on it ({}): what is recorded from now on is lost when \
                  the daemon ends. Nothing new is begun; running uploads are finished, and then the daemon ends and \
-                 is not restarted. Restore a backup of the table, after moving its -wal and -shm files away, or run \
-                 `jw-ingest restored --new-table`, before you start it again",
+                 is not restarted. Before you start it again, restore a backup of the table with `jw-ingest restored \
+                 --backup FILE`, or run `jw-ingest restored --new-table`",
                 if lost.is_replaced {
                     "replaced"
                 } else {

@@ -1,5 +1,5 @@
 //! Asking the platform for a file before it is uploaded, where the job table was made in the place of a
-//! lost one: the file may be up already.
+//! lost one or restored from a backup: the file may be uploaded already.
 //!
 //! API v1 finds a video by its MD5, and tells its size. API v2 tells neither in its list, so that a video
 //! with the file's title is a question for a person. An answer that does not come is no answer.
@@ -115,7 +115,7 @@ async fn settle(
         }
         Answer::Later(video) if !has_waited => {
             let message = report(format!(
-                "video {} may have its content and is {}: asked again, because the job table was lost",
+                "video {} may have its content and is {}: asked again, because the job table does not know every upload",
                 video.key,
                 video.status.word()
             ));
@@ -124,8 +124,8 @@ async fn settle(
         }
         Answer::Later(video) | Answer::Open(video) => {
             let message = format!(
-                "held: the job table was lost, and video {} has the same title; the platform does not tell whether it \
-                 has the same content. Compare them: `jw-ingest retry {}` uploads the file, otherwise leave it",
+                "held: the job table was lost or restored from a backup, and video {} has the same title; the platform \
+                 does not tell whether it has the same content. Compare them: `jw-ingest retry {}` uploads the file, otherwise leave it",
                 video.key, lease.job.id
             );
             tracing::warn!(job.id = lease.job.id.0, "{path}: {message}");

@@ -1,8 +1,11 @@
 //! One worker: takes its job from the step where it stands as far as it goes.
 
 use super::context::Context;
-use super::{create, transfer};
+use super::persist::persist;
+use super::{create, fate, transfer};
+use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, Step};
+use crate::{chain, clock};
 
 /// How a step ended for the worker.
 #[derive(Debug)]
@@ -46,7 +49,24 @@ pub(super) async fn work(context: Context, lease: Lease) -> Result<(), Error> {
                 task.context.withdrawals.notify_one();
                 return Ok(());
             }
+            Err(error @ Error::Marker { .. }) if lease.job.step == Step::Create => {
+                return wait(&task, &lease, &error).await;
+            }
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The job table cannot be told from an older one just now: nothing was asked of the platform, and the job waits.
+async fn wait(task: &Task, lease: &Lease, error: &Error) -> Result<(), Error> {
+    let (context, lease) = (&task.context, lease.clone());
+    let none = lease.clone();
+    persist(context, move |db| outcome::was_not_asked(db, &none)).await?;
+    let first_delay = context.now_settings().config.retry.first_delay;
+    let report = Report {
+        message: Some(chain(error)),
+        ..Report::default()
+    };
+    let run_at = fate::later(clock::now(), first_delay);
+    fate::give_back(context, &lease, run_at, ("waits", report)).await
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use super::error::Error;
-use super::restored;
+use super::{marker, restored};
 
 /// Released migrations are never edited; a change is a new file at the end.
 const MIGRATIONS: &[M<'_>] = &[
@@ -31,6 +31,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0016_change_times.sql")),
     M::up(include_str!("../../migrations/0017_own_change.sql")),
     M::up(include_str!("../../migrations/0018_unlinks.sql")),
+    M::up(include_str!("../../migrations/0019_high_water.sql")),
 ];
 
 /// How long a statement waits for another process that writes.
@@ -51,9 +52,11 @@ pub(super) const MODE: u32 = 0o640;
 /// # Errors
 /// See [`Error`]: each says what to do.
 pub fn open(path: &Path) -> Result<Connection, Error> {
+    let number = marker::read_first(path)?;
     restored::check_path(path)?;
     let db = open_or_make(path)?;
     restored::check_jobs(path, &db)?;
+    marker::check_age(path, &db, number)?;
     Ok(db)
 }
 
@@ -90,6 +93,8 @@ pub(super) fn open_or_make(path: &Path) -> Result<Connection, Error> {
 /// # Errors
 /// [`Error::Missing`] where there is none yet, or why it cannot be read.
 pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
+    // Whoever may read the table only is told what that says.
+    let number = marker::read(path).ok().flatten().unwrap_or_default();
     // What we may not look at is not missing: SQLite says below why it cannot be opened.
     if matches!(path.try_exists(), Ok(false)) {
         restored::check_path(path)?;
@@ -113,7 +118,10 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         Ok(version) if version < MIGRATIONS.len() => Err(Error::Older {
             path: path.to_owned(),
         }),
-        Ok(_) => Ok(db),
+        Ok(_) => {
+            marker::check_age(path, &db, number)?;
+            Ok(db)
+        }
     }
 }
 

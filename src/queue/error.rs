@@ -33,8 +33,8 @@ pub enum Error {
     },
     /// The file is damaged, or no SQLite database at all.
     #[error(
-        "the database {} is damaged or is no SQLite database: stop the daemon, move the file aside and put \
-         a backup in its place, or run `jw-ingest restored --new-table`",
+        "the database {} is damaged or is no SQLite database: stop the daemon and run `jw-ingest restored \
+         --backup FILE` with a backup of it; without one, move the file aside and run `jw-ingest restored --new-table`",
         path.display()
     )]
     Damaged {
@@ -83,8 +83,8 @@ pub enum Error {
     /// It is missing, and is known to have recorded jobs.
     #[error(
         "the job table {} is missing or empty, but has recorded jobs ({} remembers it): with an empty table every file \
-         in the folders would be uploaded again. Restore a backup of the table, after moving its -wal and -shm files \
-         away, or run `jw-ingest restored --new-table`: then the platform is asked for every file before it is uploaded",
+         in the folders would be uploaded again. Restore a backup of the table with `jw-ingest restored --backup FILE`, or \
+         run `jw-ingest restored --new-table`: then the platform is asked for every file before it is uploaded",
         path.display(), marker.display()
     )]
     Vanished {
@@ -92,6 +92,39 @@ pub enum Error {
         path: PathBuf,
         /// The file that remembers it.
         marker: PathBuf,
+    },
+    /// It is older than what this machine did with a newer one.
+    #[error(
+        "the job table {} is older than the last upload of this machine ({} remembers it): files that were uploaded \
+         since would be uploaded again. If you restored a backup, run `jw-ingest restored --backup`: then the \
+         platform is asked for every file before it is uploaded. If you did not, put the newest table back",
+        path.display(), marker.display()
+    )]
+    Outdated {
+        /// The database file.
+        path: PathBuf,
+        /// The file that remembers the newer one.
+        marker: PathBuf,
+    },
+    /// A backup was not put in its place.
+    #[error("{} is not restored: {why}", path.display())]
+    NotRestored {
+        /// The backup.
+        path: PathBuf,
+        /// What is wrong with it, or what could not be done.
+        why: String,
+    },
+    /// The marker does not show what the table is about to ask for.
+    #[error(
+        "cannot write {}, by which an older job table is recognised; no video is created until it can be written",
+        path.display()
+    )]
+    Marker {
+        /// The marker.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// A new table was asked for in the place of one that is not lost.
     #[error("the job table {} is there and has jobs: no other is made. To give it up, stop the daemon and move it aside first", path.display())]
@@ -155,6 +188,9 @@ pub enum Error {
 impl Error {
     /// Whether waiting can mend it: a full disk, a busy or unreachable file.
     pub fn is_passing(&self) -> bool {
+        if matches!(self, Self::Marker { .. }) {
+            return true;
+        }
         let Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) = self else {
             return false;
         };

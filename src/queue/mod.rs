@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod afterwards;
+pub mod backup;
 pub mod change;
 pub mod claim;
 pub mod clocks;
@@ -25,6 +26,7 @@ pub mod former;
 pub mod ftp;
 pub mod identities;
 pub mod job;
+mod marker;
 pub mod metadata;
 pub mod operator;
 mod order;
@@ -65,9 +67,10 @@ pub use job::{Arrival, Job, JobId, Lease, State, Step, Ticket};
 pub use presence::{Lost, TableFiles};
 pub use standing::Standing;
 
+use marker::{Level, Marker};
 use seal::Seal;
 
-type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+type Work = Box<dyn FnOnce(&mut Connection, &mut Marker) + Send>;
 
 /// The handle to the writer thread; cheap to clone. The thread ends with the last handle.
 #[derive(Clone)]
@@ -94,16 +97,14 @@ impl Queue {
         let mut connection = open(path)?;
         let seal = Arc::new(Seal::beside(path)?);
         ticket::seal_plain_links(&mut connection, &seal)?;
-        let mut marker = restored::Marker::of(path);
-        marker.follow(&connection);
+        let level = Level::of(&connection)?;
+        let mut marker = Marker::of(path, level)?;
         let (work, inbox) = mpsc::channel::<Work>();
         thread::Builder::new()
             .name("database".to_owned())
             .spawn(move || {
                 while let Ok(job) = inbox.recv() {
-                    job(&mut connection);
-                    // Before the next piece of work, which may be the claim of a new job.
-                    marker.follow(&connection);
+                    job(&mut connection, &mut marker);
                 }
             })
             .map_err(|source| Error::Thread { source })?;
@@ -130,7 +131,8 @@ impl Queue {
     /// claim must not be one arm of a `select!`, or its lease is held by nobody.
     ///
     /// # Errors
-    /// What `verb` returns, its panic, or the commit's failure; in all cases nothing was changed.
+    /// What `verb` returns, its panic, or the commit's failure; in these cases nothing was changed. [`Error::Marker`]
+    /// where what `verb` noted must not be done: the note is there.
     pub async fn write<R: Send + 'static>(
         &self,
         verb: impl FnOnce(&Connection) -> Result<R, Error> + Send + 'static,
@@ -148,8 +150,8 @@ impl Queue {
     ) -> Result<R, Error> {
         // Not the channel of `hand_over`: its blocking receiver panics inside a runtime.
         let (reply, answer) = mpsc::sync_channel(1);
-        self.send(Box::new(move |db| {
-            drop(reply.send(in_transaction(db, verb, Durability::PowerLoss)));
+        self.send(Box::new(move |db, marker| {
+            drop(reply.send(in_transaction((db, marker), verb, Durability::PowerLoss)));
         }))?;
         answer.recv().map_err(|_| Error::WriterGone)?
     }
@@ -167,7 +169,7 @@ impl Queue {
     /// A number that changes when another process has changed the database.
     pub async fn data_version(&self) -> Result<i64, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Box::new(move |db| {
+        self.send(Box::new(move |db, _| {
             let version = db.query_row("PRAGMA data_version", [], |row| row.get(0));
             // The asker may have gone; then nobody misses the answer.
             drop(reply.send(version.map_err(Error::from)));
@@ -181,8 +183,8 @@ impl Queue {
         durability: Durability,
     ) -> Result<oneshot::Receiver<Result<R, Error>>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Box::new(move |db| {
-            drop(reply.send(in_transaction(db, verb, durability)));
+        self.send(Box::new(move |db, marker| {
+            drop(reply.send(in_transaction((db, marker), verb, durability)));
         }))?;
         Ok(answer)
     }
@@ -193,7 +195,7 @@ impl Queue {
 }
 
 fn in_transaction<R>(
-    db: &mut Connection,
+    (db, marker): (&mut Connection, &mut Marker),
     verb: impl FnOnce(&Connection) -> Result<R, Error>,
     durability: Durability,
 ) -> Result<R, Error> {
@@ -209,11 +211,17 @@ fn in_transaction<R>(
     db.pragma_update(None, "synchronous", level)?;
     // A bug in one verb must neither end the thread, which all others need, nor pass unseen. What
     // the verb had changed is rolled back as the transaction is dropped.
-    panic::catch_unwind(AssertUnwindSafe(|| write_now(db, verb))).unwrap_or_else(|panic| {
+    let done = panic::catch_unwind(AssertUnwindSafe(|| {
+        write_now(db, |db| Ok((verb(db)?, Level::of(db)?)))
+    }));
+    let (value, level) = done.unwrap_or_else(|panic| {
         Err(Error::Panicked {
             message: words_of(panic.as_ref()),
         })
-    })
+    })?;
+    // Before the answer, which may let the platform be asked, or a new job be claimed.
+    marker.follow(level)?;
+    Ok(value)
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {

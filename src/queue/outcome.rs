@@ -13,6 +13,7 @@ use super::enqueue::new_ingest_id;
 use super::error::Error;
 use super::job::{JobId, Lease, Step};
 use super::metadata;
+use super::replace;
 use super::sql::{At, StoredPath};
 use super::ticket::{self, NewTicket, drop_progress, forget_transfer};
 use super::withdraw;
@@ -62,6 +63,12 @@ pub fn create_came_to_nothing(db: &Connection, lease: &Lease) -> Result<(), Erro
     db.prepare_cached("UPDATE jobs SET create_sent_at = NULL WHERE id = ?1")?
         .execute([lease.job.id.0])?;
     Ok(())
+}
+
+/// What [`create_begins`] or [`fetch_begins`](super::replace::fetch_begins) noted was not asked for after all.
+pub fn was_not_asked(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    create_came_to_nothing(db, lease)?;
+    replace::did_not_arrive(db, lease.job.id)
 }
 
 /// The look-up found no video, as often as it is worth asking; answers the mark of the next one.

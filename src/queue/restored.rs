@@ -1,107 +1,34 @@
-//! A table that was lost: the marker that remembers it, and the table that is made in its place.
+//! A table that was lost or put back: when one may be made, and what a person orders about it.
 //!
-//! The marker is a file beside the table, written once a job is recorded and before any video can be created
-//! for it. Where it is and the table is not, an empty table would upload every file again: none is
-//! made, unless a person asks for it. That table knows nothing of what is up, so that the platform
-//! is asked for every file before it is uploaded.
+//! Where the marker is and the table is not, an empty table would upload every file again: none is made, unless a
+//! person asks for it. A table that is behind its marker ([`super::marker`]) would upload again what was uploaded
+//! since: it is not used, unless a person says that it is a backup. Neither knows all that is uploaded, so the
+//! platform is asked for every file before it is uploaded.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::db;
 use super::error::Error;
-use super::job::Lease;
+use super::job::{JobId, Lease};
+use super::marker::{self, beside, has_jobs};
 use super::outcome::{self, Report};
+use super::replace::{self, Replaced};
 use super::sql::At;
 use super::ticket::NewTicket;
+use super::{db, write_now};
 use crate::clock;
 use crate::identity::Identity;
-
-/// What the marker says to people.
-const WORDS: &str = "\
-The job table beside this file has recorded jobs. If the table is missing, restore a backup of it, or run
-`jw-ingest restored --new-table`. Keep this file: it is how the daemon knows that there was a table.
-";
 
 /// The row of `settings` that makes the platform be asked first.
 const ASKS_FIRST: &str = "ask-before-upload-since";
 
-/// The marker of one table, as its writer knows it.
-pub(super) struct Marker {
-    table: PathBuf,
-    is_written: bool,
-    is_said: bool,
-}
-
-impl Marker {
-    pub(super) fn of(table: &Path) -> Self {
-        Self {
-            table: table.to_owned(),
-            is_written: is_there(table),
-            is_said: false,
-        }
-    }
-
-    /// Writes it once the table has a job. One that cannot be written is tried again at the next
-    /// change.
-    pub(super) fn follow(&mut self, db: &Connection) {
-        if self.is_written || !matches!(has_jobs(db), Ok(true)) {
-            return;
-        }
-        match write(&self.table) {
-            Ok(()) => self.is_written = true,
-            Err(error) => {
-                if !std::mem::replace(&mut self.is_said, true) {
-                    tracing::error!(%error, "cannot write {}, by which a lost job table is noticed; it is tried again", file(&self.table).display());
-                }
-            }
-        }
-    }
-}
-
-fn file(table: &Path) -> PathBuf {
-    beside(table, ".marker")
-}
-
-fn beside(table: &Path, ending: &str) -> PathBuf {
-    let mut name = table.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// Whether a table with jobs was here. A marker that cannot be looked at is one.
-fn is_there(table: &Path) -> bool {
-    file(table)
-        .symlink_metadata()
-        .map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |_| true)
-}
-
-/// Whole or not at all, and there after a power loss.
-fn write(table: &Path) -> io::Result<()> {
-    let (draft, marker) = (beside(table, ".marker.new"), file(table));
-    let mut text = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(db::MODE)
-        .open(&draft)?;
-    text.write_all(WORDS.as_bytes())?;
-    text.sync_all()?;
-    let folder = db::parent(table);
-    db::give_to_owner_of(&draft, &folder);
-    fs::rename(&draft, &marker)?;
-    File::open(folder)?.sync_all()
-}
-
-fn has_jobs(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT 1 FROM jobs LIMIT 1")?.exists([])
-}
+/// The row of `settings` with the last job that a backup had.
+const LAST_OF_BACKUP: &str = "last-job-of-backup";
 
 /// Before a table is made at `table`: there must have been none.
 pub(super) fn check_path(table: &Path) -> Result<(), Error> {
@@ -109,7 +36,7 @@ pub(super) fn check_path(table: &Path) -> Result<(), Error> {
         Ok(meta) => meta.len() == 0,
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
-    if is_missing && is_there(table) {
+    if is_missing && marker::is_there(table) {
         return Err(vanished(table));
     }
     Ok(())
@@ -117,7 +44,7 @@ pub(super) fn check_path(table: &Path) -> Result<(), Error> {
 
 /// The same for one that is there and empty: somebody made it in the place of another.
 pub(super) fn check_jobs(table: &Path, db: &Connection) -> Result<(), Error> {
-    if is_there(table) && !has_jobs(db)? && ordered_at(db)?.is_none() {
+    if marker::is_there(table) && !has_jobs(db)? && ordered_at(db)?.is_none() {
         return Err(vanished(table));
     }
     Ok(())
@@ -126,7 +53,7 @@ pub(super) fn check_jobs(table: &Path, db: &Connection) -> Result<(), Error> {
 fn vanished(table: &Path) -> Error {
     Error::Vanished {
         path: table.to_owned(),
-        marker: file(table),
+        marker: marker::file(table),
     }
 }
 
@@ -161,13 +88,82 @@ pub fn make_anew(table: &Path, now: Timestamp) -> Result<(), Error> {
             path: table.to_owned(),
         });
     }
-    super::write_now(&mut db, |db| {
-        db.execute(
-            "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-            params![ASKS_FIRST, clock::text(now)],
-        )?;
-        Ok(())
+    let number = marker::read_first(table)?;
+    write_now(&mut db, |db| order(db, number, now))
+}
+
+/// Takes the table for a backup that was put back: what it does not know may be on the platform all the same.
+///
+/// # Errors
+/// Where there is no table, or it cannot be written.
+pub fn take_as_backup(table: &Path, now: Timestamp) -> Result<(), Error> {
+    let number = marker::read_first(table)?;
+    check_path(table)?;
+    if matches!(table.try_exists(), Ok(false)) {
+        return Err(Error::Missing {
+            path: table.to_owned(),
+        });
+    }
+    accept(table, number, now)
+}
+
+/// The same for one whose marker has this number.
+pub(super) fn accept(table: &Path, number: i64, now: Timestamp) -> Result<(), Error> {
+    let mut db = db::open_or_make(table)?;
+    write_now(&mut db, |db| {
+        doubt(db, now)?;
+        order(db, number, now)
     })
+}
+
+/// From now on the platform is asked first, and the table is not behind its marker.
+fn order(db: &Connection, number: i64, now: Timestamp) -> Result<(), Error> {
+    set(db, ASKS_FIRST, &clock::text(now))?;
+    db.execute("UPDATE high_water SET count = max(count, ?1)", [number])?;
+    Ok(())
+}
+
+/// The jobs of a backup may be further than it knows: what they would send is asked for first.
+fn doubt(db: &Connection, now: Timestamp) -> Result<(), Error> {
+    let last: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM jobs", [], |row| {
+        row.get(0)
+    })?;
+    set(db, LAST_OF_BACKUP, &last.to_string())?;
+    // Nothing asks a server for a file that has not got its name there: it is looked for on the platform.
+    db.execute_batch(
+        "CREATE TEMP TABLE unnamed AS
+         SELECT id FROM jobs WHERE step = 'transfer' AND method = 'ftp'
+           AND NOT EXISTS (SELECT 1 FROM tickets WHERE job_id = id AND last_byte_at IS NOT NULL);
+         DELETE FROM tickets WHERE job_id IN (SELECT id FROM unnamed);
+         UPDATE jobs SET step = 'create', method = NULL, method_why = NULL WHERE id IN (SELECT id FROM unnamed);
+         DROP TABLE unnamed;",
+    )?;
+    db.execute(
+        "UPDATE tickets SET last_byte_at = ?1 WHERE last_byte_at IS NULL",
+        [At(now)],
+    )?;
+    // A person may have said so of an upload that was made since.
+    db.execute(
+        "UPDATE jobs SET by_hand = 0
+         WHERE by_hand = 1 AND step = 'create' AND state IN ('queued', 'running', 'failed', 'cancelled')",
+        [],
+    )?;
+    Ok(())
+}
+
+fn set(db: &Connection, name: &str, value: &str) -> Result<(), Error> {
+    db.execute(
+        "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        params![name, value],
+    )?;
+    Ok(())
+}
+
+/// Whether the job was in a backup that was put back, so that its video may have been made since.
+pub fn is_of_backup(db: &Connection, job: JobId) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM settings WHERE name = ?1 AND CAST(value AS INTEGER) >= ?2")?
+        .exists(params![LAST_OF_BACKUP, job.0])?)
 }
 
 /// When a person ordered this table in the place of a lost one; `None`: nobody did.
@@ -206,8 +202,10 @@ pub fn own(db: &Connection, keys: &[String]) -> Result<BTreeSet<String>, Error> 
 /// The word for the method of a video that was there before the table.
 pub(super) const FOUND: &str = "found";
 
-/// The platform has the file as this video, whole and ready: the job waits for it as for one that it has
-/// sent. `false`: it is another job's.
+/// The platform has the file as this video, whole and ready.
+///
+/// The job waits for it as for one that it has sent. `false`: it is another job's. A video that got other content since a backup was made, under the same path,
+/// is the job's now.
 pub fn found(
     db: &Connection,
     lease: &Lease,
@@ -215,7 +213,14 @@ pub fn found(
     now: Timestamp,
 ) -> Result<bool, Error> {
     if super::ftp::is_taken(db, key)? {
-        return Ok(false);
+        let Some(job) = replaced_since(db, lease, (key, md5))? else {
+            return Ok(false);
+        };
+        let replaced = Replaced {
+            job,
+            updated_before: None,
+        };
+        replace::takes(db, lease, replaced, key)?;
     }
     let ticket = NewTicket {
         video_key: key,
@@ -224,7 +229,7 @@ pub fn found(
         part_size: None,
     };
     outcome::created(db, lease, &ticket, &Report::default(), now)?;
-    let why = "the platform had it before this job table was made: same MD5 and size, and ready";
+    let why = "the platform had it already, which this job table did not know: same MD5 and size, and ready";
     db.prepare_cached(
         "UPDATE jobs SET method = ?2, method_why = ?3, ingest_id = coalesce(?4, ingest_id), create_sent_at = ?5
          WHERE id = ?1",
@@ -234,11 +239,32 @@ pub fn found(
     Ok(true)
 }
 
+/// The job of the same path whose content the video had by this table, and has not any more.
+fn replaced_since(
+    db: &Connection,
+    lease: &Lease,
+    (key, md5): (&str, &str),
+) -> Result<Option<JobId>, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT former.id FROM jobs AS former JOIN jobs AS me ON me.id = ?1 AND me.path = former.path
+             WHERE former.video_key = ?2 AND former.id <> me.id AND +former.state = 'done' AND former.replaced_by IS NULL
+               AND former.md5 <> ?3
+             ORDER BY former.id DESC LIMIT 1",
+        )?
+        .query_row(params![lease.job.id.0, key, md5], |row| {
+            row.get(0).map(JobId)
+        })
+        .optional()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::queue::enqueue::{NewJob, enqueue};
+    use crate::queue::marker::file;
     use crate::queue::{Queue, open, open_for_reading};
+    use std::path::PathBuf;
 
     fn remove(table: &Path) {
         for ending in ["", "-wal", "-shm"] {
@@ -257,8 +283,6 @@ mod tests {
         };
         let now = clock::now();
         queue.write(move |db| enqueue(db, &new, now)).await.unwrap();
-        // The next answer comes after the marker.
-        queue.data_version().await.unwrap();
     }
 
     #[tokio::test]
@@ -267,7 +291,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("jobs.db");
         drop(open(&table).unwrap());
-        assert!(!is_there(&table), "no job was lost with it");
+        assert!(!marker::is_there(&table), "no job was lost with it");
         remove(&table);
         record_a_job(&table).await;
         let mode = fs::metadata(file(&table)).unwrap().permissions().mode();

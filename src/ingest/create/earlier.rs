@@ -1,4 +1,5 @@
-//! After a create call with an unknown end: what it did, found out before another is made.
+//! After a create call with an unknown end, or in a table that was restored from a backup: whether the job has a
+//! video already, found out before another is made.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::ingest::worker::{Next, Task};
 use crate::platform::{Client, Created, Grant, Status, VideoKey};
 use crate::queue::outcome::{self, Report};
 use crate::queue::ticket::NewTicket;
-use crate::queue::{Error, Lease};
+use crate::queue::{Error, Lease, restored};
 use crate::way::Way;
 
 /// What the look for an earlier video came to.
@@ -24,12 +25,14 @@ pub(super) enum Earlier {
     Nothing(Box<Lease>),
 }
 
-/// After a create call with an unknown end: finds out what it did.
+/// Finds out whether an earlier create call made a video.
 pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<Earlier, Error> {
-    let Some(sent_at) = lease.job.create_sent_at else {
+    let (context, id) = (&task.context, lease.job.id);
+    let may_be_there = lease.job.create_sent_at.is_some()
+        || persist(context, move |db| restored::is_of_backup(db, id)).await?;
+    if !may_be_there {
         return Ok(Earlier::Nothing(Box::new(lease.clone())));
-    };
-    let context = &task.context;
+    }
     let found = match until_stopped(task, client.find_by_ingest_id(&lease.job.ingest_id)).await {
         None => return park(task, lease).await.map(Earlier::Settled),
         Some(Ok(found)) => found,
@@ -39,6 +42,9 @@ pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<
         }
     };
     let Some(video) = found.first() else {
+        let Some(sent_at) = lease.job.create_sent_at else {
+            return Ok(Earlier::Nothing(Box::new(lease.clone())));
+        };
         // A call that is still on its way may act after the look-up: absence is believed only once
         // the usual wait between two tries is over, or two of them where the platform's search is
         // known to lag behind.

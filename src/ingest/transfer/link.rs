@@ -75,10 +75,17 @@ fn before_last_byte(task: &Task, lease: &Lease, source: &Arc<Source>) -> BeforeL
 
 /// Notes that the last byte may arrive, if it may be sent at all. Blocks.
 pub(super) fn note_last_byte(queue: &Queue, lease: Lease) -> Result<(), String> {
-    let now = clock::now();
-    let may_be_sent = queue
-        .write_blocking(move |db: &Connection| ticket::last_byte(db, &lease, now))
-        .map_err(|error| chain(&error))?;
+    let (now, noting) = (clock::now(), lease.clone());
+    let noted = queue.write_blocking(move |db: &Connection| ticket::last_byte(db, &noting, now));
+    if let Err(Error::Marker { .. }) = &noted {
+        // Should this fail too, the platform is asked before the next attempt.
+        let undone =
+            queue.write_blocking(move |db: &Connection| ticket::last_byte_was_lost(db, &lease));
+        if let Err(error) = undone {
+            tracing::debug!("the note of a last byte stays: {}", chain(&error));
+        }
+    }
+    let may_be_sent = noted.map_err(|error| chain(&error))?;
     if may_be_sent {
         Ok(())
     } else {
