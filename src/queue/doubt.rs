@@ -1,7 +1,7 @@
-//! Files whose bytes are up and whose ctime has moved since, while size, mtime and inode stayed.
+//! Files that a job has read and whose ctime has moved since, while size, mtime and inode stayed.
 //!
-//! A `chmod`, a hard link and a rename do that, and so does a write whose mtime was put back. Only their
-//! content can tell.
+//! A `chmod`, a hard link and a rename do that. So do a write whose mtime was put back, and another file that got the
+//! inode after the first one was deleted. Only their content can tell.
 
 use std::path::PathBuf;
 
@@ -25,12 +25,13 @@ pub struct Doubt {
 }
 
 /// The doubt about a job whose file has another ctime; none if its bytes are yet to be read, or
-/// nobody noted what they looked like.
+/// nobody noted what they looked like. A job that has failed or was cancelled keeps other content from being
+/// uploaded just as one that is done.
 pub(super) fn about(db: &Connection, job: JobId) -> Result<Option<Doubt>, Error> {
     Ok(db
         .prepare_cached(
             "SELECT fingerprint FROM jobs WHERE id = ?1 AND fingerprint IS NOT NULL
-               AND (state IN ('done', 'duplicate') OR state = 'queued' AND step = 'confirm')",
+               AND (state IN ('done', 'duplicate', 'failed', 'cancelled') OR state = 'queued' AND step = 'confirm')",
         )?
         .query_row([job.0], |row| row.get(0))
         .optional()?

@@ -34,6 +34,8 @@ mod ftp;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod inodes;
+#[cfg(test)]
 mod known;
 #[cfg(test)]
 mod line;

@@ -115,7 +115,9 @@ async fn write_down(context: &Context, known: Vec<(NewJob, Doubt, bool)>) -> Res
         let (mut made, mut open) = (Vec::new(), Vec::new());
         for (new, doubt, is_same) in &known {
             match doubt::settle(db, new, (doubt, *is_same), clock::now())? {
-                Some(Enqueued::New(id)) => made.push((new.path.clone(), id)),
+                Some(Enqueued::New(id)) => {
+                    made.push((new.path.clone(), id, doubt.renamed_from.clone()));
+                }
                 Some(Enqueued::Known(..)) => {}
                 None => open.push((new.watch.clone(), new.path.clone())),
             }
@@ -123,12 +125,19 @@ async fn write_down(context: &Context, known: Vec<(NewJob, Doubt, bool)>) -> Res
         Ok((made, open))
     };
     let (made, open) = persist(context, write).await?;
-    for (path, id) in made {
-        tracing::info!(
-            job.id = id.0,
-            "{}: it was rewritten, though its time was put back",
-            text::path(&path)
-        );
+    for (path, id, renamed_from) in made {
+        let shown = text::path(&path);
+        match renamed_from {
+            None => tracing::info!(
+                job.id = id.0,
+                "{shown}: it was rewritten, though its time was put back"
+            ),
+            Some(old) => tracing::info!(
+                job.id = id.0,
+                "{shown}: not a renamed {}: it has the same inode, size and time, and other content",
+                text::path(&old)
+            ),
+        }
         queued(&path, id);
     }
     for (watch, path) in open {

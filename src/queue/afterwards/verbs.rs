@@ -148,6 +148,11 @@ pub fn done(
         moved_to,
         file == File::Stayed
     ])?;
+    if file == File::Deleted {
+        // Another file may get its inode. None has one below zero, and no two jobs have the same.
+        db.prepare_cached("UPDATE jobs SET ino = -id WHERE id = ?1")?
+            .execute([id.0])?;
+    }
     Ok(())
 }
 

@@ -188,6 +188,27 @@ fn an_uploaded_file_that_is_renamed_is_asked_about() {
     assert!(case(&db, 1).row.returned);
 }
 
+/// Another file may get the inode of one that was deleted; with its size and time it is no rename, also where
+/// nothing is known of what was uploaded.
+#[test]
+fn no_file_is_taken_for_one_that_was_deleted() {
+    let db = table();
+    done_with_copy(&db);
+    let other = file("/w/9.mp4", 1);
+    let names = |db: &Connection| {
+        crate::queue::renames::other_names(db, &other)
+            .unwrap()
+            .len()
+    };
+    assert_eq!(names(&db), 1);
+    afterwards::done(&db, JobId(1), ("deleted", File::Deleted), at(20)).unwrap();
+    assert_eq!(names(&db), 0);
+    assert!(matches!(
+        enqueue(&db, &other, at(21)).unwrap(),
+        Enqueued::New(_)
+    ));
+}
+
 fn place(db: &Connection) -> Option<PathBuf> {
     afterwards::gone_to(db, JobId(1)).unwrap()
 }

@@ -95,7 +95,6 @@ fn nobody_doubts_what_is_yet_to_be_read_or_was_never_looked_at() {
     let (touched, _) = touched(&db);
     for set in [
         "fingerprint = NULL",
-        "fingerprint = '1:aa', state = 'failed'",
         "state = 'queued', finished_at = NULL, step = 'transfer'",
     ] {
         db.execute_batch(&format!("UPDATE jobs SET {set}, ctime_ns = 7"))
@@ -105,6 +104,27 @@ fn nobody_doubts_what_is_yet_to_be_read_or_was_never_looked_at() {
             matches!(offered, Offered::Taken(Enqueued::Known(..))),
             "{set}"
         );
+    }
+}
+
+/// Such a job would keep other content from being uploaded, like one that is done.
+#[test]
+fn a_job_that_failed_or_was_cancelled_is_doubted_too() {
+    for state in ["failed", "cancelled"] {
+        let db = table();
+        let (touched, _) = touched(&db);
+        db.execute_batch(&format!("UPDATE jobs SET state = '{state}', ctime_ns = 7"))
+            .unwrap();
+        for (new, offered) in [
+            (touched.clone(), offer(&db, &touched, at(2)).unwrap()),
+            (renamed(&touched), offer_renamed(&db, &renamed(&touched))),
+        ] {
+            assert!(
+                matches!(offered, Offered::Doubtful(_)),
+                "{state} {:?}",
+                new.path
+            );
+        }
     }
 }
 
