@@ -3,13 +3,13 @@
 //! The number of a device is given anew at each mount; what stays is the source, the type, and which
 //! folder of it is shown.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::beneath::Folder;
 use crate::text;
 
 /// One mount.
@@ -59,12 +59,9 @@ impl Origin {
 /// The mount that a folder lies on. `None`: the kernel does not say.
 ///
 /// # Errors
-/// The folder cannot be reached.
+/// The folder cannot be reached by this path without a symbolic link.
 pub fn of(folder: &Path) -> io::Result<Option<Mount>> {
-    let held = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
-        .open(folder)?;
+    let held = Folder::root(folder)?.held()?;
     // By the handle: of several mounts at one place it tells the one that is seen.
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", held.as_raw_fd()));
     let Some(id) = info.ok().as_deref().and_then(mount_id) else {
@@ -188,7 +185,7 @@ no line\n\
 
     #[test]
     fn the_kernel_tells_where_a_folder_lies() {
-        let root = of(Path::new("/proc/self")).unwrap().unwrap();
+        let root = of(Path::new("/proc")).unwrap().unwrap();
         assert_eq!(root.origin.kind, "proc");
         assert!(of(Path::new("/none/such")).is_err());
     }

@@ -16,6 +16,13 @@ pub enum Error {
     /// A symbolic link is there or on the way: it may lead anywhere.
     #[error("{} is a symbolic link, which is not followed", text::path(.0))]
     Link(PathBuf),
+    /// A symbolic link is in the place of a root, or of a folder above it.
+    #[error(
+        "{} is a symbolic link, and links are followed only while the configuration is read; put the folder back, or \
+         have it read again (SIGHUP) to use the folder behind the link",
+        text::path(.0)
+    )]
+    RootLink(PathBuf),
     /// It is neither a file nor a link.
     #[error("{} is not a regular file", text::path(.0))]
     NotAFile(PathBuf),
@@ -56,7 +63,7 @@ impl Error {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Absent(_) => io::ErrorKind::NotFound,
-            Self::Link(_) => io::ErrorKind::Other,
+            Self::Link(_) | Self::RootLink(_) => io::ErrorKind::Other,
             Self::NotAFile(_) => io::ErrorKind::InvalidInput,
             Self::Denied { source, .. } | Self::Other { source, .. } => source.kind(),
         }
@@ -67,10 +74,25 @@ impl Error {
         matches!(self, Self::Absent(_))
     }
 
+    /// Of what was found on the way to a root.
+    pub(super) fn above_root(self) -> Self {
+        match self {
+            Self::Link(link) => Self::RootLink(link),
+            other => other,
+        }
+    }
+
+    /// Whether it came through [`io::Error`] from a symbolic link in the place of a root.
+    pub fn is_root_link(error: &io::Error) -> bool {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        matches!(inner, Some(Self::RootLink(_)))
+    }
+
     /// What the system said, for texts that name the path themselves.
     pub fn into_source(self) -> io::Error {
         match self {
             Self::Denied { source, .. } | Self::Other { source, .. } => source,
+            Self::Absent(_) => io::Error::from_raw_os_error(libc::ENOENT),
             other => io::Error::new(other.kind(), other),
         }
     }

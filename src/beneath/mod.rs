@@ -3,12 +3,14 @@
 //! A path says where something lay when it was written down; by the time it is used, a folder on the
 //! way may be a symbolic link to anywhere. So a root is opened once, what lies below it is resolved
 //! by the kernel without leaving it and without following a link, and what is then done is done to a
-//! name in a folder that is held open. The root's own path is the administrator's: it may contain
-//! links, and is opened afresh each time. Mounts below it are part of it.
+//! name in a folder that is held open. The root's own path is canonical: links that the administrator
+//! put there were resolved when the configuration was read, and one that is found there later is not
+//! followed. Mounts above and below a root are no links.
 //!
 //! This is a floor: it knows nothing of watches, jobs or the platform.
 
 mod error;
+mod list;
 mod place;
 mod rename;
 mod resolve;
@@ -19,14 +21,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 pub use error::Error;
+pub use list::{Kind, List};
 pub use place::Place;
 use resolve::Resolver;
 
@@ -43,22 +45,26 @@ pub struct Folder {
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Folder {
-    /// Opens a root. Links in its path are followed.
+    /// Opens a root by its canonical path.
     ///
     /// # Errors
-    /// There is no folder, or it cannot be reached.
+    /// There is no folder, it cannot be reached, or a link is in its place or above it.
     pub fn root(path: &Path) -> Result<Self, Error> {
         Self::root_by(path, Resolver::of_this_kernel())
     }
 
     fn root_by(path: &Path, resolver: Resolver) -> Result<Self, Error> {
-        let handle = rustix::fs::openat(CWD, path, HANDLE, Mode::empty())
-            .map_err(|errno| Error::new(path, errno))?;
-        Ok(Self {
-            handle: Arc::new(handle),
-            path: path.to_path_buf(),
+        let top = Path::new("/");
+        let below = path.strip_prefix(top);
+        let below = below.map_err(|_| Error::new(path, Errno::INVAL))?;
+        let handle = rustix::fs::openat(CWD, top, HANDLE, Mode::empty());
+        let top = Self {
+            handle: Arc::new(handle.map_err(|errno| Error::new(top, errno))?),
+            path: top.to_path_buf(),
             resolver,
-        })
+        };
+        let root = top.folder(below).map_err(Error::above_root)?;
+        Ok(root.known_as(path))
     }
 
     /// The same folder under the path by which it is known to people.
@@ -133,9 +139,25 @@ impl Folder {
     /// # Errors
     /// The system does not say.
     pub fn metadata(&self) -> Result<std::fs::Metadata, Error> {
-        let handle = self.handle.try_clone();
-        let metadata = handle.and_then(|handle| File::from(handle).metadata());
+        let metadata = self.held().and_then(|held| held.metadata());
         metadata.map_err(|error| Error::of(&self.path, error))
+    }
+
+    /// Another handle of the same folder, which needs no right to read it.
+    ///
+    /// # Errors
+    /// The system gives no more handles.
+    pub fn held(&self) -> io::Result<File> {
+        self.handle.try_clone().map(File::from)
+    }
+
+    /// Opens the folder for reading.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(&self) -> Result<File, Error> {
+        let opened = self.readable().map(File::from);
+        opened.map_err(|errno| Error::new(&self.path, errno))
     }
 
     /// The names in it, in no order.
@@ -143,13 +165,7 @@ impl Folder {
     /// # Errors
     /// It cannot be listed.
     pub fn names(&self) -> Result<impl Iterator<Item = io::Result<OsString>>, Error> {
-        let entries = self.readable().and_then(Dir::new);
-        let entries = entries.map_err(|errno| Error::new(&self.path, errno))?;
-        let names = entries.map(|entry| {
-            let entry = entry?;
-            Ok(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned())
-        });
-        Ok(names.filter(|name| !name.as_ref().is_ok_and(|name| name == "." || name == "..")))
+        Ok(self.list()?.map(|entry| entry.map(|(name, _)| name)))
     }
 
     /// Has the names in it written to the disk. Filesystems that know no such order need none.

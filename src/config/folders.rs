@@ -64,8 +64,7 @@ pub(super) fn usable(path: &Path) -> Result<PathBuf, Fault> {
 /// a share whose server is gone must not stop a command that only asks for names.
 pub(super) fn resolved_in_time(path: PathBuf) -> PathBuf {
     let asked = path.clone();
-    let found = patience::within(PATIENCE, move || asked.canonicalize().ok());
-    found.flatten().unwrap_or(path)
+    patience::within(PATIENCE, move || resolved(&asked)).unwrap_or(path)
 }
 
 /// How long a folder may take to answer.

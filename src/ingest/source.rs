@@ -1,6 +1,6 @@
 //! The file behind a job: opening it, and knowing that it is still the one that settled.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 
-use crate::beneath::{Error, Place};
+use crate::beneath::{Error, Folder, Place};
 use crate::config::Watch;
 use crate::identity::Identity;
 use crate::queue::Job;
@@ -44,6 +44,14 @@ pub(super) enum Problem {
     Offline {
         /// The watched folder.
         folder: PathBuf,
+    },
+    /// A symbolic link is in the place of the watched folder, or of one above it.
+    #[error("the watched folder {} is offline: {link}", text::path(folder))]
+    OfflineByLink {
+        /// The watched folder.
+        folder: PathBuf,
+        /// Which link.
+        link: Error,
     },
     /// It cannot be opened or read.
     #[error(
@@ -170,6 +178,10 @@ fn unopened(error: Error, job: &Job, root: Option<&Path>) -> Problem {
         Error::Absent(_) => absence((&job.path, &job.identity), root),
         // Another thing has its name.
         Error::Link(_) | Error::NotAFile(_) => Problem::Changed,
+        link @ Error::RootLink(_) => Problem::OfflineByLink {
+            folder: root.unwrap_or(Path::new("/")).to_owned(),
+            link,
+        },
         error => Problem::Unreadable(error.into_source()),
     }
 }
@@ -179,26 +191,31 @@ pub(super) fn absence((path, then): (&Path, &Identity), root: Option<&Path>) -> 
     let Some(root) = root.filter(|root| path.starts_with(root)) else {
         return Problem::Gone;
     };
-    match fs::metadata(root) {
+    let folder = root.to_owned();
+    let found = Folder::root(root).and_then(|root| {
+        let meta = root.metadata()?;
+        Ok((root, meta))
+    });
+    match found {
         // An unmounted share leaves its mount point, which lies on another device.
-        Ok(meta)
-            if meta.is_dir() && (meta.dev().cast_signed() == then.dev || has_entries(root)) =>
-        {
+        Ok((root, meta)) if meta.dev().cast_signed() == then.dev || has_entries(&root) => {
             Problem::Gone
         }
-        _ => Problem::Offline {
-            folder: root.to_owned(),
-        },
+        Err(link @ Error::RootLink(_)) => Problem::OfflineByLink { folder, link },
+        _ => Problem::Offline { folder },
     }
 }
 
 /// A mount point without its mount is empty; a folder on several devices is not.
-fn has_entries(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+fn has_entries(folder: &Folder) -> bool {
+    folder
+        .list()
+        .is_ok_and(|mut entries| entries.next().is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -252,5 +269,39 @@ mod tests {
             }
         });
         assert!(other > 0 && linked > 0, "{other} {linked}");
+    }
+
+    /// A file of the job's name is behind the link, and the job knows that one's identity.
+    fn open_while_flips(folder: &str, leads_to: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let at = |below: &str| root.join(below);
+        for folder in ["base/drop/sub", "vault/drop/sub"] {
+            fs::create_dir_all(at(folder)).unwrap();
+            fs::write(at(folder).join("a.mp4"), folder).unwrap();
+        }
+        symlink(at(leads_to), at("link")).unwrap();
+        let outside = Identity::of(&fs::metadata(at("vault/drop/sub/a.mp4")).unwrap());
+        let job = job(at("base/drop/sub/a.mp4"), outside, &root);
+        let watch = support::watch(&at("base/drop"));
+        let (mut other, mut linked) = (0, 0);
+        flip_while(&at(folder), &at("link"), || {
+            let mut number = 0;
+            while goes_on(number, 2000, (other, linked)) {
+                number += 1;
+                match Source::open(&job, Some(&watch)) {
+                    Err(Problem::Changed) => other += 1,
+                    Err(Problem::OfflineByLink { .. }) => linked += 1,
+                    opened => panic!("{opened:?}"),
+                }
+            }
+        });
+        assert!(other > 0 && linked > 0, "{other} {linked}");
+    }
+
+    #[test]
+    fn nothing_outside_is_opened_while_a_root_flips_into_a_link() {
+        open_while_flips("base", "vault");
+        open_while_flips("base/drop", "vault/drop");
     }
 }

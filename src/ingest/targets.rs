@@ -23,6 +23,8 @@ pub struct Target {
     is_inside: bool,
     is_there: bool,
     parent_is_there: bool,
+    /// A symbolic link in its place or above it, in words.
+    link: Option<String>,
     /// The mount that it lies on, unless that is the machine's own disk or the watch folder's.
     mount: Option<Origin>,
 }
@@ -33,6 +35,11 @@ impl Target {
         let is_inside = folder.starts_with(&watch.path);
         // Of one that was deleted, its parent tells whether the mount is there.
         let parent = folder.parent().unwrap_or(folder);
+        let reached = Folder::root(folder);
+        let link = match &reached {
+            Err(link @ beneath::Error::RootLink(_)) => Some(link.to_string()),
+            Ok(_) | Err(_) => None,
+        };
         let mount = mounts::of(folder).or_else(|_| mounts::of(parent));
         let mount = mount.ok().flatten();
         let mount = mount.filter(|mount| {
@@ -42,8 +49,12 @@ impl Target {
         });
         Self {
             is_inside,
-            is_there: folder.is_dir(),
-            parent_is_there: folder.parent().is_some_and(Path::is_dir),
+            is_there: reached.is_ok(),
+            parent_is_there: folder
+                .parent()
+                .is_some_and(|parent| Folder::root(parent).is_ok()),
+            // One in the watch folder is named with that, or by the move itself.
+            link: link.filter(|_| !is_inside),
             mount: mount.map(|mount| mount.origin),
             folder: folder.to_path_buf(),
         }
@@ -84,6 +95,9 @@ impl Target {
 
     fn judge(&self, then: Option<&Seen>) -> Result<(), String> {
         let shown = text::path(&self.folder);
+        if let Some(link) = &self.link {
+            return Err(format!("the folder {shown} is offline: {link}"));
+        }
         match then {
             Some(Seen {
                 mount: Some(mount), ..
@@ -147,6 +161,7 @@ mod tests {
             is_inside: false,
             is_there: true,
             parent_is_there: true,
+            link: None,
             mount: mount.map(|source| Origin {
                 source: source.to_owned(),
                 kind: "nfs4".to_owned(),

@@ -45,6 +45,7 @@ pub(super) async fn settle(
         }
         Problem::Gone => gone(context, lease, report).await,
         Problem::Offline { .. }
+        | Problem::OfflineByLink { .. }
         | Problem::Unreadable(_)
         | Problem::Linked(_)
         | Problem::Silent(_) => {

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::links::{self, Leads};
 use super::look::{self, Thing};
+use super::reach;
 use super::select::{self, Rule, Verdict};
+use crate::beneath::{Error, Folder, Kind};
 use crate::config::Watch;
 use crate::identity::Identity;
 
@@ -53,7 +54,7 @@ pub struct Census {
 struct Listing {
     folder: PathBuf,
     /// Sorted by name.
-    names: Vec<(OsString, FileType)>,
+    names: Vec<(OsString, Kind)>,
     next: usize,
     /// The folders in it that are to be listed.
     folders: Vec<PathBuf>,
@@ -84,7 +85,8 @@ impl Census {
     }
 
     fn list(&mut self, folder: PathBuf) -> Option<Entry> {
-        match Listing::read(folder.clone()) {
+        let reached = reach::folder(&self.watch, &folder).map_err(Error::into_source);
+        match reached.and_then(|reached| Listing::read(folder.clone(), &reached)) {
             Ok(listing) => {
                 self.open = Some(listing);
                 self.listed += 1;
@@ -124,7 +126,7 @@ impl Census {
         let (name, kind) = listing.names.get(at)?;
         let (name, kind) = (name.clone(), *kind);
         let path = listing.folder.join(&name);
-        if kind.is_symlink() {
+        if kind == Kind::Link {
             match links::leads(&self.watch, &path) {
                 Leads::Inside(target) => {
                     if !self.behind.insert(target) {
@@ -136,7 +138,7 @@ impl Census {
                 }
             }
         }
-        if kind.is_dir() || kind.is_symlink() {
+        if matches!(kind, Kind::Folder | Kind::Link) {
             if let Verdict::Ignored(rule) = select::descend(&self.watch, &path) {
                 return Some(Entry::IgnoredFolder(path, rule));
             }
@@ -153,22 +155,21 @@ impl Census {
             Verdict::Ignored(rule) => return Some(Entry::Ignored(path, rule)),
             Verdict::Taken => {}
         }
-        match look::thing(&path) {
+        match look::thing(&self.watch, &path) {
             Ok(Thing::File(identity)) => Some(Entry::File(path, identity)),
             Ok(Thing::Nothing) => None,
-            Ok(Thing::Folder(_) | Thing::Other) => Some(Entry::Ignored(path, Rule::NotAFile)),
+            Ok(Thing::Folder | Thing::Other) => Some(Entry::Ignored(path, Rule::NotAFile)),
             Err(error) => Some(Entry::Trouble(path, error)),
         }
     }
 }
 
 impl Listing {
-    fn read(folder: PathBuf) -> io::Result<Self> {
+    fn read(folder: PathBuf, reached: &Folder) -> io::Result<Self> {
         let (mut names, mut trouble) = (Vec::new(), None);
-        for entry in fs::read_dir(&folder)? {
-            match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
+        for entry in reached.list().map_err(Error::into_source)? {
+            match entry {
                 Ok(entry) => names.push(entry),
-                Err(error) if look::is_nothing(&error) => {}
                 Err(error) => {
                     trouble = Some(error);
                     break;
@@ -230,6 +231,7 @@ impl Iterator for Census {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -9,6 +9,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+use crate::beneath::Folder;
+
 /// A filesystem, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filesystem {
@@ -36,9 +38,8 @@ const NAMED: [(u32, Filesystem); 9] = [
 impl Filesystem {
     /// The filesystem of a folder; one that cannot be looked at counts as local.
     pub fn at(folder: &Path) -> Self {
-        File::open(folder)
-            .ok()
-            .and_then(|folder| Self::of(&folder).ok())
+        let held = Folder::root(folder).ok().and_then(|it| it.held().ok());
+        held.and_then(|folder| Self::of(&folder).ok())
             .unwrap_or(Self::Local)
     }
 

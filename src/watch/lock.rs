@@ -8,9 +8,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,6 +19,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::look::FolderId;
+use crate::beneath::{Error, Folder};
 
 /// How often a lock that is held elsewhere is tried before that is believed: `check` looks at it for
 /// some microseconds, and another thread of this daemon may be about to register it.
@@ -163,10 +163,15 @@ impl FolderLocks {
     /// The lock on the folder that is at this path now, reserved or taken anew.
     pub(super) fn claim(&self, folder: &Path, id: FolderId) -> Result<FolderLock, LockError> {
         let reserved = self.registry().reserved.remove(folder);
-        match reserved {
-            Some(lock) if lock.folder.id == id => Ok(lock),
-            _ => self.take(folder),
+        let lock = match reserved {
+            Some(lock) if lock.folder.id == id => lock,
+            _ => self.take(folder)?,
+        };
+        if lock.folder.id == id {
+            return Ok(lock);
         }
+        let what = "another folder took its place while it was locked";
+        Err(LockError::Offline(io::Error::other(what)))
     }
 
     fn take(&self, folder: &Path) -> Result<FolderLock, LockError> {
@@ -288,10 +293,8 @@ fn attempt(file: &File, owned: bool, path: &Path) -> bool {
 }
 
 fn open(folder: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_DIRECTORY | libc::O_NONBLOCK)
-        .open(folder)
+    let opened = Folder::root(folder).and_then(|folder| folder.open());
+    opened.map_err(Error::into_source)
 }
 
 #[cfg(test)]
@@ -326,9 +329,11 @@ mod tests {
         let (_dir, outer, inner) = place();
         let (ours, theirs) = (FolderLocks::default(), FolderLocks::default());
         let lock = take(&ours, &inner).unwrap();
-        let other_path = outer.join("link");
-        std::os::unix::fs::symlink(&inner, &other_path).unwrap();
-        assert!(is_taken(&theirs, &inner) && is_taken(&theirs, &other_path));
+        assert!(is_taken(&theirs, &inner));
+        let link = outer.join("link");
+        std::os::unix::fs::symlink(&inner, &link).unwrap();
+        let refused = take(&theirs, &link).unwrap_err();
+        assert!(matches!(&refused, LockError::Offline(error) if Error::is_root_link(error)));
         // The same daemon may have it twice, as while it reloads.
         let again = take(&ours, &inner).unwrap();
         drop(lock);

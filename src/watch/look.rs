@@ -29,7 +29,7 @@ pub(super) enum Thing {
     /// A regular file.
     File(Identity),
     /// A folder.
-    Folder(FolderId),
+    Folder,
     /// A symbolic link, device, pipe or socket.
     Other,
     /// Nothing.
@@ -55,28 +55,19 @@ impl FolderId {
     }
 }
 
-/// What is at a path.
-pub(super) fn thing(path: &Path) -> io::Result<Thing> {
-    sorted(path.symlink_metadata())
+/// What is at a path of this watch. Behind a link that is not followed there is nothing of it.
+pub(super) fn thing(watch: &Watch, path: &Path) -> io::Result<Thing> {
+    sorted(reach::place(Some(watch), path).and_then(|place| place.metadata()))
 }
 
 /// What `lstat` answered, sorted.
-pub(super) fn sorted(answer: io::Result<Metadata>) -> io::Result<Thing> {
+pub(super) fn sorted(answer: Result<Metadata, Error>) -> io::Result<Thing> {
     match answer {
         Ok(meta) if meta.is_file() => Ok(Thing::File(Identity::of(&meta))),
-        Ok(meta) if meta.is_dir() => Ok(Thing::Folder(FolderId::of(&meta))),
+        Ok(meta) if meta.is_dir() => Ok(Thing::Folder),
         Ok(_) => Ok(Thing::Other),
-        Err(error) if is_nothing(&error) => Ok(Thing::Nothing),
-        Err(error) => Err(error),
-    }
-}
-
-/// The folder at a path, also behind a link.
-pub(super) fn folder_behind(path: &Path) -> io::Result<Option<FolderId>> {
-    match path.metadata() {
-        Ok(meta) => Ok(meta.is_dir().then(|| FolderId::of(&meta))),
-        Err(error) if is_nothing(&error) => Ok(None),
-        Err(error) => Err(error),
+        Err(Error::Absent(_) | Error::Link(_)) => Ok(Thing::Nothing),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -149,7 +140,7 @@ fn unreached(watch: &Watch, error: &Error) -> Look {
             warn!(watch.name = %watch.name, "a file is not looked at: {error}");
             Look::Gone
         }
-        Error::Denied { .. } | Error::Other { .. } => Look::OutOfReach,
+        Error::RootLink(_) | Error::Denied { .. } | Error::Other { .. } => Look::OutOfReach,
     }
 }
 

@@ -1,7 +1,8 @@
 //! From which root the path of a file is reached.
 //!
-//! That is the watch folder, or one that its files are moved to. What lies elsewhere (taken by hand, or of a watch that is not configured any more) is reached
-//! from `/`, by its canonical path.
+//! That is the watch folder, or one that its files are moved to. What lies elsewhere (taken by hand, or of a
+//! watch that is not configured any more) is reached from `/`, by its canonical path. A root is reached by its
+//! canonical path, too: a link that takes its place later, or that of a folder above it, is not followed.
 
 use std::path::Path;
 
@@ -18,13 +19,28 @@ use crate::config::Watch;
 pub fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> {
     match watch {
         Some(watch) if watch.watching.follow_links && path.starts_with(&watch.path) => {
-            followed(watch, path)
+            let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+                return Err(Error::Absent(path.to_path_buf()));
+            };
+            Ok(followed(watch, folder)?.place(name))
         }
         _ => {
             let (root, below) = split(watch, path);
             Place::below(&Folder::root(root)?, below)
         }
     }
+}
+
+/// A folder of this watch: its own, or one below, as [`place`] reaches it.
+///
+/// # Errors
+/// It is not there, lies behind a link, or cannot be reached.
+pub fn folder(watch: &Watch, path: &Path) -> Result<Folder, Error> {
+    if watch.watching.follow_links && path != watch.path {
+        return followed(watch, path);
+    }
+    let (root, below) = split(Some(watch), path);
+    Folder::root(root)?.folder(below)
 }
 
 /// The place that a file of this watch is to get; its folder is made where it is not there. Links
@@ -63,17 +79,14 @@ fn split<'a>(watch: Option<&'a Watch>, path: &'a Path) -> (&'a Path, &'a Path) {
     (root, path.strip_prefix(root).unwrap_or(path))
 }
 
-fn followed(watch: &Watch, path: &Path) -> Result<Place, Error> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Error::Absent(path.to_path_buf()));
-    };
-    let canonical = |path: &Path| path.canonicalize().map_err(|error| Error::of(path, error));
-    let (base, real) = (canonical(&watch.path)?, canonical(folder)?);
-    let Ok(below) = real.strip_prefix(&base) else {
+fn followed(watch: &Watch, folder: &Path) -> Result<Folder, Error> {
+    let root = Folder::root(&watch.path)?;
+    let real = folder.canonicalize();
+    let real = real.map_err(|error| Error::of(folder, error))?;
+    let Ok(below) = real.strip_prefix(&watch.path) else {
         return Err(Error::Link(folder.to_path_buf()));
     };
-    let reached = Folder::root(&watch.path)?.folder(below)?;
-    Ok(reached.known_as(folder).place(name))
+    Ok(root.folder(below)?.known_as(folder))
 }
 
 #[cfg(test)]
@@ -89,6 +102,56 @@ mod tests {
     fn content(place: &Result<Place, Error>) -> Option<String> {
         let file = place.as_ref().ok()?.open().ok()?;
         io::read_to_string(file).ok()
+    }
+
+    /// Nothing of the watch on `base/drop`, and of its target `base/up`, is reached.
+    fn check_refused(watch: &Watch, dir: &Path) {
+        let is_refused = |error: Option<Error>| matches!(error, Some(Error::RootLink(_)));
+        for path in ["base/drop/sub/a.mp4", "base/drop/a.mp4", "base/up/a.mp4"] {
+            let path = dir.join(path);
+            assert!(is_refused(place(Some(watch), &path).err()), "{path:?}");
+            assert!(is_refused(make_place(watch, &path).err()), "{path:?}");
+            assert!(
+                is_refused(make_place_beneath(watch, &path).err()),
+                "{path:?}"
+            );
+        }
+        for path in ["base/drop", "base/drop/sub"] {
+            assert!(is_refused(folder(watch, &dir.join(path)).err()), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_root_is_reached_through_a_link_that_took_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let at = |below: &str| -> PathBuf { dir.join(below) };
+        for folder in ["base/drop/sub", "vault/drop/sub", "base/up", "vault/up"] {
+            fs::create_dir_all(at(folder)).unwrap();
+            fs::write(at(folder).join("a.mp4"), folder).unwrap();
+        }
+        let mut watch = support::watch(&at("base/drop"));
+        watch.afterwards.move_to = Some(at("base/up"));
+        // A folder above; then the folders themselves.
+        for swapped in [&["base"][..], &["base/drop", "base/up"]] {
+            let vaults = swapped.iter().map(|name| name.replace("base", "vault"));
+            for (name, vault) in swapped.iter().zip(vaults) {
+                fs::rename(at(name), at("aside")).unwrap();
+                symlink(at(&vault), at(name)).unwrap();
+                fs::rename(at("aside"), at(name).with_extension("old")).unwrap();
+            }
+            for follow in [false, true] {
+                watch.watching.follow_links = follow;
+                check_refused(&watch, &dir);
+            }
+            for name in swapped {
+                fs::remove_file(at(name)).unwrap();
+                fs::rename(at(name).with_extension("old"), at(name)).unwrap();
+            }
+            let found = place(Some(&watch), &at("base/drop/sub/a.mp4"));
+            assert_eq!(content(&found).as_deref(), Some("base/drop/sub"));
+        }
+        assert_eq!(fs::read_dir(at("vault/drop")).unwrap().count(), 1);
     }
 
     #[test]

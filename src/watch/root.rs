@@ -3,9 +3,9 @@
 //! inotify does not tell of an unmount, of a mount over a folder, or of a folder that is made again
 //! under its old name; so the root is looked at every few seconds. While it is away, or another
 //! one, nothing that is missing in it means that a file was deleted. An empty folder on another
-//! disk than before is no root at all: it is the place of one that is not mounted.
+//! disk than before is no root at all: it is the place of one that is not mounted. Nor is one that is
+//! reached through a symbolic link, which was not there when the configuration was read.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::lock::{FolderLock, FolderLocks, LockError};
-use super::look::{self, FolderId, Thing};
+use super::look::FolderId;
+use crate::beneath::{Error, Folder};
 
 /// The root folder of one watch.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(super) struct Root {
 enum Away {
     /// It is not there, or cannot be read.
     Offline,
+    /// A symbolic link is in its place, or in that of a folder above it.
+    Linked,
     /// Another daemon has it.
     Taken,
 }
@@ -87,8 +90,7 @@ impl Root {
 
     /// Whether the root is, this moment, the folder that the last check found.
     pub(super) fn is_unchanged(&self) -> bool {
-        let now = look::thing(&self.path);
-        !self.away && matches!(now, Ok(Thing::Folder(id)) if Some(id) == self.last)
+        !self.away && reached(&self.path).is_ok_and(|(_, id)| Some(id) == self.last)
     }
 
     /// Looks at the root, and logs what is news. The second value tells whether it is another
@@ -135,6 +137,7 @@ impl Root {
 
     fn say_away(&mut self, why: &LockError) {
         let kind = match why {
+            LockError::Offline(error) if Error::is_root_link(error) => Away::Linked,
             LockError::Offline(_) => Away::Offline,
             LockError::Taken(_) => Away::Taken,
         };
@@ -155,20 +158,17 @@ impl Root {
     }
 }
 
+/// The folder at a path, and which one that is. No link is followed.
+fn reached(path: &Path) -> Result<(Folder, FolderId), Error> {
+    let folder = Folder::root(path)?;
+    let id = FolderId::of(&folder.metadata()?);
+    Ok((folder, id))
+}
+
 /// The folder at a path, if it can be listed. `last` is the one that was here.
 fn inspect(path: &Path, last: Option<FolderId>) -> io::Result<FolderId> {
-    let id = match look::thing(path)? {
-        Thing::Folder(id) => id,
-        Thing::Nothing => return Err(io::ErrorKind::NotFound.into()),
-        Thing::File(_) | Thing::Other => return Err(io::ErrorKind::NotADirectory.into()),
-    };
-    let mut entries = fs::read_dir(path)?;
-    if last.is_none() && path.canonicalize()? != path {
-        // The configuration gives canonical paths as far as they exist when it is read.
-        let what = "it lies behind a symbolic link that was not there when the configuration was \
-                    read; have it read anew (SIGHUP)";
-        return Err(io::Error::other(what));
-    }
+    let (folder, id) = reached(path).map_err(Error::into_source)?;
+    let mut entries = folder.list().map_err(Error::into_source)?;
     let elsewhere = last.is_some_and(|last| !last.is_on_disk_of(&id));
     if elsewhere && entries.next().is_none() {
         let what = "only an empty folder stands there, on another disk than before; is its disk or \

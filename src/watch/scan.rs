@@ -6,7 +6,7 @@
 //! that is wanted, and each folder behind one is walked once.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirEntry, ReadDir};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +14,11 @@ use std::sync::Arc;
 use super::evidence::Ending;
 use super::links::{self, Leads};
 use super::look::{self, FolderId, Thing};
+use super::reach;
 use super::report::SeenBy;
 use super::select::{self, Rule, Verdict};
 use super::sighting::Sighting;
+use crate::beneath::{Error, Folder, Kind, List};
 use crate::config::Watch;
 use crate::identity::Identity;
 
@@ -44,8 +46,8 @@ pub(super) struct Walk {
     /// The folders behind links that were walked.
     behind: BTreeSet<PathBuf>,
     /// Given out, and to be listed when the walk goes on.
-    next: Option<PathBuf>,
-    open: Option<(PathBuf, ReadDir)>,
+    next: Option<(PathBuf, Folder)>,
+    open: Option<(PathBuf, List)>,
     /// Where among `folders` those of the open one begin.
     of_open: usize,
 }
@@ -69,14 +71,9 @@ impl Walk {
         self.next.is_none() && self.open.is_none() && self.folders.is_empty()
     }
 
-    fn entry(&mut self, entry: &DirEntry) -> Option<Found> {
-        let path = entry.path();
-        let kind = match entry.file_type() {
-            Ok(kind) => kind,
-            Err(error) if look::is_nothing(&error) => return None,
-            Err(error) => return Some(Found::Trouble(path, error)),
-        };
-        if kind.is_dir() || (kind.is_symlink() && self.follows(&path)) {
+    fn entry(&mut self, folder: &Folder, (name, kind): (&OsStr, Kind)) -> Option<Found> {
+        let path = folder.path().join(name);
+        if kind == Kind::Folder || (kind == Kind::Link && self.follows(&path)) {
             if select::descend(&self.watch, &path) == Verdict::Taken {
                 let ahead = (self.by == SeenBy::Scan).then(|| Found::Ahead(path.clone()));
                 self.folders.push(path);
@@ -84,7 +81,7 @@ impl Walk {
             }
             return None;
         }
-        if !kind.is_file() {
+        if kind != Kind::File {
             return None;
         }
         // Its folder counts, or else that would not be listed.
@@ -94,7 +91,7 @@ impl Walk {
             Verdict::Ignored(_) => return None,
         };
         // Asked for by its name in the open folder, which is cheaper than by its path.
-        match look::sorted(entry.metadata()) {
+        match look::sorted(folder.place(name).metadata()) {
             Ok(Thing::File(identity)) if is_sidecar => Some(Found::Sidecar(path, identity)),
             Ok(Thing::File(identity)) => Some(Found::File(Sighting {
                 path,
@@ -102,7 +99,7 @@ impl Walk {
                 by: self.by,
                 ending: Ending::Unseen,
             })),
-            Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing) => None,
+            Ok(Thing::Folder | Thing::Other | Thing::Nothing) => None,
             Err(error) => Some(Found::Trouble(path, error)),
         }
     }
@@ -119,7 +116,10 @@ impl Walk {
     fn listed(&mut self) -> Option<Found> {
         while let Some((folder, entries)) = &mut self.open {
             let found = match entries.next() {
-                Some(Ok(entry)) => self.entry(&entry),
+                Some(Ok((name, kind))) => {
+                    let folder = entries.folder().clone();
+                    self.entry(&folder, (&name, kind))
+                }
                 Some(Err(error)) => {
                     let trouble = Found::Trouble(folder.clone(), error);
                     self.open = None;
@@ -141,14 +141,14 @@ impl Walk {
         None
     }
 
-    fn list(&mut self, folder: PathBuf) -> Option<Found> {
-        match fs::read_dir(&folder) {
+    fn list(&mut self, path: PathBuf, folder: &Folder) -> Option<Found> {
+        match folder.list() {
             Ok(entries) => {
-                self.open = Some((folder, entries));
+                self.open = Some((path, entries));
                 self.of_open = self.folders.len();
                 None
             }
-            Err(error) => trouble(&folder, error),
+            Err(error) => trouble(path, error),
         }
     }
 }
@@ -158,28 +158,39 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Found> {
         loop {
-            if let Some(folder) = self.next.take()
-                && let Some(trouble) = self.list(folder)
+            if let Some((path, folder)) = self.next.take()
+                && let Some(trouble) = self.list(path, &folder)
             {
                 return Some(trouble);
             }
             if let Some(found) = self.listed() {
                 return Some(found);
             }
-            let folder = self.folders.pop()?;
-            match look::folder_behind(&folder) {
-                Ok(Some(id)) => {
-                    self.next = Some(folder.clone());
-                    return Some(Found::Folder(folder, id));
+            let path = self.folders.pop()?;
+            let found = reach::folder(&self.watch, &path).and_then(|folder| {
+                let id = FolderId::of(&folder.metadata()?);
+                Ok((folder, id))
+            });
+            match found {
+                Ok((folder, id)) => {
+                    self.next = Some((path.clone(), folder));
+                    return Some(Found::Folder(path, id));
                 }
-                Ok(None) => {}
-                Err(error) => return Some(Found::Trouble(folder, error)),
+                Err(error) => {
+                    if let Some(trouble) = trouble(path, error) {
+                        return Some(trouble);
+                    }
+                }
             }
         }
     }
 }
 
-/// A folder that has just gone is no trouble: its parent's events tell.
-fn trouble(folder: &Path, error: io::Error) -> Option<Found> {
-    (!look::is_nothing(&error)).then(|| Found::Trouble(folder.to_path_buf(), error))
+/// A folder that has just gone, or become a link that is not followed, is no trouble: its parent's events
+/// tell.
+fn trouble(folder: PathBuf, error: Error) -> Option<Found> {
+    match error {
+        Error::Absent(_) | Error::Link(_) => None,
+        error => Some(Found::Trouble(folder, error.into_source())),
+    }
 }

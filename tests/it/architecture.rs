@@ -23,7 +23,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("way", &[]),
     ("beneath", &["text"]),
-    ("mounts", &["text"]),
+    ("mounts", &["beneath", "text"]),
     ("sandbox", &["clock"]),
     ("metadata", &["beneath", "hex", "text"]),
     ("config", &["address", "metadata", "patience"]),

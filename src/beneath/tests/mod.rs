@@ -99,20 +99,49 @@ fn no_path_leads_up_and_nothing_but_a_file_is_opened() {
 }
 
 #[test]
-fn the_roots_own_path_may_be_a_link() {
+fn a_root_is_reached_by_no_link() {
     let ground = Ground::new();
-    symlink("root", ground.at("entrance")).unwrap();
+    symlink("root", ground.at("link")).unwrap();
     for resolver in BOTH {
-        let root = Folder::root_by(&ground.at("entrance"), resolver).unwrap();
-        let place = at(&root, "sub/a").unwrap();
-        assert_eq!(content(&place).unwrap(), "inside");
-        assert_eq!(place.path(), ground.at("entrance/sub/a"));
-        assert!(
-            Folder::root_by(&ground.at("none"), resolver)
-                .unwrap_err()
-                .is_absence()
-        );
+        let root = |below: &str| Folder::root_by(&ground.at(below), resolver);
+        for below in ["link", "link/sub", "link/sub/deep", "link/none"] {
+            let refused = root(below).unwrap_err();
+            let is_said = matches!(&refused, Error::RootLink(link) if *link == ground.at("link"));
+            assert!(is_said, "{resolver:?} {below}: {refused:?}");
+            assert!(Error::is_root_link(&refused.into_source()));
+        }
+        for below in ["none", "none/deeper", "root/sub/a"] {
+            let refused = root(below).unwrap_err();
+            assert!(refused.is_absence(), "{resolver:?} {below}: {refused}");
+        }
+        assert!(Folder::root_by(Path::new("root"), resolver).is_err());
+        assert!(root("root/sub/../../link").is_err());
+        let deep = root("root/sub").unwrap();
+        assert_eq!(deep.path(), ground.at("root/sub"));
+        assert_eq!(content(&at(&deep, "a").unwrap()).unwrap(), "inside");
+        assert!(Folder::root_by(Path::new("/"), resolver).is_ok());
     }
+}
+
+#[test]
+fn what_is_listed_says_what_it_is() {
+    let ground = Ground::new();
+    symlink("a", ground.at("root/sub/link")).unwrap();
+    let (socket, root) = (
+        ground.at("root/sub/socket"),
+        ground.root(Resolver::of_this_kernel()),
+    );
+    let _socket = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    let sub = root.folder(Path::new("sub")).unwrap();
+    let mut listed: Vec<_> = sub.list().unwrap().map(Result::unwrap).collect();
+    listed.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        ("a", Kind::File),
+        ("deep", Kind::Folder),
+        ("link", Kind::Link),
+        ("socket", Kind::Other),
+    ];
+    assert_eq!(listed, expected.map(|(name, kind)| (name.into(), kind)));
 }
 
 #[test]
@@ -228,5 +257,37 @@ fn a_folder_that_flips_into_a_link_leads_nowhere_else() {
         assert!(seen > 0 && refused > 0, "{resolver:?}: {seen} {refused}");
         let mut left: Vec<_> = fs::read_dir(ground.at("outside/sub")).unwrap().collect();
         assert_eq!(left.len(), 2, "{:?}", left.pop());
+    }
+}
+
+/// Reaches `below` in a root that flips into a link, as that or below another that does.
+fn reach_by_a_flipping_root(resolver: Resolver, (root, below): (&str, &str)) {
+    let ground = Ground::new();
+    symlink(ground.at("outside"), ground.at("link")).unwrap();
+    let (mut seen, mut refused) = (0, 0);
+    flip_while(&ground.at("root"), &ground.at("link"), || {
+        let mut number = 0;
+        while goes_on(number, 5000, (seen, refused)) {
+            number += 1;
+            let reached = Folder::root_by(&ground.at(root), resolver);
+            let place = reached.and_then(|root| at(&root, below));
+            match place.and_then(|place| content(&place)) {
+                Ok(content) => {
+                    assert_eq!(content, "inside");
+                    seen += 1;
+                }
+                Err(Error::RootLink(_)) => refused += 1,
+                Err(other) => panic!("{resolver:?}: {other}"),
+            }
+        }
+    });
+    assert!(seen > 0 && refused > 0, "{resolver:?}: {seen} {refused}");
+}
+
+#[test]
+fn a_root_that_flips_into_a_link_leads_nowhere_else() {
+    for resolver in BOTH {
+        reach_by_a_flipping_root(resolver, ("root", "sub/a"));
+        reach_by_a_flipping_root(resolver, ("root/sub", "a"));
     }
 }

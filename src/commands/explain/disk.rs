@@ -11,6 +11,7 @@ use crate::identity::Identity;
 use crate::patience;
 use crate::watch::inspection::{self, Found};
 use crate::watch::means::{self, Means};
+use crate::watch::reach;
 use crate::watch::select::{self, Verdict};
 use crate::watch::verdict_on_disk;
 use crate::watch::writer::{self, Writer};
@@ -101,6 +102,26 @@ impl Disk {
             thing,
             path,
         }
+    }
+
+    /// The path as it was typed, if a symbolic link on its way leads elsewhere now, and why it is not followed.
+    ///
+    /// The daemon knows files by this path where the link took the place of a folder while it ran.
+    pub(super) fn behind_link(&self, typed: &Path) -> Option<(PathBuf, io::Error)> {
+        let absolute = std::path::absolute(typed).ok()?;
+        if absolute == self.path {
+            return None;
+        }
+        let link = reach::place(None, &absolute).err()?;
+        (!link.is_absence()).then(|| (absolute, link.into_source()))
+    }
+
+    /// Nothing is said of what is behind a link.
+    pub(super) fn refuse(&mut self, path: PathBuf, link: io::Error) {
+        self.path = path;
+        self.thing = Thing::OutOfReach(link);
+        self.found = None;
+        self.holders = Holders::default();
     }
 
     /// All that can be said where the disk says nothing: what follows from the text of the path.

@@ -64,13 +64,23 @@ impl<'a> Facts<'a> {
             source,
         })?;
         let database = &outline.database.path;
-        Ok(Self {
+        let mut facts = Self {
             outline,
             daemon: queue::daemon_runs(database),
             known: Known::read(database, &disk.path, now)?,
             disk,
             local,
-        })
+        };
+        if facts.known.is_empty()
+            && let Some((path, link)) = facts.disk.behind_link(typed)
+        {
+            let known = Known::read(database, &path, now)?;
+            if !known.is_empty() {
+                facts.disk.refuse(path, link);
+                facts.known = known;
+            }
+        }
+        Ok(facts)
     }
 
     /// The watch that it belongs to.
@@ -85,6 +95,11 @@ impl<'a> Facts<'a> {
 }
 
 impl Known {
+    /// Whether nothing is recorded of the path itself.
+    fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.settling.is_none()
+    }
+
     fn read(database: &Path, path: &Path, now: Timestamp) -> Result<Self, CommandError> {
         let db = match queue::open_for_reading(database) {
             Ok(db) => db,

@@ -4,6 +4,7 @@ mod rows;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rusqlite::Connection;
@@ -17,6 +18,7 @@ use super::show::time::Present;
 use crate::config::{self, Outline};
 use crate::exit::Exit;
 use crate::ingest;
+use crate::patience;
 use crate::queue::accounts;
 use crate::queue::query::{self, Filter};
 use crate::queue::story;
@@ -266,7 +268,7 @@ fn say_offline_targets(
         .flat_map(ingest::targets::of)
         .collect();
     for (folder, why) in targets::offline(db)? {
-        if named.contains(&folder) {
+        if named.contains(&folder) || leads_to_one(&folder, &named) {
             context.screen.line(format!(
                 "{}; files are moved when it is back",
                 text::line(&why)
@@ -274,6 +276,14 @@ fn say_offline_targets(
         }
     }
     Ok(())
+}
+
+/// Whether a link took the place of a folder: the configuration names by now what it leads to, and the daemon
+/// does not follow it.
+fn leads_to_one(folder: &Path, named: &[PathBuf]) -> bool {
+    let asked = folder.to_path_buf();
+    let real = patience::within(Duration::from_secs(1), move || asked.canonicalize().ok());
+    real.flatten().is_some_and(|real| named.contains(&real))
 }
 
 fn filter(args: &Args, limit: Option<u32>) -> Filter {

@@ -2,11 +2,12 @@
 //! A hard link is another file to us: both names are there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::Path;
 
 use super::Entry;
 use super::again::Again;
+use crate::beneath;
+use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::context::Context;
 use crate::ingest::disk;
@@ -14,6 +15,7 @@ use crate::ingest::persist::persist;
 use crate::queue::Error;
 use crate::queue::enqueue::NewJob;
 use crate::queue::renames::{self, OtherName};
+use crate::watch::reach;
 
 const SILENT: &str = "the folder that it seems to come from by a rename does not answer";
 
@@ -31,10 +33,12 @@ pub(super) async fn follow(
     for (watch, questions) in questions(context, entries).await? {
         let asked: Vec<usize> = questions.iter().map(|(at, ..)| *at).collect();
         // Each watch by itself: a share that does not answer keeps no file that lies elsewhere.
+        let (settings, name) = (context.now_settings(), watch.clone());
         let looked = disk::within(context, &watch, move || {
+            let watch = settings.watch(&name);
             let gone = questions
                 .into_iter()
-                .filter(|(_, other, identity)| is_gone(&other.path, identity));
+                .filter(|(_, other, identity)| is_gone(watch, &other.path, identity));
             gone.collect::<Vec<_>>()
         });
         match looked.await {
@@ -94,12 +98,9 @@ async fn questions(context: &Context, entries: &[Entry]) -> Result<Questions, Er
 }
 
 /// Another file under the old name is as good as none: two names may have been swapped.
-fn is_gone(path: &Path, identity: &Identity) -> bool {
-    match std::fs::symlink_metadata(path) {
+fn is_gone(watch: Option<&Watch>, path: &Path, identity: &Identity) -> bool {
+    match reach::place(watch, path).and_then(|place| place.metadata()) {
         Ok(meta) => !Identity::of(&meta).may_still_be(identity),
-        Err(error) => matches!(
-            error.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-        ),
+        Err(error) => matches!(error, beneath::Error::Absent(_) | beneath::Error::Link(_)),
     }
 }

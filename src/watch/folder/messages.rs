@@ -79,9 +79,9 @@ impl Folder {
             let Some(path) = self.companions.next(self.now()) else {
                 break;
             };
-            let found = match look::thing(&path) {
+            let found = match look::thing(&self.watch, &path) {
                 Ok(Thing::File(identity)) => Some(identity),
-                Ok(Thing::Folder(_) | Thing::Other | Thing::Nothing) | Err(_) => None,
+                Ok(Thing::Folder | Thing::Other | Thing::Nothing) | Err(_) => None,
             };
             if self.companions.answer(&path, found, self.now()) {
                 self.outbox.companion(path)?;
@@ -96,14 +96,14 @@ impl Folder {
             self.root.suspect();
             return Ok(());
         }
-        match look::thing(&path) {
+        match look::thing(&self.watch, &path) {
             Ok(Thing::File(identity)) => self.file(path, identity, news),
             // A new folder, or one that could not be read before. Of a watched one only the rights
             // changed.
-            Ok(Thing::Folder(_)) if news != News::Attributes || !self.events.has(&path) => {
+            Ok(Thing::Folder) if news != News::Attributes || !self.events.has(&path) => {
                 self.folder(path);
             }
-            Ok(Thing::Folder(_)) => {}
+            Ok(Thing::Folder) => {}
             Ok(Thing::Other) if matches!(links::leads(&self.watch, &path), Leads::Inside(_)) => {
                 self.folder(path);
             }

@@ -32,6 +32,7 @@ use super::schedule::Schedule;
 use super::settle::{Finding, Look, Settler};
 use super::status::Status;
 use super::walks::Walks;
+use crate::beneath::Error;
 use crate::config::Watch;
 
 /// One watch at work.
@@ -224,10 +225,13 @@ impl Folder {
             }
             Found::Sidecar(path, identity) => self.companions.see(path, identity, self.now()),
             Found::Trouble(path, error) => {
-                if path == self.watch.path {
+                let is_linked = Error::is_root_link(&error);
+                if is_linked || path == self.watch.path {
                     self.root.suspect();
                 }
-                self.events.trouble(&path, &error);
+                if !is_linked {
+                    self.events.trouble(&path, &error);
+                }
             }
         }
     }
@@ -253,7 +257,8 @@ impl Folder {
     }
 
     fn forget_absent(&mut self) -> Result<(), Closed> {
-        let absent = |path: &PathBuf| matches!(look::thing(path), Ok(Thing::Nothing));
+        let watch = Arc::clone(&self.watch);
+        let absent = |path: &PathBuf| matches!(look::thing(&watch, path), Ok(Thing::Nothing));
         let folders: Vec<PathBuf> = self
             .events
             .folders()
@@ -265,8 +270,8 @@ impl Folder {
         }
         // In the place of a file that waited there may be a folder now.
         let no_file = |path: &PathBuf| {
-            let thing = look::thing(path);
-            matches!(thing, Ok(Thing::Nothing | Thing::Folder(_) | Thing::Other))
+            let thing = look::thing(&watch, path);
+            matches!(thing, Ok(Thing::Nothing | Thing::Folder | Thing::Other))
         };
         for path in self.settler.unseen().into_iter().filter(no_file) {
             let finding = self.settler.vanished(&path);
@@ -279,7 +284,8 @@ impl Folder {
     fn look(&mut self) -> Result<(), Closed> {
         for (path, examine) in self.settler.tick(self.now(), LOOKS) {
             let mut look = look::look(&self.watch, &path, examine);
-            if look == Look::Gone && !self.root.is_unchanged() {
+            // What was seen counts only in the folder that is known for the root, and is locked.
+            if !self.root.is_unchanged() {
                 self.root.suspect();
                 look = Look::OutOfReach;
             }

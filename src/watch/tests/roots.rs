@@ -1,6 +1,7 @@
 //! The watch folder itself going and coming back; lost events; stopping.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use super::support::{Bench, watch};
+use crate::beneath::tests::flip_while;
+use crate::config::Mode;
 use crate::watch::{KnownFiles, Report, SeenBy, Waiting, start};
 
 #[test]
@@ -57,6 +60,79 @@ fn a_root_made_again_is_watched_again_and_nothing_is_gone() {
         .iter()
         .filter(|(_, report)| matches!(report, Report::Gone { .. }));
     assert_eq!(gone.count(), 0);
+}
+
+/// A watch on `base/drop` in the temporary folder, and `vault/drop` with a video of the same name.
+fn with_a_vault(mode: Mode) -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, vault) = (dir.path().join("base/drop"), dir.path().join("vault/drop"));
+    for folder in [&root, &vault] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    for name in ["waiting.mp4", "other.mp4"] {
+        fs::write(vault.join(name), b"secret").unwrap();
+    }
+    let mut watch = watch(&root);
+    watch.watching.mode = mode;
+    watch.watching.poll_interval = Duration::from_millis(200);
+    Bench::on(dir, watch)
+}
+
+#[test]
+fn nothing_is_seen_through_a_link_in_the_place_of_the_root_or_of_a_folder_above() {
+    for mode in [Mode::Events, Mode::Poll] {
+        for (swapped, vault) in [("base", "vault"), ("base/drop", "vault/drop")] {
+            let mut bench = with_a_vault(mode);
+            let at = |below: &str| bench.dir.path().join(below);
+            let (folder, vault, aside) = (at(swapped), at(vault), at("aside"));
+            let (waiting, other) = (bench.path("waiting.mp4"), bench.path("other.mp4"));
+            let mut writer = fs::File::create(&waiting).unwrap();
+            std::io::Write::write_all(&mut writer, b"x").unwrap();
+            bench.waiting(&waiting, Waiting::WriterOpen);
+            fs::rename(&folder, &aside).unwrap();
+            symlink(&vault, &folder).unwrap();
+            fs::write(bench.path("new.mp4"), b"secret").unwrap();
+            bench.waiting(&waiting, Waiting::OutOfReach);
+            bench.handle().scan();
+            bench.handle().recheck("test", other);
+            // The folder itself comes back, and what waits in it goes on.
+            fs::remove_file(&folder).unwrap();
+            fs::rename(&aside, &folder).unwrap();
+            bench.waiting(&waiting, Waiting::WriterOpen);
+            drop(writer);
+            let settled = bench.settled(&waiting);
+            assert_eq!(settled.identity.size, 1, "{mode:?} {swapped}");
+            bench.handle().scan();
+            bench.idle();
+            assert_eq!(bench.all_settled(), 1, "{mode:?}: {:#?}", bench.seen);
+        }
+    }
+}
+
+#[test]
+fn a_root_that_flips_into_a_link_shows_nothing_of_what_it_leads_to() {
+    let mut bench = with_a_vault(Mode::Poll);
+    let dir = bench.dir.path();
+    let (folder, link) = (dir.join("base/drop"), dir.join("link"));
+    symlink(dir.join("vault/drop"), &link).unwrap();
+    let waiting = bench.path("waiting.mp4");
+    let mut writer = fs::File::create(&waiting).unwrap();
+    std::io::Write::write_all(&mut writer, b"x").unwrap();
+    bench.waiting(&waiting, Waiting::WriterOpen);
+    flip_while(&folder, &link, || {
+        for _ in 0..400 {
+            bench.handle().scan();
+            bench.handle().recheck("test", waiting.clone());
+            bench.quietly(Duration::from_millis(5));
+        }
+    });
+    if folder.is_symlink() {
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&link, &folder).unwrap();
+    }
+    drop(writer);
+    assert_eq!(bench.settled(&waiting).identity.size, 1);
+    assert_eq!(bench.all_settled(), 1, "{:#?}", bench.seen);
 }
 
 #[test]

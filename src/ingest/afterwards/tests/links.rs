@@ -75,6 +75,51 @@ fn behind_a_link_nothing_is_moved_deleted_read_or_noted() {
 }
 
 #[test]
+fn through_a_link_in_the_place_of_a_root_nothing_is_done() {
+    for (action, root) in [
+        (Action::Move, "drop"),
+        (Action::Trash, "drop"),
+        (Action::Delete, "drop"),
+        (Action::FailedDir, "drop"),
+        (Action::Move, "up"),
+        (Action::FailedDir, "bad"),
+    ] {
+        let ground = Ground::new();
+        let mut case = ground.case(Some(MD5));
+        let note = notes::of_failure(&case.job.path);
+        fs::create_dir(ground.at("vault")).unwrap();
+        fs::rename(ground.at("outside"), ground.at("vault/sub")).unwrap();
+        fs::rename(ground.at(root), ground.at("aside")).unwrap();
+        symlink(ground.at("vault"), ground.at(root)).unwrap();
+        // Even a file outside that the job would take for its own.
+        case.job.identity = Identity::of(&fs::metadata(ground.file()).unwrap());
+        let outcome = ground.run(&case, action);
+        let Err(Trouble::Later(why)) = outcome else {
+            panic!("{root} {action:?}: {outcome:?}");
+        };
+        let said = format!("{} is a symbolic link", ground.at(root).display());
+        assert!(why.contains(&said), "{why}");
+        if root == "drop" {
+            let watch = &ground.watch;
+            assert!(notes::write_failure(Some(watch), &case.job).is_err());
+            assert!(notes::write_key(watch, &case, "title").is_err());
+            notes::remove(Some(watch), &note);
+            assert_eq!(noted::find(&case, Some(watch)), noted::Find::Nothing);
+            assert_ne!(metadata::title(watch, &case.job.path, 0), "secret");
+        }
+        fs::rename(ground.at("vault/sub"), ground.at("outside")).unwrap();
+        ground.check_outside(root);
+        assert_eq!(fs::read_dir(ground.at("vault")).unwrap().count(), 0);
+        // The folder itself comes back, and the file goes.
+        fs::remove_file(ground.at(root)).unwrap();
+        fs::rename(ground.at("aside"), ground.at(root)).unwrap();
+        case.job.identity = Identity::of(&fs::metadata(ground.file()).unwrap());
+        ground.run(&case, action).unwrap();
+        assert!(!ground.file().exists());
+    }
+}
+
+#[test]
 fn a_companion_that_is_a_link_goes_as_one() {
     for action in [Action::Move, Action::Trash, Action::Delete] {
         let ground = Ground::new();
@@ -128,11 +173,23 @@ fn nothing_outside_is_touched_while_folders_flip_into_links() {
         (Action::Move, "up/sub"),
         (Action::FailedDir, "bad/sub"),
         (Action::Trash, "drop/.trash"),
+        (Action::Move, "drop"),
+        (Action::Delete, "drop"),
+        (Action::Move, "up"),
+        (Action::FailedDir, "bad"),
     ] {
         let ground = Ground::new();
         let mut case = ground.case(Some(MD5));
         fs::create_dir_all(ground.at(folder)).unwrap();
-        symlink(ground.at("outside"), ground.at("link")).unwrap();
+        // In the place of a root there is a folder of the same name as in the root.
+        let is_root = !folder.contains('/');
+        let outside = ground.at(if is_root { "vault/sub" } else { "outside" });
+        if is_root {
+            fs::create_dir(ground.at("vault")).unwrap();
+            fs::rename(ground.at("outside"), &outside).unwrap();
+        }
+        let leads_to = if is_root { "vault" } else { "outside" };
+        symlink(ground.at(leads_to), ground.at("link")).unwrap();
         let (mut done, mut refused) = (0, 0);
         flip_while(&ground.at(folder), &ground.at("link"), || {
             let mut number = 0;
@@ -155,6 +212,10 @@ fn nothing_outside_is_touched_while_folders_flip_into_links() {
             done > 0 && refused > 0,
             "{action:?} {folder}: {done} {refused}"
         );
+        if is_root {
+            fs::rename(&outside, ground.at("outside")).unwrap();
+            assert_eq!(fs::read_dir(ground.at("vault")).unwrap().count(), 0);
+        }
         ground.check_outside(folder);
     }
 }
