@@ -10,6 +10,7 @@ use crate::platform::{self, Client, Status, Video};
 use crate::queue::Error;
 use crate::queue::sent::Sent;
 use crate::queue::{accounts, change};
+use crate::way::Way;
 use crate::{address, chain};
 
 /// What the platform says of a video.
@@ -32,6 +33,8 @@ pub(super) enum Fault {
     Failed(String),
     /// It has another size or MD5.
     OtherBytes,
+    /// The same, and nobody changed it since the platform fetched it for this job.
+    Misfetched,
     /// The platform works on it; its word.
     NotReady(String),
     /// No checksum is told, and somebody changed it since.
@@ -50,7 +53,7 @@ impl Fault {
     /// Whether what was sent is certainly not there, so that it must be sent again.
     pub(super) fn is_loss(&self) -> bool {
         match self {
-            Self::Gone | Self::Failed(_) | Self::OtherBytes => true,
+            Self::Gone | Self::Failed(_) | Self::OtherBytes | Self::Misfetched => true,
             Self::NotReady(_)
             | Self::ChangedSince
             | Self::Untold
@@ -71,6 +74,9 @@ impl Fault {
                     "video {key} has other content on the platform (its size or MD5 differs from what was sent)"
                 )
             }
+            Self::Misfetched => format!(
+                "video {key} has other content than the file (size or MD5 differ): that is what the platform fetched"
+            ),
             Self::NotReady(word) => {
                 format!("video {key} is `{word}` on the platform now, and not `ready`")
             }
@@ -79,7 +85,7 @@ impl Fault {
                  that can be compared: look at it there"
             ),
             Self::Untold => format!(
-                "nothing proves that video {key} has every byte: the platform tells no size or MD5 that can be compared, \
+                "nothing proves that video {key} has every byte: the platform tells no checksum that can be compared, \
                  and the upload server did not confirm them"
             ),
             Self::Uncompared(_) => format!(
@@ -137,21 +143,40 @@ fn judge(sent: &Sent, video: Video) -> Answer {
 /// What the platform tells of the bytes decides. Where that proves nothing, also since an MD5 that it tells can be
 /// compared with none of ours, the upload server must have confirmed every byte, and nothing have changed since.
 fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
+    // Not sent to this very video: a web server may have other bytes of the same length, and so may another video of
+    // the same name.
+    let came_by_itself = !sent.is_verified && matches!(sent.way, Some(Way::Fetch | Way::Ftp));
     match told::compare((sent.md5.as_deref(), Some(sent.size)), video) {
-        Told::Checksum | Told::Size => None,
-        Told::Other => Some(Fault::OtherBytes),
+        Told::Checksum => None,
+        Told::Size if came_by_itself => Some(Fault::Untold),
+        Told::Size => None,
+        Told::Other => {
+            let is_misfetched = came_by_itself && sent.way == Some(Way::Fetch);
+            let is_so_since = is_misfetched && is_unchanged(sent, video) == Some(true);
+            Some(if is_so_since {
+                Fault::Misfetched
+            } else {
+                Fault::OtherBytes
+            })
+        }
         Told::Uncompared => untold(sent, video).map(|_| Fault::Uncompared(video.md5.clone())),
         Told::Nothing => untold(sent, video),
     }
 }
 
 fn untold(sent: &Sent, video: &Video) -> Option<Fault> {
-    match (sent.changed_there, video.updated) {
+    match is_unchanged(sent, video) {
         _ if !sent.is_verified => Some(Fault::Untold),
-        (Some(then), Some(now)) if change::is_ours(then, sent.own_change, now) => None,
-        (Some(_), Some(_)) => Some(Fault::ChangedSince),
-        (None, _) | (_, None) => Some(Fault::Untold),
+        Some(true) => None,
+        Some(false) => Some(Fault::ChangedSince),
+        None => Some(Fault::Untold),
     }
+}
+
+/// Whether nobody but this program has changed the video since it was ready; `None`: not known.
+fn is_unchanged(sent: &Sent, video: &Video) -> Option<bool> {
+    let (then, now) = sent.changed_there.zip(video.updated)?;
+    Some(change::is_ours(then, sent.own_change, now))
 }
 
 /// Why an account is not to be asked at all now.
@@ -189,6 +214,7 @@ mod tests {
             changed_there: Some(100_500),
             own_change: None,
             is_replaced: false,
+            way: Some(Way::S3),
         }
     }
 
@@ -293,11 +319,63 @@ mod tests {
     }
 
     #[test]
+    fn of_what_came_by_itself_only_an_md5_is_proof_and_a_wrong_fetch_is_known_by_no_change_since() {
+        const FETCH: Option<Way> = Some(Way::Fetch);
+        const FTP: Option<Way> = Some(Way::Ftp);
+        for (way, is_verified, told, updated, expected) in [
+            (FETCH, false, (Some(3), Some(MD5)), 900, None),
+            (FETCH, false, (Some(3), None), 100, Some(Fault::Untold)),
+            (FETCH, false, (None, None), 100, Some(Fault::Untold)),
+            (
+                FETCH,
+                false,
+                (Some(3), Some(OTHER)),
+                100,
+                Some(Fault::Misfetched),
+            ),
+            (FETCH, false, (Some(4), None), 100, Some(Fault::Misfetched)),
+            // Somebody may have put it there.
+            (
+                FETCH,
+                false,
+                (Some(3), Some(OTHER)),
+                101,
+                Some(Fault::OtherBytes),
+            ),
+            (
+                FETCH,
+                true,
+                (Some(3), Some(OTHER)),
+                100,
+                Some(Fault::OtherBytes),
+            ),
+            (FETCH, true, (Some(3), None), 100, None),
+            (FTP, false, (Some(3), None), 100, Some(Fault::Untold)),
+            (
+                FTP,
+                false,
+                (Some(3), Some(OTHER)),
+                100,
+                Some(Fault::OtherBytes),
+            ),
+        ] {
+            let seen = video(Status::Ready, told, updated);
+            let sent = Sent {
+                way,
+                is_verified,
+                ..sent()
+            };
+            assert_eq!(fault(&sent, seen), expected, "{sent:?} {told:?} {updated}");
+        }
+    }
+
+    #[test]
     fn only_what_is_certainly_not_there_is_sent_again() {
         for (fault, expected) in [
             (Fault::Gone, true),
             (Fault::Failed(String::new()), true),
             (Fault::OtherBytes, true),
+            (Fault::Misfetched, true),
             (Fault::NotReady(String::new()), false),
             (Fault::ChangedSince, false),
             (Fault::Untold, false),

@@ -52,10 +52,9 @@ async fn write_down(
         .map(|watch| watch.name.clone())
         .collect();
     let (why, id) = (fault.words(sent), sent.job);
-    let (has_failed, differs) = (
-        matches!(fault, Fault::Failed(_)),
-        *fault == Fault::OtherBytes,
-    );
+    let has_failed = matches!(fault, Fault::Failed(_));
+    let is_misfetched = *fault == Fault::Misfetched;
+    let differs = is_misfetched || *fault == Fault::OtherBytes;
     let (words, now) = (why.clone(), clock::now());
     let became = persist(context, move |db| {
         let loss = Loss {
@@ -63,6 +62,7 @@ async fn write_down(
             why: &words,
             has_failed,
             differs,
+            is_misfetched,
             is_displaced,
             holding: &holding,
         };

@@ -1,8 +1,9 @@
 //! Asking the platform for a file before it is uploaded, where the job table was made in the place of a
 //! lost one or restored from a backup: the file may be uploaded already.
 //!
-//! API v1 finds a video by its MD5, and tells its size. API v2 tells neither in its list, so that a video
-//! with the file's title is a question for a person. An answer that does not come is no answer.
+//! API v1 finds a video by its MD5, and tells its size. API v2 tells neither in its list, so that each video with the
+//! file's title is examined; one of which it tells nothing then either is a question for a person. An answer that
+//! does not come is no answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +19,13 @@ use super::source::Source;
 use super::told::{self, Told};
 use super::trouble;
 use super::worker::{Next, Task};
-use crate::platform::{Client, Status, Video};
+use crate::platform::{self, Client, Status, Video};
 use crate::queue::outcome::Report;
 use crate::queue::{Error, Lease, replace, restored};
 use crate::{clock, text};
+
+/// Videos with the file's title that are examined: more than a day's worth of bulletins.
+const EXAMINED: usize = 20;
 
 /// What the platform's videos say of a file.
 #[derive(Debug, PartialEq)]
@@ -74,8 +78,42 @@ pub(super) async fn look(
     };
     let keys: Vec<String> = videos.iter().map(|video| video.key.to_string()).collect();
     let own = persist(context, move |db| restored::own(db, &keys)).await?;
-    let answer = answer(&videos, &own, (md5, source.size()));
-    settle(task, lease, (answer, &sums)).await
+    match until_stopped(task, examine(client, videos, &own)).await {
+        None => park(task, lease).await.map(Some),
+        Some(Ok(videos)) => {
+            let answer = answer(&videos, &own, (md5, source.size()));
+            settle(task, lease, (answer, &sums)).await
+        }
+        Some(Err(error)) => {
+            settle_call(task, lease, &error).await?;
+            Ok(Some(Next::Finished))
+        }
+    }
+}
+
+/// The videos with what the platform tells of their bytes, where its list tells nothing. Those of this table's jobs
+/// are known.
+async fn examine(
+    client: &Client,
+    videos: Vec<Video>,
+    own: &BTreeSet<String>,
+) -> Result<Vec<Video>, platform::Error> {
+    let (mut known, mut asked) = (Vec::new(), 0);
+    for video in videos {
+        let is_open = video.status == Status::Ready && !own.contains(video.key.as_str());
+        if client.lists_checksums() || !is_open || asked == EXAMINED {
+            known.push(video);
+            continue;
+        }
+        asked += 1;
+        match client.examine(&video.key).await {
+            Ok(video) => known.push(video),
+            // It was deleted just now.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(known)
 }
 
 async fn settle(
@@ -140,8 +178,10 @@ async fn settle(
 /// those of this table's jobs: what they hold is known, so that the same title says nothing, and the same MD5
 /// does.
 fn answer<'a>(videos: &'a [Video], own: &BTreeSet<String>, (md5, size): (&str, u64)) -> Answer<'a> {
+    // The size of a file that holds an address says nothing of the video either.
     let ours = (!md5.is_empty()).then_some(md5);
-    let told = |video: &Video| told::compare((ours, None), video);
+    let bytes = ours.and(i64::try_from(size).ok());
+    let told = |video: &Video| told::compare((ours, bytes), video);
     let may_be = |video: &&Video| {
         let told = told(video);
         let is_known = own.contains(video.key.as_str()) && told != Told::Checksum;
@@ -197,6 +237,9 @@ mod tests {
             (vec![ready(Some(MD5), Some(6))], "open"),
             (vec![ready(Some(OTHER), Some(5))], "none"),
             (vec![ready(None, None)], "open"),
+            // The size alone is no yes, and a no.
+            (vec![ready(None, Some(5))], "open"),
+            (vec![ready(None, Some(6))], "none"),
             (vec![working()], "later"),
             (vec![video(Status::Created, None, None)], "none"),
             (vec![video(Status::Failed, Some(MD5), Some(5))], "none"),

@@ -61,6 +61,11 @@ impl Client {
         }
     }
 
+    /// Whether lists tell the sizes and checksums of videos; where they do not, [`Client::examine`] does.
+    pub fn lists_checksums(&self) -> bool {
+        self.version() == Version::V1
+    }
+
     /// How far the platform's clock is from this machine's; none before the first answer.
     pub fn skew(&self) -> Option<Skew> {
         self.clock().skew()

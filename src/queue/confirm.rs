@@ -50,6 +50,8 @@ pub struct Waiting {
     pub replaces: Option<i64>,
     /// When the platform changed that video last before it got the new bytes, see [`super::change`].
     pub updated_before: Option<i64>,
+    /// Whether the upload server or the platform confirmed the MD5 of every byte of this very video.
+    pub is_verified: bool,
 }
 
 /// How the platform sees a video.
@@ -65,6 +67,8 @@ pub struct Facts {
     pub is_same: bool,
     /// When the platform changed the video last, by its own clock, see [`super::change`].
     pub updated: Option<i64>,
+    /// What it does not tell, in words for the operator, where the job is done without that.
+    pub doubt: Option<String>,
 }
 
 /// All jobs of the account that wait for their video, the one that is due first in front.
@@ -72,7 +76,7 @@ pub fn waiting(db: &Connection, account: &str) -> Result<Vec<Waiting>, Error> {
     let mut statement = db.prepare_cached(
         "SELECT id, watch, account, path, dev, ino, size, mtime_ns, ctime_ns, method, attempts, failing_since,
                 video_key, run_at, coalesce(sent_at, created_at) AS sent_at, md5, status,
-                replaces, updated_before FROM jobs
+                replaces, updated_before, verified IS ingest_id AS is_verified FROM jobs
          WHERE account = ?1 AND state = 'queued' AND step = 'confirm' AND video_key IS NOT NULL
          ORDER BY run_at, id",
     )?;
@@ -101,6 +105,7 @@ pub fn waiting(db: &Connection, account: &str) -> Result<Vec<Waiting>, Error> {
             status: row.get("status")?,
             replaces: row.get("replaces")?,
             updated_before: row.get("updated_before")?,
+            is_verified: row.get("is_verified")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -118,7 +123,7 @@ pub fn accounts_due(db: &Connection) -> Result<Vec<(String, Timestamp)>, Error> 
 /// The platform says `ready`: the job is done.
 pub fn ready(db: &Connection, job: &Waiting, facts: &Facts, now: Timestamp) -> Result<bool, Error> {
     record(db, job, facts)?;
-    let is_done = finish(db, job, "done", None, now)?;
+    let is_done = finish(db, job, "done", facts.doubt.as_deref(), now)?;
     if is_done && job.replaces.is_some() {
         // No create call told what its sidecar says.
         metadata::untold(db, job.id, now)?;

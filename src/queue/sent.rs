@@ -12,6 +12,7 @@ use super::outcome::forget_video;
 use super::sql::{At, StoredPath};
 use super::ticket::forget_transfer;
 use super::{change, confirm, fetch, replace, withdraw};
+use crate::way::Way;
 
 /// What a job has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Sent {
     pub own_change: Option<i64>,
     /// Whether another file's content is in the video, or may be at any moment.
     pub is_replaced: bool,
+    /// Which way its bytes went, or came.
+    pub way: Option<Way>,
 }
 
 /// Reads what a job has sent.
@@ -43,7 +46,7 @@ pub fn of(db: &Connection, job: JobId) -> Result<Option<Sent>, Error> {
     Ok(db
         .prepare_cached(&format!(
             "SELECT id, account, path, video_key, size, md5, verified IS ingest_id AS is_verified, changed_there,
-                    own_change, {} AS is_replaced
+                    own_change, {} AS is_replaced, method
              FROM jobs WHERE id = ?1",
             replace::is_replaced("jobs")
         ))?
@@ -59,6 +62,9 @@ pub fn of(db: &Connection, job: JobId) -> Result<Option<Sent>, Error> {
                 changed_there: row.get("changed_there")?,
                 own_change: row.get("own_change")?,
                 is_replaced: row.get("is_replaced")?,
+                way: row
+                    .get::<_, Option<String>>("method")?
+                    .and_then(|word| Way::from_word(&word)),
             })
         })
         .optional()?)
@@ -132,6 +138,9 @@ pub struct Loss<'a> {
     pub has_failed: bool,
     /// Whether it has other content: a second time that is for a person to decide.
     pub differs: bool,
+    /// Whether that is what the platform fetched for this job and nobody changed since: it is withdrawn when the file is
+    /// uploaded again.
+    pub is_misfetched: bool,
     /// Another file has the job's name by now.
     pub is_displaced: bool,
     /// The watches whose files wait for a person to decide (`on-replace = "hold"`).
@@ -185,10 +194,11 @@ pub(super) fn give_up(
     };
     let again = loss.differs && confirm::mismatches(db, job)? > 0;
     note(db, job, loss, now)?;
-    if loss.has_failed && !is_shared(db, job, loss.video_key)? {
+    let became = go_on(db, job, (loss, again || loss.holding.contains(&watch)), now)?;
+    let is_useless = loss.has_failed || loss.is_misfetched && became == Became::Queued;
+    if is_useless && !is_shared(db, job, loss.video_key)? {
         withdraw::video(db, job, loss.why, now)?;
     }
-    let became = go_on(db, job, (loss, again || loss.holding.contains(&watch)), now)?;
     forget_video(db, job)?;
     forget_transfer(db, job)?;
     db.prepare_cached(

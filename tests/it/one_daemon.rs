@@ -244,6 +244,8 @@ fn a_lost_table_is_made_anew_by_a_person_only_and_uploads_nothing_twice() {
 #[test]
 fn after_a_lost_table_a_person_decides_where_v2_cannot_tell() {
     let platform = Platform::start();
+    let untold = json!({"kind": "status", "status": 404});
+    platform.faults("v2-originals", None, &untold);
     let site = Site::v2(&platform, "");
     let file = site.drop_file("up.mp4", &Dice::new().bytes(SMALL));
     site.output(&["run", "--until-idle"]);
@@ -254,6 +256,25 @@ fn after_a_lost_table_a_person_decides_where_v2_cannot_tell() {
     assert!(said.is_some_and(|said| said.contains("has the same title")));
     assert_eq!(platform.videos().len(), 1);
     assert!(file.exists());
+}
+
+#[test]
+fn after_a_lost_table_v2_tells_by_the_originals_what_is_there() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::v2(&platform, "");
+    let up = site.drop_file("up.mp4", &dice.bytes(SMALL));
+    site.output(&["run", "--until-idle"]);
+    let key: Option<String> = site.value("SELECT video_key FROM jobs");
+    lose_table(&site);
+    // The same title and the same size, and other content.
+    let folder = site.folder().join("other");
+    fs::create_dir(&folder).unwrap();
+    let other = site.drop_file("other/up.mp4", &dice.bytes(SMALL));
+    site.output(&["restored", "--new-table"]);
+    site.output(&["run", "--until-idle"]);
+    let again = "SELECT video_key FROM jobs WHERE method = 'found'";
+    assert_eq!(site.value::<Option<String>>(again).flatten(), key);
+    site.assert_exactly_one_each(&platform, &[up, other]);
 }
 
 #[test]

@@ -133,7 +133,11 @@ fn done(job: &Job, key: &str, present: &Present) -> String {
         Some(before) => {
             format!("is done: it replaced the content of video {key} (job {before}), ready{since}")
         }
-        None => format!("is done: its video is {key}, ready{since}"),
+        None => {
+            let doubt = job.last_error.as_deref();
+            let doubt = doubt.map_or_else(String::new, |doubt| format!("; {}", text::line(doubt)));
+            format!("is done: its video is {key}, ready{since}{doubt}")
+        }
     }
 }
 

@@ -129,7 +129,7 @@ async fn one(
             let why = "the platform tells no MD5 of it: look at it there".to_owned();
             later(context, (&former, &sent), (why, Again::Unclear), doubts);
         }
-        Some(Answer::No(Fault::OtherBytes)) => {
+        Some(Answer::No(Fault::OtherBytes | Fault::Misfetched)) => {
             settled(doubts);
             was_overwritten(context, former, &sent).await?;
         }

@@ -24,6 +24,10 @@ use crate::watch::reach;
 /// other jobs waiting for long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is said of a job that is done all the same.
+const DOUBT: &str = "the platform reports no MD5 of what it fetched, so nothing proves that the video has the content \
+                     of this file: look at it on the platform";
+
 /// The platform failed: the video is withdrawn and, after the usual wait, another made in its place.
 pub(super) async fn failed(
     context: &Context,
@@ -84,7 +88,11 @@ pub(super) async fn blocked(context: &Context, job: Waiting, message: String) ->
 pub(super) async fn unproven(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error> {
     let now = clock::now();
     match look(context, &job).await {
-        Look::Same | Look::Gone => done(context, job, facts).await,
+        Look::Same | Look::Gone => {
+            tracing::warn!(job.id = job.id.0, "{}: {DOUBT}", text::path(&job.path));
+            let doubt = Some(DOUBT.to_owned());
+            done(context, job, Facts { doubt, ..facts }).await
+        }
         Look::Changed => {
             let message = "the file changed before the platform had fetched it";
             tracing::warn!(job.id = job.id.0, "{}: {message}", text::path(&job.path));

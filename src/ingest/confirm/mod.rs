@@ -2,6 +2,7 @@
 
 mod fetched;
 mod keyless;
+mod proof;
 mod replaced;
 mod seen;
 mod verdict;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::proof::Questions;
 use self::verdict::Verdict;
 use super::context::Context;
 use super::dispatch::until;
@@ -18,7 +20,7 @@ use super::fate::{evenly, later};
 use super::pause;
 use super::persist::persist;
 use crate::disposition::Disposition;
-use crate::platform::{self, Video};
+use crate::platform::{self, Client, Video};
 use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts, Waiting};
 use crate::queue::outcome::Count;
@@ -80,7 +82,7 @@ async fn look(context: &Context, account: &str) -> Result<(), Error> {
     }
     match seen::seen(client, &waiting, now).await {
         // That a list call works is no proof that a paused account does: its plan may be used up.
-        Ok(videos) => settle(context, waiting, &videos).await,
+        Ok(videos) => settle(context, (account, client), waiting, &videos).await,
         Err(error) => put_off(context, account, (waiting, &error)).await,
     }
 }
@@ -88,14 +90,23 @@ async fn look(context: &Context, account: &str) -> Result<(), Error> {
 /// Writes down what follows for each job that was asked for.
 async fn settle(
     context: &Context,
+    (account, client): (&str, &Client),
     waiting: Vec<Waiting>,
     videos: &HashMap<String, Option<Video>>,
 ) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
-    let mut waits = Vec::new();
+    let (mut waits, mut questions) = (Vec::new(), Questions::new(client, now));
     for job in waiting {
         let Some(video) = videos.get(&job.video_key) else {
             continue;
+        };
+        let video = match questions.ask(&job, video.as_ref()).await {
+            Ok(Some(video)) => video,
+            Ok(None) => continue,
+            Err(error) => {
+                put_off(context, account, (vec![job], &error)).await?;
+                continue;
+            }
         };
         let aged = Waiting {
             sent_at: evenly(job.sent_at),

@@ -93,6 +93,7 @@ mod tests {
             status: status.map(str::to_owned),
             replaces: Some(3),
             updated_before: Some(100_500_000_000),
+            is_verified: true,
         }
     }
 

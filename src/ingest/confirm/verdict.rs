@@ -60,6 +60,7 @@ pub(super) fn judge(
         size: video.size.and_then(|size| i64::try_from(size).ok()),
         is_same: told(job, video) == Told::Checksum,
         updated: video.updated,
+        doubt: None,
     };
     match video.status {
         Status::Failed => {
@@ -175,6 +176,7 @@ mod tests {
             status: None,
             replaces: None,
             updated_before: None,
+            is_verified: true,
         }
     }
 

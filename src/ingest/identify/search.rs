@@ -275,7 +275,11 @@ impl<'a> Search<'a> {
             Fault::ChangedSince | Fault::Untold | Fault::Uncompared(_) | Fault::NoKey => {
                 MOST_UNPROVEN
             }
-            Fault::Gone | Fault::Failed(_) | Fault::OtherBytes | Fault::Replaced => 0,
+            Fault::Gone
+            | Fault::Failed(_)
+            | Fault::OtherBytes
+            | Fault::Misfetched
+            | Fault::Replaced => 0,
         };
         let said = fault.words(sent);
         let why = format!("({said}); jw-ingest retry {id} uploads the file as a video of its own");

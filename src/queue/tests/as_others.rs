@@ -218,6 +218,7 @@ impl Story {
             size: Some(7),
             is_same: false,
             updated: Some(7),
+            doubt: None,
         };
         match says {
             Look::Ready => assert_eq!(confirm::ready(&self.db, &look, &facts, now).unwrap(), still),

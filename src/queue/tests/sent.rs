@@ -15,6 +15,7 @@ pub(super) fn loss<'a>(video_key: &'a str, holding: &'a [String]) -> Loss<'a> {
         why: "video k1 was deleted on the platform",
         has_failed: false,
         differs: false,
+        is_misfetched: false,
         is_displaced: false,
         holding,
     }
@@ -154,6 +155,21 @@ fn a_failed_video_is_withdrawn() {
     };
     sent::lost(&db, first, &failed, at(20)).unwrap();
     assert_eq!(withdrawn(&db), 1);
+}
+
+#[test]
+fn a_wrongly_fetched_video_goes_only_where_the_file_is_uploaded_again() {
+    for (holding, expected) in [(vec![], 1), (vec!["news".to_owned()], 0)] {
+        let db = table();
+        let (first, _) = done_with_copy(&db);
+        let misfetched = Loss {
+            differs: true,
+            is_misfetched: true,
+            ..loss("k1", &holding)
+        };
+        sent::lost(&db, first, &misfetched, at(20)).unwrap();
+        assert_eq!(withdrawn(&db), expected, "{holding:?}");
+    }
 }
 
 #[test]

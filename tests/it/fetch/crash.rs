@@ -9,15 +9,15 @@ use crate::support::{Dice, Platform, Site, Web, wait_for};
 
 /// Which API the account speaks.
 #[derive(Debug, Clone, Copy)]
-enum Api {
+pub(super) enum Api {
     V1,
     V2,
 }
 
 impl Api {
-    const BOTH: [Self; 2] = [Self::V1, Self::V2];
+    pub(super) const BOTH: [Self; 2] = [Self::V1, Self::V2];
 
-    fn site(self, platform: &Platform, more: &str) -> Site {
+    pub(super) fn site(self, platform: &Platform, more: &str) -> Site {
         println!("with {self:?}");
         match self {
             Self::V1 => Site::with(platform, more),

@@ -2,6 +2,7 @@
 
 mod crash;
 mod later;
+mod stale;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
