@@ -112,6 +112,10 @@ fn tell(sent: &Sent, why: &str, became: Became) {
             let end = "and its file is not in the folder any more";
             tracing::warn!(job.id = id.0, "{path}: {why}, {end}");
         }
+        Became::Seeks => {
+            let other = "it is another video, and that of this file is looked for again";
+            tracing::warn!(job.id = id.0, "{path}: {why}: {other}");
+        }
         Became::Nothing => {}
     }
 }

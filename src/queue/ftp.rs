@@ -11,10 +11,10 @@ use rusqlite::{Connection, params};
 
 use super::confirm::Waiting;
 use super::error::Error;
-use super::job::{JobId, Lease};
+use super::job::{JobId, Lease, State};
 use super::metadata;
 use super::outcome::{self, Report, close_attempt};
-use super::sql::{At, StoredPath};
+use super::sql::{At, StoredPath, optional_time};
 use super::ticket;
 use crate::way::Way;
 
@@ -80,7 +80,7 @@ pub fn sent(
     (report, now): (&Report, Timestamp),
 ) -> Result<(), Error> {
     outcome::transferred(db, lease, None, run_at, (report, now))?;
-    db.prepare_cached("UPDATE jobs SET sent_at = ?2 WHERE id = ?1")?
+    db.prepare_cached("UPDATE jobs SET sent_at = ?2, delivered_at = ?2 WHERE id = ?1")?
         .execute(params![lease.job.id.0, At(named_at)])?;
     Ok(())
 }
@@ -96,6 +96,8 @@ pub struct Seeking {
     pub ingest_id: String,
     /// When the file got its name on the server.
     pub sent_at: Timestamp,
+    /// When the last key was let go of that was taken for its own.
+    pub let_go_at: Option<Timestamp>,
     /// MD5 of what was sent, where known.
     pub md5: Option<String>,
     /// Size of what was sent, bytes.
@@ -110,7 +112,9 @@ pub fn seeking(
     most: u32,
 ) -> Result<Vec<Seeking>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT id, path, ingest_id, coalesce(sent_at, created_at) AS sent_at, md5, size FROM jobs
+        "SELECT id, path, ingest_id, coalesce(delivered_at, sent_at, created_at) AS sent_at, md5, size,
+                (SELECT max(let_go_at) FROM not_ours WHERE job_id = jobs.id) AS let_go_at
+         FROM jobs
          WHERE account = ?1 AND state = 'queued' AND step = 'confirm' AND video_key IS NULL AND run_at <= ?2
          ORDER BY run_at, id LIMIT ?3",
     )?;
@@ -120,6 +124,7 @@ pub fn seeking(
             path: row.get::<_, StoredPath>("path")?.0,
             ingest_id: row.get("ingest_id")?,
             sent_at: row.get::<_, At>("sent_at")?.0,
+            let_go_at: optional_time(row, "let_go_at")?,
             md5: row.get("md5")?,
             size: row.get("size")?,
         })
@@ -134,9 +139,17 @@ pub fn is_taken(db: &Connection, video_key: &str) -> Result<bool, Error> {
         .exists([video_key])?)
 }
 
+/// Whether a video may be this job's: it is no job's yet, and was not let go of by this one.
+pub fn is_free(db: &Connection, id: JobId, video_key: &str) -> Result<bool, Error> {
+    let is_another = db
+        .prepare_cached("SELECT 1 FROM not_ours WHERE job_id = ?1 AND video_key = ?2")?
+        .exists(params![id.0, video_key])?;
+    Ok(!is_another && !is_taken(db, video_key)?)
+}
+
 /// The video is there: from now on the job waits for it to be ready, like all others.
 pub fn found(db: &Connection, id: JobId, video_key: &str, now: Timestamp) -> Result<bool, Error> {
-    if is_taken(db, video_key)? {
+    if !is_free(db, id, video_key)? {
         return Ok(false);
     }
     let changed = db
@@ -177,14 +190,54 @@ pub fn never_found(
     Ok(changed == 1)
 }
 
-/// The video that was taken for the job's turned out to be another: it is left alone, and the search
-/// goes on. Answers whether the job is one that was sent by FTP; no other lets go of its video so.
-pub fn let_go(db: &Connection, job: &Waiting, run_at: Timestamp) -> Result<bool, Error> {
+/// The video that was taken for the job's turned out to be another: it is left alone and not taken again, and
+/// the search continues. Answers whether the job is one that was sent by FTP; no other lets go of its video so.
+pub fn let_go(
+    db: &Connection,
+    job: &Waiting,
+    (why, now): (&str, Timestamp),
+) -> Result<bool, Error> {
+    let (state, key) = (State::Queued, job.video_key.as_str());
+    search_again(db, (job.id, state), key, (why, now))
+}
+
+/// The same for a job that is done, where nothing has proven that the video was its own: the file is on the server
+/// and may still become a video, so that it is not sent again.
+pub(super) fn let_go_of_done(
+    db: &Connection,
+    job: JobId,
+    video_key: &str,
+    (why, now): (&str, Timestamp),
+) -> Result<bool, Error> {
+    search_again(db, (job, State::Done), video_key, (why, now))
+}
+
+/// In one transaction, so that a kill leaves either the job with its key or the one that searches.
+fn search_again(
+    db: &Connection,
+    (job, state): (JobId, State),
+    video_key: &str,
+    (why, now): (&str, Timestamp),
+) -> Result<bool, Error> {
+    let message = format!("{why}: it is another video, and that of this file is looked for again");
     let changed = db
         .prepare_cached(
-            "UPDATE jobs SET video_key = NULL, status = NULL, duration = NULL, platform_size = NULL, run_at = ?3
-             WHERE id = ?1 AND video_key = ?2 AND method = 'ftp' AND state = 'queued' AND step = 'confirm'",
+            "UPDATE jobs SET state = 'queued', video_key = NULL, status = NULL, duration = NULL, platform_size = NULL,
+                    changed_there = NULL, own_change = NULL, run_at = ?4, sent_at = coalesce(delivered_at, sent_at),
+                    finished_at = NULL, last_error = ?5
+             WHERE id = ?1 AND video_key = ?2 AND state = ?3 AND step = 'confirm' AND method = 'ftp'
+               AND verified IS NOT ingest_id AND replaced_by IS NULL",
         )?
-        .execute(params![job.id.0, job.video_key, At(run_at)])?;
-    Ok(changed == 1)
+        .execute(params![job.0, video_key, state.word(), At(now), message])?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "INSERT INTO not_ours (job_id, video_key, let_go_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET let_go_at = excluded.let_go_at",
+    )?
+    .execute(params![job.0, video_key, At(now)])?;
+    // The other video was told what this file's is to be told.
+    metadata::forget(db, job)?;
+    Ok(true)
 }

@@ -328,7 +328,7 @@ pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
         "UPDATE jobs SET step = 'create', video_key = NULL, create_sent_at = NULL, sent_at = NULL, md5 = NULL,
                 parts_md5 = NULL, status = NULL, duration = NULL, platform_size = NULL, replaces = NULL,
                 updated_before = NULL, replaced_by = NULL, replaced = NULL, replaced_at = NULL, changed_there = NULL,
-                own_change = NULL, ingest_id = ?2
+                own_change = NULL, delivered_at = NULL, ingest_id = ?2
          WHERE id = ?1",
     )?
     .execute(params![id.0, new_ingest_id()])?;

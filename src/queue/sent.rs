@@ -11,7 +11,7 @@ use super::job::JobId;
 use super::outcome::forget_video;
 use super::sql::{At, StoredPath};
 use super::ticket::forget_transfer;
-use super::{change, confirm, fetch, replace, withdraw};
+use super::{change, confirm, fetch, ftp, replace, withdraw};
 use crate::way::Way;
 
 /// What a job has sent.
@@ -156,6 +156,8 @@ pub enum Became {
     Held,
     /// Its file is not in the folder any more: the job has ended.
     Ended,
+    /// It went by FTP, and the video was never proven to be its own: its own is looked for.
+    Seeks,
     /// The job has another video, or none, by now: nothing was changed.
     Nothing,
 }
@@ -194,6 +196,9 @@ pub(super) fn give_up(
     };
     let again = loss.differs && confirm::mismatches(db, job)? > 0;
     note(db, job, loss, now)?;
+    if ftp::let_go_of_done(db, job, loss.video_key, (loss.why, now))? {
+        return Ok(Became::Seeks);
+    }
     let became = go_on(db, job, (loss, again || loss.holding.contains(&watch)), now)?;
     let is_useless = loss.has_failed || loss.is_misfetched && became == Became::Queued;
     if is_useless && !is_shared(db, job, loss.video_key)? {

@@ -23,6 +23,9 @@ use crate::{chain, clock, text};
 /// Jobs per look: each costs up to five list calls, of which some thirty a minute are allowed.
 const AT_ONCE: u32 = 2;
 
+/// Videos with the right title that are examined per look.
+const EXAMINED: usize = 10;
+
 /// Each look is several calls, of which the platform allows so many a minute.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -40,12 +43,58 @@ pub(super) async fn look(context: &Context, account: &str, client: &Client) -> R
         let words: Vec<&str> = titles.iter().map(String::as_str).collect();
         match client.find_by_content(md5, &words, since).await {
             Ok(videos) => {
-                let found = Found { videos, since };
+                let mut found = Found {
+                    videos: free(context, &job, videos).await?,
+                    since,
+                };
+                if let Err(error) = examine(client, &mut found, &titles).await {
+                    return put_off(context, account, (&job, &error)).await;
+                }
                 settle(context, account, (&job, found, &titles)).await?;
             }
             Err(error) => return put_off(context, account, (&job, &error)).await,
         }
     }
+    Ok(())
+}
+
+/// Those that are no job's, and were not taken for this one's by mistake before.
+async fn free(context: &Context, job: &Seeking, videos: Vec<Video>) -> Result<Vec<Video>, Error> {
+    let id = job.id;
+    persist(context, move |db| {
+        let mut free = videos.clone();
+        for video in &videos {
+            if !ftp::is_free(db, id, video.key.as_str())? {
+                free.retain(|other| other.key != video.key);
+            }
+        }
+        Ok(free)
+    })
+    .await
+}
+
+/// Where the search tells neither size nor MD5, each video that may be it is asked for them. Whatever is not
+/// known of one afterwards, the platform does not tell, or not yet.
+async fn examine(
+    client: &Client,
+    found: &mut Found,
+    titles: &[String],
+) -> Result<(), platform::Error> {
+    if client.lists_checksums() {
+        return Ok(());
+    }
+    let since = found.since;
+    let is_open =
+        |video: &&mut Video| is_likely(video, (since, titles)) && video.status == Status::Ready;
+    let mut deleted = Vec::new();
+    for video in found.videos.iter_mut().filter(is_open).take(EXAMINED) {
+        match client.examine(&video.key).await {
+            Ok(known) => *video = known,
+            Err(error) if error.is_not_found() => deleted.push(video.key.clone()),
+            Err(error) => return Err(error),
+        }
+    }
+    found.videos.retain(|video| !deleted.contains(&video.key));
     Ok(())
 }
 
@@ -64,12 +113,14 @@ fn since(job: &Seeking, client: &Client) -> Timestamp {
 /// A video that was taken for the job's shows other bytes now that it has any: it is somebody
 /// else's, and must not be touched. Answers whether the job is one that such a thing can happen to.
 pub(super) async fn let_go(context: &Context, job: &Waiting, why: &str) -> Result<bool, Error> {
-    let (job, now) = (job.clone(), clock::now());
-    let path = text::path(&job.path);
-    let id = job.id;
-    let is_ours = persist(context, move |db| ftp::let_go(db, &job, now)).await?;
+    let (held, said, now) = (job.clone(), why.to_owned(), clock::now());
+    let is_ours = persist(context, move |db| ftp::let_go(db, &held, (&said, now))).await?;
     if is_ours {
-        tracing::warn!(job.id = id.0, "{path}: {why}; its own is looked for again");
+        let path = text::path(&job.path);
+        tracing::warn!(
+            job.id = job.id.0,
+            "{path}: {why}: it is another video, and that of this file is looked for again"
+        );
     }
     Ok(is_ours)
 }
@@ -98,16 +149,9 @@ async fn settle(
     account: &str,
     (job, found, titles): (&Seeking, Found, &[String]),
 ) -> Result<(), Error> {
-    let mut free = Vec::new();
-    for video in found.videos {
-        let key = video.key.to_string();
-        if !persist(context, move |db| ftp::is_taken(db, &key)).await? {
-            free.push(video);
-        }
-    }
     let (id, now) = (job.id, clock::now());
     let path = text::path(&job.path);
-    let picked = pick((job, found.since), &free, titles);
+    let picked = pick((job, found.since), &found.videos, titles);
     if let Pick::One(video) = picked {
         let key = video.key.to_string();
         let taken = key.clone();
@@ -119,9 +163,13 @@ async fn settle(
     }
     let settings = context.now_settings();
     let wait = patience(context, account);
-    let end = later(evenly(job.sent_at), wait);
+    let searching_since = searching_since(job);
+    let end = later(searching_since, wait);
     if now < end {
-        let rest = pause(now.duration_since(job.sent_at), &settings.config.confirm);
+        let rest = pause(
+            now.duration_since(searching_since),
+            &settings.config.confirm,
+        );
         let rest = rest.max(SHORTEST_PAUSE);
         let run_at = later(now, rest).min(end);
         return persist(context, move |db| ftp::later(db, id, run_at)).await;
@@ -132,12 +180,25 @@ async fn settle(
     Ok(())
 }
 
+/// Since when: a wrong key took time away from the search.
+fn searching_since(job: &Seeking) -> Timestamp {
+    evenly(job.let_go_at.unwrap_or(job.sent_at))
+}
+
 fn give_up(picked: &Pick<'_>, wait: Duration) -> String {
     let wait = format!(
         "{:#}",
         jiff::SignedDuration::try_from(wait).unwrap_or_default()
     );
     match picked {
+        Pick::Open(keys) => format!(
+            "sent by FTP; the title of {} is right, and the platform reports neither size nor MD5, so nothing proves \
+             within {wait} that it is this file: compare them on the platform",
+            match keys.as_slice() {
+                [key] => format!("video {key}"),
+                several => format!("each of the videos {}", several.join(", ")),
+            }
+        ),
         Pick::Several(keys) => format!(
             "sent by FTP; several videos may be it, and none for certain within {wait}: look on the platform at {}",
             keys.join(", ")
@@ -158,7 +219,7 @@ async fn put_off(
     let (id, now) = (job.id, clock::now());
     let said = chain(error);
     if error.disposition() == Disposition::Permanent
-        && now >= later(evenly(job.sent_at), patience(context, account))
+        && now >= later(searching_since(job), patience(context, account))
     {
         let message =
             format!("sent by FTP; the platform does not let its video be looked for: {said}");
@@ -191,6 +252,17 @@ enum Pick<'a> {
     None,
     /// Each of these keys may be it.
     Several(Vec<String>),
+    /// These have its title, and nothing else is known of them.
+    Open(Vec<String>),
+}
+
+/// Whether the video has one of the titles, and is not older than that.
+fn is_likely(video: &Video, (since, titles): (Timestamp, &[String])) -> bool {
+    let is_named = video
+        .title
+        .as_ref()
+        .is_some_and(|title| titles.contains(title));
+    is_named && video.date.is_some_and(|date| date >= since.as_second())
 }
 
 /// Chooses the video: by its MD5, then by its title.
@@ -221,18 +293,15 @@ fn pick<'a>(
             };
         }
     }
-    let likely: Vec<&Video> = fresh
-        .into_iter()
-        .filter(is_named)
-        .filter(|video| match agrees(job, video) {
-            Some(agrees) => agrees,
-            None => fits(job, video),
-        })
-        .collect();
-    match likely.as_slice() {
-        [] => Pick::None,
-        [one] => Pick::One(one),
-        several => Pick::Several(keys(several)),
+    let named = fresh.into_iter().filter(is_named);
+    let named: Vec<&Video> = named.filter(|video| agrees(job, video).is_none()).collect();
+    let (sized, open): (Vec<&Video>, _) = named.into_iter().partition(|video| video.size.is_some());
+    let likely: Vec<&Video> = sized.into_iter().filter(|video| fits(job, video)).collect();
+    match (likely.as_slice(), open.as_slice()) {
+        ([one], _) => Pick::One(one),
+        ([], []) => Pick::None,
+        ([], open) => Pick::Open(keys(open)),
+        (several, _) => Pick::Several(keys(several)),
     }
 }
 
@@ -246,13 +315,10 @@ fn agrees(job: &Seeking, video: &Video) -> Option<bool> {
     Some(ours.eq_ignore_ascii_case(theirs))
 }
 
-/// Without an MD5 the size must be right. An API that tells neither has nothing more to say of a
-/// video once it is ready.
+/// Without an MD5 the size must be right. A title alone proves nothing: a person may give it to another video, which
+/// would be given this one's metadata, or its next content.
 fn fits(job: &Seeking, video: &Video) -> bool {
-    match video.size {
-        Some(size) => i64::try_from(size).ok() == Some(job.size),
-        None => video.status == Status::Ready,
-    }
+    video.size.and_then(|size| i64::try_from(size).ok()) == Some(job.size)
 }
 
 #[cfg(test)]
@@ -266,6 +332,7 @@ mod tests {
             path: "/drop/Harbour.mp4".into(),
             ingest_id: "0190-deadbeef".to_owned(),
             sent_at: Timestamp::from_second(10_000).unwrap(),
+            let_go_at: None,
             md5: Some("aa".to_owned()),
             size: 5,
         }
@@ -294,6 +361,7 @@ mod tests {
             Pick::One(video) => video.key.to_string(),
             Pick::None => "none".to_owned(),
             Pick::Several(keys) => keys.join("|"),
+            Pick::Open(keys) => format!("open {}", keys.join("|")),
         }
     }
 
@@ -323,14 +391,16 @@ mod tests {
             (vec![video(ONE, "other", Some("AA"), Some(5))], ONE),
             (vec![video(ONE, "Harbour", None, Some(5))], ONE),
             (vec![video(ONE, "Harbour.mp4", None, Some(5))], ONE),
-            (vec![ready.clone()], ONE),
+            // Nothing but the title is known, also once it is ready.
+            (vec![ready.clone()], "open AAAAAAA1"),
+            (vec![video(ONE, "Harbour", None, None)], "open AAAAAAA1"),
+            (vec![ready, video(TWO, "Harbour", None, Some(5))], TWO),
             // Older than the file, or of unknown age.
             (vec![old], "none"),
             (vec![undated], "none"),
-            // Another content, another size, not known yet, only a part of the title.
+            // Another content, another size, only a part of the title.
             (vec![video(ONE, "Harbour", Some("bb"), Some(5))], "none"),
             (vec![video(ONE, "Harbour", None, Some(6))], "none"),
-            (vec![video(ONE, "Harbour", None, None)], "none"),
             (vec![video(ONE, "Harbour at dawn", None, Some(5))], "none"),
             // The same content twice: the title decides, or nobody can.
             (

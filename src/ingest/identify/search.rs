@@ -215,8 +215,13 @@ impl<'a> Search<'a> {
             }
             Some(Answer::No(fault)) if fault.is_loss() => {
                 let is_displaced = original.path == self.lease.job.path;
-                lost::settle(&self.task.context, (&sent, &fault), is_displaced).await?;
-                Finding::Not
+                let told = (&sent, &fault);
+                if lost::settle(&self.task.context, told, is_displaced).await? {
+                    // It may look for its own video now, which is waited for.
+                    Finding::Changed
+                } else {
+                    Finding::Not
+                }
             }
             Some(Answer::No(fault)) => self.wait(original, (&sent, &fault)).await?,
             Some(Answer::Unanswered(error)) => {

@@ -49,10 +49,10 @@ impl Client {
         Ok(oldest_first(found))
     }
 
-    /// All videos made at or after `since` that have exactly the first of these titles that any
-    /// has, the oldest first.
+    /// All videos made at or after `since` that have exactly one of these titles, the oldest first.
     ///
-    /// For files that came without a call, so that no id is known; API v2 tells no checksum.
+    /// For files that came without a call, so that no id is known. API v2 tells no checksum here, so that a stranger's
+    /// video with one title must not hide that which has another.
     ///
     /// # Errors
     /// Also if there are more candidates than can be looked through.
@@ -61,15 +61,17 @@ impl Client {
         titles: &[&str],
         since: Timestamp,
     ) -> Result<Vec<Video>, Error> {
+        let mut found: Vec<Video> = Vec::new();
         for title in titles.iter().filter(|title| !title.is_empty()) {
             let query = phrase("title", title);
             let is_it = |video: &Video| video.title.as_deref() == Some(title);
-            let found = self.all((query.as_deref(), Some(since)), is_it).await?;
-            if !found.is_empty() {
-                return Ok(oldest_first(found));
+            for video in self.all((query.as_deref(), Some(since)), is_it).await? {
+                if found.iter().all(|known| known.key != video.key) {
+                    found.push(video);
+                }
             }
         }
-        Ok(Vec::new())
+        Ok(oldest_first(found))
     }
 
     /// Goes through all pages, the newest videos first, back to `since`.

@@ -10,6 +10,7 @@ mod disk;
 mod doubts;
 mod fetches;
 mod formers;
+mod keys;
 mod marker;
 mod metadata;
 mod model;

@@ -1,6 +1,7 @@
 //! FTP and FTPS with the real daemon and a real FTP server: whole files, `kill -9`, refusals, and
 //! the search for the key.
 
+mod keys;
 mod server;
 
 use std::fs;

@@ -343,13 +343,18 @@ async fn files_that_came_without_a_call_are_found_by_their_title() {
         media("odd", "B", "2026-02-09T00:00:00+00:00"),
         media("old", "b", "2026-02-01T00:00:00+00:00"),
     ]);
-    let stub = Stub::answering([list(&json!([]), 0), list(&page, 300)]);
+    let last = json!([media("more", "c", "2026-02-06T00:00:00+00:00")]);
+    let stub = Stub::answering([list(&json!([]), 0), list(&page, 300), list(&last, 1)]);
     let since: Timestamp = "2026-02-05T00:00:00Z".parse().unwrap();
-    let titles = ["title of \"a\"", "title of b", "never asked for"];
+    let titles = ["title of \"a\"", "title of b", "title of c"];
     let found = client(&stub).find_by_content(&titles, since).await.unwrap();
     let keys: Vec<&str> = found.iter().map(|video| video.key.as_str()).collect();
-    assert_eq!(keys, ["new"]);
-    for wanted in ["title:\"title of  a\"", "title:\"title of b\""] {
+    assert_eq!(keys, ["more", "new"]);
+    for wanted in [
+        "title:\"title of  a\"",
+        "title:\"title of b\"",
+        "title:\"title of c\"",
+    ] {
         let request = stub.request();
         let sought = ("q".to_owned(), wanted.to_owned());
         assert!(query(&request).contains(&sought), "{}", request.head);
