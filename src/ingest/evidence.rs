@@ -147,9 +147,8 @@ fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
     // the same name.
     let came_by_itself = !sent.is_verified && matches!(sent.way, Some(Way::Fetch | Way::Ftp));
     match told::compare((sent.md5.as_deref(), Some(sent.size)), video) {
-        Told::Checksum => None,
         Told::Size if came_by_itself => Some(Fault::Untold),
-        Told::Size => None,
+        Told::Checksum | Told::Size => None,
         Told::Other => {
             let is_misfetched = came_by_itself && sent.way == Some(Way::Fetch);
             let is_so_since = is_misfetched && is_unchanged(sent, video) == Some(true);
@@ -361,8 +360,8 @@ mod tests {
         ] {
             let seen = video(Status::Ready, told, updated);
             let sent = Sent {
-                way,
                 is_verified,
+                way,
                 ..sent()
             };
             assert_eq!(fault(&sent, seen), expected, "{sent:?} {told:?} {updated}");

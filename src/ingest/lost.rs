@@ -9,7 +9,7 @@ use super::persist::persist;
 use crate::clock;
 use crate::config::OnReplace;
 use crate::queue::former::{self, Former};
-use crate::queue::sent::{self, Became, Loss, Sent};
+use crate::queue::sent::{self, Became, Lack, Loss, Sent};
 use crate::queue::{Error, operator};
 use crate::text;
 use crate::watch::reach;
@@ -52,17 +52,13 @@ async fn write_down(
         .map(|watch| watch.name.clone())
         .collect();
     let (why, id) = (fault.words(sent), sent.job);
-    let has_failed = matches!(fault, Fault::Failed(_));
-    let is_misfetched = *fault == Fault::Misfetched;
-    let differs = is_misfetched || *fault == Fault::OtherBytes;
+    let lack = lack(fault);
     let (words, now) = (why.clone(), clock::now());
     let became = persist(context, move |db| {
         let loss = Loss {
             video_key: &key,
             why: &words,
-            has_failed,
-            differs,
-            is_misfetched,
+            lack,
             is_displaced,
             holding: &holding,
         };
@@ -75,6 +71,22 @@ async fn write_down(
     tell(sent, &why, became);
     context.ring_all();
     Ok(became != Became::Nothing)
+}
+
+fn lack(fault: &Fault) -> Lack {
+    match fault {
+        Fault::Failed(_) => Lack::Failed,
+        Fault::OtherBytes => Lack::OtherBytes,
+        Fault::Misfetched => Lack::Misfetched,
+        // No other is a loss.
+        Fault::Gone
+        | Fault::NotReady(_)
+        | Fault::ChangedSince
+        | Fault::Untold
+        | Fault::Uncompared(_)
+        | Fault::NoKey
+        | Fault::Replaced => Lack::Gone,
+    }
 }
 
 /// A file that a kill left under its hidden name is found by the mark that the job has now: it gets its

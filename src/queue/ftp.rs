@@ -190,8 +190,10 @@ pub fn never_found(
     Ok(changed == 1)
 }
 
-/// The video that was taken for the job's turned out to be another: it is left alone and not taken again, and
-/// the search continues. Answers whether the job is one that was sent by FTP; no other lets go of its video so.
+/// The video that was taken for the job's turned out to be another.
+///
+/// It is left alone and not taken again, and the search continues. Answers whether the job is one that was sent by FTP;
+/// no other lets go of its video so.
 pub fn let_go(
     db: &Connection,
     job: &Waiting,
@@ -201,8 +203,9 @@ pub fn let_go(
     search_again(db, (job.id, state), key, (why, now))
 }
 
-/// The same for a job that is done, where nothing has proven that the video was its own: the file is on the server
-/// and may still become a video, so that it is not sent again.
+/// The same for a job that is done, where nothing has proven that the video was its own.
+///
+/// The file is on the server and may still become a video, so that it is not sent again.
 pub(super) fn let_go_of_done(
     db: &Connection,
     job: JobId,

@@ -127,6 +127,29 @@ fn is_changed_by_us(
     Ok(())
 }
 
+/// In which way a video does not have what its job sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// It is not there.
+    Gone,
+    /// The platform failed with it: it is withdrawn.
+    Failed,
+    /// It has other content: a second time that is for a person to decide.
+    OtherBytes,
+    /// The same, and that is what the platform fetched for this job and nobody changed since: it is withdrawn when the
+    /// file is uploaded again.
+    Misfetched,
+}
+
+impl Lack {
+    fn is_other_content(self) -> bool {
+        match self {
+            Self::OtherBytes | Self::Misfetched => true,
+            Self::Gone | Self::Failed => false,
+        }
+    }
+}
+
 /// A video that does not have, or has no more, what its job sent.
 #[derive(Debug, Clone)]
 pub struct Loss<'a> {
@@ -134,13 +157,8 @@ pub struct Loss<'a> {
     pub video_key: &'a str,
     /// What was found, in words for the operator.
     pub why: &'a str,
-    /// Whether the platform failed with it: then it is withdrawn.
-    pub has_failed: bool,
-    /// Whether it has other content: a second time that is for a person to decide.
-    pub differs: bool,
-    /// Whether that is what the platform fetched for this job and nobody changed since: it is withdrawn when the file is
-    /// uploaded again.
-    pub is_misfetched: bool,
+    /// What it lacks.
+    pub lack: Lack,
     /// Another file has the job's name by now.
     pub is_displaced: bool,
     /// The watches whose files wait for a person to decide (`on-replace = "hold"`).
@@ -194,13 +212,17 @@ pub(super) fn give_up(
     let Some(watch) = watch else {
         return Ok(Became::Nothing);
     };
-    let again = loss.differs && confirm::mismatches(db, job)? > 0;
+    let again = loss.lack.is_other_content() && confirm::mismatches(db, job)? > 0;
     note(db, job, loss, now)?;
     if ftp::let_go_of_done(db, job, loss.video_key, (loss.why, now))? {
         return Ok(Became::Seeks);
     }
     let became = go_on(db, job, (loss, again || loss.holding.contains(&watch)), now)?;
-    let is_useless = loss.has_failed || loss.is_misfetched && became == Became::Queued;
+    let is_useless = match loss.lack {
+        Lack::Failed => true,
+        Lack::Misfetched => became == Became::Queued,
+        Lack::Gone | Lack::OtherBytes => false,
+    };
     if is_useless && !is_shared(db, job, loss.video_key)? {
         withdraw::video(db, job, loss.why, now)?;
     }
@@ -322,7 +344,7 @@ fn is_shared(db: &Connection, job: JobId, video_key: &str) -> Result<bool, Error
 }
 
 fn note(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Result<(), Error> {
-    let outcome = if loss.differs {
+    let outcome = if loss.lack.is_other_content() {
         fetch::MISMATCH
     } else {
         "lost"

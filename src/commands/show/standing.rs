@@ -129,16 +129,14 @@ fn done(job: &Job, key: &str, present: &Present) -> String {
             self::replaced(replaced)
         );
     }
-    match job.replaces {
-        Some(before) => {
-            format!("is done: it replaced the content of video {key} (job {before}), ready{since}")
-        }
-        None => {
-            let doubt = job.last_error.as_deref();
-            let doubt = doubt.map_or_else(String::new, |doubt| format!("; {}", text::line(doubt)));
-            format!("is done: its video is {key}, ready{since}{doubt}")
-        }
+    if let Some(before) = job.replaces {
+        return format!(
+            "is done: it replaced the content of video {key} (job {before}), ready{since}"
+        );
     }
+    let doubt = job.last_error.as_deref();
+    let doubt = doubt.map_or_else(String::new, |doubt| format!("; {}", text::line(doubt)));
+    format!("is done: its video is {key}, ready{since}{doubt}")
 }
 
 /// Whose content the video of a job has, or may have, in place of its own.

@@ -4,7 +4,7 @@ use super::sent::loss;
 use super::*;
 use crate::queue::confirm::{self, Facts, Waiting};
 use crate::queue::ftp::{self, Seeking};
-use crate::queue::sent::{self, Became, Loss};
+use crate::queue::sent::{self, Became, Lack, Loss};
 use crate::queue::{State, withdraw};
 
 /// A job that was sent by FTP at 5, and has this key since 100.
@@ -37,7 +37,7 @@ fn done(db: &Connection, is_same: bool) {
 
 fn other_bytes() -> Loss<'static> {
     Loss {
-        differs: true,
+        lack: Lack::OtherBytes,
         ..loss("k1", &[])
     }
 }

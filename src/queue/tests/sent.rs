@@ -6,16 +6,14 @@ use crate::queue::State;
 use crate::queue::confirm::{self, Facts};
 use crate::queue::copies;
 use crate::queue::restored;
-use crate::queue::sent::{self, Became, Loss};
+use crate::queue::sent::{self, Became, Lack, Loss};
 use crate::queue::withdraw::{self, TakenBack};
 
 pub(super) fn loss<'a>(video_key: &'a str, holding: &'a [String]) -> Loss<'a> {
     Loss {
         video_key,
         why: "video k1 was deleted on the platform",
-        has_failed: false,
-        differs: false,
-        is_misfetched: false,
+        lack: Lack::Gone,
         is_displaced: false,
         holding,
     }
@@ -124,7 +122,7 @@ fn a_video_that_was_found_on_the_platform_is_never_withdrawn() {
             let waiting = confirm::waiting(db, "main").unwrap().remove(0);
             assert!(confirm::ready(db, &waiting, &Facts::default(), at(3)).unwrap());
             let failed = Loss {
-                has_failed: true,
+                lack: Lack::Failed,
                 ..loss("k1", &[])
             };
             assert_eq!(sent::lost(db, id, &failed, at(4)).unwrap(), Became::Queued);
@@ -150,7 +148,7 @@ fn a_failed_video_is_withdrawn() {
     let db = table();
     let (first, _) = done_with_copy(&db);
     let failed = Loss {
-        has_failed: true,
+        lack: Lack::Failed,
         ..loss("k1", &[])
     };
     sent::lost(&db, first, &failed, at(20)).unwrap();
@@ -163,8 +161,7 @@ fn a_wrongly_fetched_video_goes_only_where_the_file_is_uploaded_again() {
         let db = table();
         let (first, _) = done_with_copy(&db);
         let misfetched = Loss {
-            differs: true,
-            is_misfetched: true,
+            lack: Lack::Misfetched,
             ..loss("k1", &holding)
         };
         sent::lost(&db, first, &misfetched, at(20)).unwrap();
@@ -198,7 +195,7 @@ fn other_content_twice_is_for_a_person() {
     let db = table();
     let (first, _) = done_with_copy(&db);
     let differs = Loss {
-        differs: true,
+        lack: Lack::OtherBytes,
         ..loss("k1", &[])
     };
     assert_eq!(
