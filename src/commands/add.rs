@@ -87,7 +87,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
             Answer::Refused(text) => {
                 context
                     .screen
-                    .line_now(format_args!("{shown}: not done: {text}"))?;
+                    .line_now(format_args!("{shown}: not queued: {text}"))?;
                 exit = Exit::Failed;
             }
         }
@@ -128,7 +128,7 @@ fn candidate(
     let owner = place::owner(&outline.watches, &path);
     let watch = watch.or(owner).ok_or_else(|| {
         format!(
-            "it lies outside of every watch; say with --watch which it is to belong to: {}",
+            "it is outside every watch folder; name its watch with --watch: {}",
             place::list(&outline.watches)
         )
     })?;
@@ -138,7 +138,7 @@ fn candidate(
         && let Verdict::Ignored(rule) = verdict_on_disk(owner, &path)
     {
         remarks.push(format!(
-            "taken by hand, although watch {} leaves it alone: {rule}",
+            "added by hand, although watch {} ignores it: {rule}",
             owner.name
         ));
     }
@@ -163,14 +163,14 @@ fn settled(
         return Err("it is a symbolic link: name the file that it points to".to_owned());
     }
     if !meta.is_file() {
-        return Err("it is no regular file".to_owned());
+        return Err("it is not a regular file".to_owned());
     }
     let file = place::open(path).map_err(unreadable)?;
     let writer = writer::probe(&file);
     // After the probe, and of the file that was probed.
     let identity = Identity::of(&file.metadata().map_err(unreadable)?);
     if identity.size == 0 {
-        return Err("there is no byte in it".to_owned());
+        return Err("it is empty".to_owned());
     }
     match writer {
         Writer::None => Ok((identity, None)),
@@ -182,14 +182,14 @@ fn settled(
             let enough = SignedDuration::try_from(watch.settle).unwrap_or(SignedDuration::MAX);
             if age < enough {
                 return Err(format!(
-                    "it changed a moment ago, and nobody can tell whether a program still writes it ({reason}): \
-                     try again later"
+                    "it changed a moment ago, and the system cannot tell whether a program is \
+                     still writing it ({reason}): try again later"
                 ));
             }
             Ok((
                 identity,
                 Some(format!(
-                    "nobody can tell whether a program still writes it: {reason}"
+                    "the system cannot tell whether a program is still writing it: {reason}"
                 )),
             ))
         }
@@ -243,17 +243,17 @@ fn known(db: &Connection, id: JobId, state: State, now: Timestamp) -> Result<Ans
         State::Queued | State::Running => {
             let job = operator::by_id(db, id)?;
             let word = job.map_or(state.word(), |job| job.standing().state_word());
-            Ok(Answer::Done(format!("is job {id} already, {word}")))
+            Ok(Answer::Done(format!("is already job {id}, {word}")))
         }
         State::Done => {
             let job = operator::by_id(db, id)?;
             let key = job.and_then(|job| job.video_key).unwrap_or_default();
             Ok(Answer::Done(format!(
-                "is up already as video {key} (job {id})"
+                "is already uploaded as video {key} (job {id})"
             )))
         }
         State::Duplicate => Ok(Answer::Done(format!(
-            "is up already: job {id} found it to be a duplicate"
+            "is already uploaded: job {id} is a duplicate"
         ))),
     }
 }

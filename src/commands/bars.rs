@@ -112,7 +112,7 @@ impl Drawing {
     pub(super) fn end(self, runtime: &Runtime) {
         self.stop.cancel();
         if let Err(error) = runtime.block_on(self.task) {
-            tracing::debug!(%error, "the bars did not end well");
+            tracing::debug!(%error, "the progress bars did not end cleanly");
         }
     }
 }

@@ -84,7 +84,7 @@ fn account<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Account, Co
         let names = names.join(", ");
         CommandError::Usage(match name {
             Some(name) => format!("there is no account {name:?}, only: {names}"),
-            None => format!("there are several accounts; say with --account which: {names}"),
+            None => format!("there are several accounts; choose one with --account: {names}"),
         })
     })
 }

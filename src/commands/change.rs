@@ -27,7 +27,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, CommandError> {
 /// Says who takes up what was ordered, where nobody does at the moment.
 pub(super) fn hint(database: &Path) {
     if queue::daemon_runs(database) == Some(false) {
-        remark("the daemon does not run: it takes this up when it is started");
+        remark("the daemon does not run: this takes effect when it is started");
     }
 }
 
@@ -46,7 +46,8 @@ fn mere_reader(path: &Path) -> Option<String> {
     );
     let command: Vec<_> = std::env::args_os().map(|word| text::shell(&word)).collect();
     Some(format!(
-        "you may read the job table, not change it; run this as the daemon's user: {become_owner} {}",
+        "you can read the job table but not change it; run this as the daemon's user: \
+         {become_owner} {}",
         command.join(" ")
     ))
 }

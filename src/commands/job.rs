@@ -118,7 +118,7 @@ fn show(
     }
     screen.line("")?;
     if attempts.is_empty() {
-        return screen.line("not tried yet");
+        return screen.line("not attempted yet");
     }
     let rows = attempts
         .iter()
@@ -143,12 +143,12 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
         ("state", Some(state)),
         ("method", method(job)),
         ("video key", optional(&job.video_key)),
-        ("tries", Some(job.attempts.to_string())),
+        ("attempts", Some(job.attempts.to_string())),
         ("last error", optional(&job.last_error).filter(|_| !is_told)),
         ("failing since", job.failing_since.map(moment)),
         ("created", Some(moment(job.created_at))),
         (
-            "next try",
+            "next attempt",
             job.standing().is_waiting().then(|| next_try(job, around)),
         ),
         ("uploaded", job.sent_at.map(moment)),
@@ -218,14 +218,14 @@ fn next_try(job: &Job, around: Around<'_>) -> String {
 }
 
 const COLUMNS: [Column; 8] = [
-    Column::Word("TRY BEGUN"),
+    Column::Word("STARTED"),
     Column::Word("STEP"),
     Column::Word("METHOD"),
     Column::Number("TOOK"),
     Column::Number("SENT"),
     Column::Word("OUTCOME"),
     Column::Text("REQUEST"),
-    Column::Text("WHAT WAS SAID"),
+    Column::Text("RESPONSE"),
 ];
 
 fn row(attempt: &Attempt, job: &Job, present: &Present) -> Vec<String> {

@@ -70,7 +70,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
         let was = operator::by_id(db, id)?.map(|job| job.state);
         if no_daemon && was == Some(State::Running) {
             return Ok(Answer::Done(format!(
-                "job {id} was under way when the daemon was stopped hard, and goes on at the next start"
+                "job {id} was in progress when the daemon was killed, and resumes at the next start"
             )));
         }
         if was == Some(State::Duplicate)
@@ -103,7 +103,7 @@ fn remark_on_held(db: &Connection) -> Result<(), CommandError> {
     if !held.is_empty() {
         let ids: Vec<_> = held.iter().map(ToString::to_string).collect();
         remark(format_args!(
-            "held jobs are left alone: {}; `jw-ingest retry ID` uploads one as another video",
+            "held jobs are not retried: {}; `jw-ingest retry ID` uploads one as another video",
             ids.join(" ")
         ));
     }
@@ -155,7 +155,7 @@ pub(super) fn order(
                 is_done = true;
             }
             Answer::Refused(text) => {
-                context.screen.line_now(format_args!("not done: {text}"))?;
+                context.screen.line_now(text)?;
                 exit = Exit::Failed;
             }
         }

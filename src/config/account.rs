@@ -171,7 +171,7 @@ fn v2(section: &mut Section<'_>) -> Option<Api> {
             .all(|byte| byte.is_ascii_graphic());
         if !is_plain {
             section
-                .fault_here("the secret is no API v2 secret, which has plain ASCII letters only");
+                .fault_here("this is not an API v2 secret, which has plain ASCII characters only");
         }
         is_plain
     });
@@ -205,8 +205,8 @@ fn key(value: &DeValue<'_>) -> Result<String, String> {
         return Ok(key);
     }
     Err(
-        "expected the API key of the property, 8 letters and digits; \
-         the secret belongs into secret-file"
+        "expected the API key of the property, 8 letters and digits; the secret belongs in \
+         secret-file"
             .to_owned(),
     )
 }
@@ -214,8 +214,8 @@ fn key(value: &DeValue<'_>) -> Result<String, String> {
 /// A site ID is the API key of the same property, seen from v2; another length is a mistake here too.
 fn site(value: &DeValue<'_>) -> Result<String, String> {
     key(value).map_err(|_| {
-        "expected the site ID of the property, 8 letters and digits; \
-         the API v2 secret belongs into secret-file"
+        "expected the site ID of the property, 8 letters and digits; the API v2 secret belongs in \
+         secret-file"
             .to_owned()
     })
 }
@@ -300,7 +300,7 @@ mod tests {
                 "\"abcd1234\"",
                 "\"s3cretOfTheProperty\"",
                 2,
-                "8 letters and digits; the secret belongs into secret-file",
+                "8 letters and digits; the secret belongs in secret-file",
             ),
             ("\"abcd1234\"", "\"abc 1234\"", 2, "8 letters and digits"),
             (
@@ -423,7 +423,7 @@ mod tests {
         fixture.file("secret", "caf\u{e9}-token", 0o600);
         let refused = fixture.parse(&text("")).unwrap_err().to_string();
         assert!(
-            refused.contains("no API v2 secret") && !refused.contains("caf"),
+            refused.contains("not an API v2 secret") && !refused.contains("caf"),
             "{refused}"
         );
     }

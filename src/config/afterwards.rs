@@ -77,7 +77,7 @@ impl Afterwards {
         if after_upload == Some(AfterUpload::Move) && !section.has("move-to") {
             section.fault(
                 "after-upload",
-                "\"move\" needs to know where; write move-to = \"/srv/video/uploaded\", the folder",
+                "\"move\" needs a target; write move-to = \"/srv/video/uploaded\", the folder",
             );
         }
         Self {
@@ -187,7 +187,7 @@ fn clash(
              such as \"{own}/uploaded\""
         )),
         Relation::Around => Some(format!(
-            "{shown} lies around the folder of {title}; choose one beside it"
+            "{shown} contains the folder of {title}; choose one beside it"
         )),
         // The watch leaves it alone by its path.
         Relation::Inside if is_own && folder.starts_with(root) => None,
@@ -233,7 +233,7 @@ mod tests {
             (
                 "after-upload = \"move\"",
                 7,
-                "after-upload: \"move\" needs to know where; write move-to =",
+                "after-upload: \"move\" needs a target; write move-to =",
             ),
             ("move-to = \"done\"", 7, "\"done\" is relative"),
             (
@@ -251,7 +251,7 @@ mod tests {
             (
                 "move-to = \"{dir}\"",
                 7,
-                "lies around the folder of [[watch]] \"news\"",
+                "contains the folder of [[watch]] \"news\"",
             ),
             ("grace = 10", 7, "grace: 10 has no unit"),
             ("grace = \"400d\"", 7, "too long; at most 365d"),

@@ -68,7 +68,10 @@ impl Ftp {
         let directory = section.get("directory", line);
         let ca_file = section.get("ca-file", value::absolute);
         if ca_file.is_some() && tls == Some(Tls::None) {
-            section.fault("ca-file", "of no use with tls = \"none\"; leave it out");
+            section.fault(
+                "ca-file",
+                "without effect with tls = \"none\"; leave it out",
+            );
         }
         let passive = section.get("passive", value::flag).unwrap_or(true);
         let bounds = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
@@ -120,7 +123,7 @@ fn tls(value: &DeValue<'_>) -> Result<Tls, String> {
         "implicit" => Ok(Tls::Implicit),
         "none" => Ok(Tls::None),
         other => Err(format!(
-            "{other:?} is not a way to encrypt; expected one of: explicit, implicit, none"
+            "{other:?} is not a TLS mode; expected one of: explicit, implicit, none"
         )),
     }
 }
@@ -227,7 +230,7 @@ password-file = \"{dir}/password\"
             "/password\"",
             "/password\"\ntls = \"ssl\"",
             5,
-            "\"ssl\" is not a way to encrypt; expected one of: explicit, implicit, none",
+            "\"ssl\" is not a TLS mode; expected one of: explicit, implicit, none",
         ),
         (
             "/password\"",
@@ -251,7 +254,7 @@ password-file = \"{dir}/password\"
             "/password\"",
             "/password\"\ntls = \"none\"\nca-file = \"/a.pem\"",
             6,
-            "of no use with tls = \"none\"",
+            "without effect with tls = \"none\"",
         ),
     ];
 

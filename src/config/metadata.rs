@@ -174,7 +174,7 @@ mod tests {
             ("title = \"\"", "title: empty; write a text in quotes"),
             (
                 "title = \"{stem\"",
-                "title: \"{stem\" has a brace without its partner",
+                "title: \"{stem\" has an unpaired brace",
             ),
             (
                 "title = 7",
@@ -218,7 +218,7 @@ mod tests {
             ),
             (
                 "custom = { \"a b\" = \"x\" }",
-                "\"a b\" is no name of a custom field",
+                "\"a b\" is not a valid name for a custom field",
             ),
             (
                 "custom = { a = \"{x}\" }",

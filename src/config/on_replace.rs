@@ -50,7 +50,7 @@ fn policy(value: &DeValue<'_>) -> Result<OnReplace, String> {
     let known = OnReplace::ALL.into_iter().find(|it| it.word() == word);
     known.ok_or_else(|| {
         let expected = OnReplace::ALL.map(OnReplace::word).join(", ");
-        format!("{word:?} is no way to take a replaced file; expected one of: {expected}")
+        format!("{word:?} is not known here; expected one of: {expected}")
     })
 }
 
@@ -74,7 +74,7 @@ mod tests {
         for (line, says) in [
             (
                 "on-replace = \"keep\"",
-                "on-replace: \"keep\" is no way to take a replaced file; expected one of: new, replace, hold",
+                "on-replace: \"keep\" is not known here; expected one of: new, replace, hold",
             ),
             ("on-replace = true", "on-replace: expected a text in quotes"),
         ] {

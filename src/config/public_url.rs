@@ -59,8 +59,8 @@ fn public_url(value: &DeValue<'_>, allow_private: bool) -> Result<Url, String> {
     }
     if let Some(host) = address::private_host(&url).filter(|_| !allow_private) {
         return Err(format!(
-            "{host} can be reached from your own network only, and not by the platform; write a public \
-             address or, where the platform can reach it all the same, allow-private-urls = true"
+            "{host} can be reached from your own network only, and not by the platform; write a \
+             public address or, if the platform can reach it anyway, allow-private-urls = true"
         ));
     }
     if !url.path().ends_with('/') {
@@ -114,7 +114,7 @@ mod tests {
             ),
             (
                 "public-url = \"http://localhost/\"",
-                "or, where the platform can reach it all the same, allow-private-urls = true",
+                "or, if the platform can reach it anyway, allow-private-urls = true",
             ),
             ("public-url = 3", "expected a text in quotes"),
             ("allow-private-urls = \"yes\"", "expected true or false"),

@@ -46,8 +46,8 @@ pub(super) fn limit(value: &DeValue<'_>) -> Result<Option<Rate>, String> {
     let bytes = bytes(text)?;
     if bytes < LEAST {
         return Err(format!(
-            "{text:?} would leave uploads without an end; write at least \"64 kbit/s\", \
-             \"none\" for no limit, or stop the daemon to send nothing"
+            "{text:?} would never let an upload finish; write at least \"64 kbit/s\", \"none\" for \
+             no limit, or stop the daemon to send nothing"
         ));
     }
     if bytes > MOST {

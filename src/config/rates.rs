@@ -113,7 +113,7 @@ fn minute(time: Time) -> u16 {
 fn time(value: &DeValue<'_>, most: u16) -> Result<u16, String> {
     let text = match value {
         DeValue::Datetime(time) => {
-            return Err(format!("{time} lacks its quotes; {WRITE_TIME}"));
+            return Err(format!("{time} needs quotes; {WRITE_TIME}"));
         }
         other => value::text(other)?,
     };
@@ -308,7 +308,7 @@ mod tests {
                 "08:00:00",
                 "\"9:00\"",
                 2,
-                "08:00:00 lacks its quotes; write it like",
+                "08:00:00 needs quotes; write it like",
             ),
             (
                 "8",
@@ -329,7 +329,7 @@ mod tests {
             (
                 "[upload]\nbandwidth-limit = \"0 MB/s\"",
                 2,
-                "[upload]: bandwidth-limit: \"0 MB/s\" would leave uploads without an end",
+                "[upload]: bandwidth-limit: \"0 MB/s\" would never let an upload finish",
             ),
             (
                 &slot("days = \"mo-fr\""),

@@ -51,7 +51,7 @@ impl Retry {
         }
         if give_up_after < first_delay {
             let message = format!(
-                "below first-delay ({}), so that nothing would ever be tried again; write it longer",
+                "below first-delay ({}), so that nothing would ever be retried; write it longer",
                 value::say(first_delay)
             );
             section.fault("give-up-after", message);

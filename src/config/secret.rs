@@ -87,7 +87,7 @@ fn credential_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {
     let name = value::text(value)?;
     if name.contains('/') || name == "." || name == ".." {
         return Err(format!(
-            "{name:?} is a path; write the name that stands after LoadCredential= in the unit"
+            "{name:?} is a path; write the name that follows LoadCredential= in the unit"
         ));
     }
     Ok(name)
@@ -224,7 +224,7 @@ mod tests {
             ),
             (
                 "credential = \"../secret\"",
-                "is a path; write the name that stands after LoadCredential=",
+                "is a path; write the name that follows LoadCredential=",
             ),
             ("credential = \"binary\"", "holds more than one word"),
         ] {

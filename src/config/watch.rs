@@ -255,7 +255,7 @@ impl<'a> Draft<'a> {
             return;
         }
         let message = format!(
-            "{:?} is no way of API {}, which [account.{}] speaks; write one of: {}",
+            "{:?} is not a method of API {}, which [account.{}] uses; write one of: {}",
             self.method.word(),
             account.api.word(),
             account.name,
@@ -461,8 +461,8 @@ mod tests {
             "name = \"news\"",
             "name = \"news\"\nmethod = \"direct\"",
             7,
-            "method: \"direct\" is no way of API v1, which [account.main] speaks; \
-             write one of: auto, s3, form, resumable",
+            "method: \"direct\" is not a method of API v1, which [account.main] uses; write one \
+             of: auto, s3, form, resumable",
         ));
     }
 }

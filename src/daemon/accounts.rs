@@ -42,7 +42,8 @@ impl Accounts {
         if followed.moved > 0 {
             tracing::info!(
                 jobs = followed.moved,
-                "jobs that had begun nothing on an account that is gone go to the account of their watch"
+                "jobs of an account that is gone, with nothing uploaded yet, move to the account \
+                 of their watch"
             );
         }
         for name in followed.gone {

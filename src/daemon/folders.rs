@@ -58,7 +58,7 @@ pub(super) fn watch(
                 tracing::warn!(
                     watch,
                     error,
-                    "each file must settle again, for want of the job table"
+                    "the job table cannot be read, so every file must settle again"
                 );
             }
         })

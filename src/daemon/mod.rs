@@ -77,7 +77,7 @@ pub enum Error {
         source: queue::Error,
     },
     /// A loop ended without a reason or panicked.
-    #[error("the {name} loop broke down; this is a fault of jw-ingest")]
+    #[error("the {name} loop failed unexpectedly; this is a bug in jw-ingest")]
     Broken {
         /// Its name.
         name: &'static str,
@@ -141,10 +141,7 @@ pub async fn run(
         })
         .await?;
     for job in back {
-        tracing::warn!(
-            job.id = job.0,
-            "the last run was stopped hard; job {job} is taken up again"
-        );
+        tracing::warn!(job.id = job.0, "the last run was killed; job {job} resumes");
     }
     let files = table_files(&config.database.path)?;
     let parts = Parts::build(config, queue, requests.stop.clone(), live)?;
@@ -387,7 +384,7 @@ impl Supervisor {
             tracing::warn!(error = %chain(&error), "the paused accounts are probed a little later, and queued files keep their priority until the next reload");
         }
         self.parts.context.ring_all();
-        tracing::info!("the configuration was read anew");
+        tracing::info!("the configuration was reloaded");
         Ok(())
     }
 
@@ -395,7 +392,7 @@ impl Supervisor {
         if let Some(folders) = self.folders.take()
             && let Err(error) = tokio::task::spawn_blocking(move || folders.stop()).await
         {
-            tracing::warn!(%error, "the watches did not end well");
+            tracing::warn!(%error, "the watches did not end cleanly");
         }
     }
 
@@ -424,19 +421,20 @@ impl Supervisor {
     /// Ends all parts; what has not ended in time is left to the job table.
     async fn stop(mut self) {
         systemd::stopping();
-        tracing::info!("stopping: uploads under way are put down, and go on at the next start");
+        tracing::info!("stopping: active uploads are suspended and resume at the next start");
         self.parts.context.stop.cancel();
         let all = async {
             self.stop_folders().await;
             while let Some(ended) = self.loops.join_next().await {
                 if let Ok((name, Err(error))) = ended {
-                    tracing::warn!(error = %chain(&error), "the {name} loop did not end well");
+                    tracing::warn!(error = %chain(&error), "the {name} loop did not end cleanly");
                 }
             }
         };
         if tokio::time::timeout(STOP_LIMIT, all).await.is_err() {
             tracing::warn!(
-                "not all work could be put down in time; the next start goes on from the job table"
+                "some uploads could not be suspended in time; the next start resumes them from the \
+                 job table"
             );
         }
     }
@@ -449,7 +447,7 @@ fn failure(
         Ok((name, Err(source))) => Error::Loop { name, source },
         Ok((name, Ok(()))) => Error::Broken { name },
         Err(error) => {
-            tracing::error!(%error, "a loop broke down");
+            tracing::error!(%error, "a loop failed");
             Error::Broken { name: "unknown" }
         }
     }

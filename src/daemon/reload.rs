@@ -21,7 +21,8 @@ pub(super) async fn read(present: &Config) -> Option<Settings> {
     };
     if let Some(key) = present.needs_restart(&next) {
         tracing::error!(
-            "{key} can change only with a restart; the new configuration is refused, the old one stays"
+            "{key} can be changed only by a restart; the new configuration is refused, the old one \
+             stays"
         );
         return None;
     }

@@ -119,7 +119,7 @@ pub(super) fn choose(case: &Case, limits: &Upload) -> Result<Choice, Refusal> {
 
 fn best_of_v1(case: &Case, limits: &Upload) -> Choice {
     if case.size <= limits.s3_limit {
-        return chosen(Way::S3, "the best way up to s3-limit");
+        return chosen(Way::S3, "the best method up to s3-limit");
     }
     if case.form_broke {
         let why = "above s3-limit, and a form upload of it broke off after its first GiB";
@@ -130,7 +130,7 @@ fn best_of_v1(case: &Case, limits: &Upload) -> Choice {
 
 fn best_of_v2(size: u64, limits: &Upload) -> Choice {
     if size <= limits.direct_limit {
-        chosen(Way::Direct, "the best way up to direct-limit")
+        chosen(Way::Direct, "the best method up to direct-limit")
     } else {
         chosen(Way::Multipart, "above direct-limit")
     }

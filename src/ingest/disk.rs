@@ -235,7 +235,7 @@ pub(super) async fn within_limit<T: Send + 'static>(
     match tokio::time::timeout(limit, looking).await {
         Ok(Ok(found)) => Some(found),
         Ok(Err(error)) => {
-            tracing::error!(%error, "a look at a disk broke down");
+            tracing::error!(%error, "a disk operation failed unexpectedly");
             None
         }
         Err(_) => {
@@ -247,7 +247,9 @@ pub(super) async fn within_limit<T: Send + 'static>(
 
 /// The look itself broke down; nothing is known of the file.
 fn broken() -> Problem {
-    Problem::Unreadable(std::io::Error::other("the look at the file broke down"))
+    Problem::Unreadable(std::io::Error::other(
+        "reading the file failed unexpectedly",
+    ))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
             }
             Err(error) if error.is_passing() => {
                 if healthy {
-                    tracing::error!(error = %crate::chain(&error), "the database cannot be used; trying again until it can");
+                    tracing::error!(error = %crate::chain(&error), "the database cannot be used; \
+                        retrying until it can");
                 }
                 healthy = false;
                 PAUSE
@@ -165,13 +166,14 @@ fn note_end(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
     match ended {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) if error.is_passing() => {
-            tracing::error!(error = %crate::chain(&error), "an outcome could not be written; the job goes on from the step before");
+            tracing::error!(error = %crate::chain(&error), "an outcome could not be written; the \
+                job continues from the step before");
             Ok(())
         }
         Ok(Err(error)) => Err(error),
         Err(error) => {
             // Its lease runs out, and the job is tried again.
-            tracing::error!(%error, "a worker broke down");
+            tracing::error!(%error, "a worker failed unexpectedly");
             Ok(())
         }
     }

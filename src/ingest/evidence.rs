@@ -81,8 +81,8 @@ impl Fault {
                 format!("video {key} is `{word}` on the platform now, and not `ready`")
             }
             Self::ChangedSince => format!(
-                "video {key} was changed on the platform after it was uploaded, and the platform tells no checksum \
-                 that can be compared: look at it there"
+                "video {key} was changed on the platform after it was uploaded, and the platform \
+                 reports no checksum that can be compared: check it there"
             ),
             Self::Untold => format!(
                 "nothing proves that video {key} has every byte: the platform tells no checksum that can be compared, \

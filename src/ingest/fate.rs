@@ -85,7 +85,7 @@ async fn again(
         job.id = lease.job.id.0,
         job.attempts = lease.job.attempts,
         job.run_at = %clock::text(run_at),
-        "{}: {}; the next try is in {wait:.0?}",
+        "{}: {}; the next attempt is in {wait:.0?}",
         text::path(&lease.job.path),
         said(&report),
     );
@@ -108,8 +108,8 @@ pub(super) fn given_up(
         return None;
     }
     let message = format!(
-        "given up: every try since {} failed (give-up-after); the last one: {}; when the cause is mended: \
-         jw-ingest retry {}",
+        "given up: every attempt since {} failed (give-up-after); the last one: {}; once the cause \
+         is fixed: jw-ingest retry {}",
         clock::text(since),
         said(report),
         job

@@ -271,7 +271,7 @@ impl Errand<'_> {
         let sweeping = ftp::sweep(self.server.clone(), &self.lease.job.ingest_id, stall);
         tokio::select! {
             done = sweeping => if let Err(error) = done {
-                tracing::debug!("what was sent by FTP in vain stays there: {}", chain(&error));
+                tracing::debug!("an unfinished file stays on the FTP server: {}", chain(&error));
             },
             () = self.task.stop.cancelled() => {}
         }

@@ -67,14 +67,15 @@ pub(super) async fn account(
     if new && cause == Cause::Unreachable {
         tracing::error!(
             account,
-            "account {account} is paused, its files wait and lose no attempt: {reason}. It goes on by itself: the \
-             platform is tried at least once a minute"
+            "account {account} is paused, its files wait and lose no attempt: {reason}. It resumes \
+             by itself: the platform is tried at least once a minute"
         );
     } else if new {
         tracing::error!(
             account,
-            "account {account} is paused, its files wait and lose no attempt: {reason}. Mend its key, secret or \
-             plan (a changed configuration is read by `systemctl reload jw-ingest`); it is probed until it works"
+            "account {account} is paused, its files wait and lose no attempt: {reason}. Check the \
+             account's key, secret and plan (`systemctl reload jw-ingest` applies a changed \
+             configuration). jw-ingest tests the account and resumes by itself"
         );
     }
     Ok(())

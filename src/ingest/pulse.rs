@@ -52,7 +52,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
 /// for them.
 async fn after_a_jump(context: &Context) -> Result<(), Error> {
     let (now, longest) = (clock::now(), longest(&context.now_settings().config));
-    tracing::warn!("the clock of this machine was set; waits and ages are counted anew");
+    tracing::warn!("this machine's clock was set; waiting times and ages are recalculated");
     persist(context, move |db| times::mend(db, now, longest)).await?;
     context.ring_all();
     Ok(())
@@ -95,7 +95,7 @@ async fn beat(context: &Context, version: &mut Option<i64>, looks: u32) -> Resul
             .write(move |db| claim::reclaim(db, Some(now), &alive, now))
             .await?;
         if !back.is_empty() {
-            tracing::warn!(jobs = ?back, "jobs whose worker broke down are tried again");
+            tracing::warn!(jobs = ?back, "jobs whose worker failed unexpectedly are retried");
             context.work.notify_one();
         }
     }

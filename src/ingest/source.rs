@@ -54,9 +54,7 @@ pub(super) enum Problem {
         link: Error,
     },
     /// It cannot be opened or read.
-    #[error(
-        "cannot read the file; if it is for want of rights, give the service's user the right to read it"
-    )]
+    #[error("cannot read the file; if permission is denied, let the service's user read it")]
     Unreadable(#[source] io::Error),
     /// What was a folder on the way to it is a symbolic link.
     #[error(

@@ -123,7 +123,7 @@ async fn one(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {
             tracing::info!(
                 job.id = withdrawal.job.0,
                 video.key = withdrawal.video_key.as_deref().unwrap_or("unknown"),
-                "the video that was begun for job {} is off the platform",
+                "the unfinished video of job {} is deleted on the platform",
                 withdrawal.job
             );
             persist(context, move |db| withdraw::finished(db, id, clock::now())).await

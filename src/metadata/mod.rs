@@ -50,7 +50,7 @@ fn by_rules(rules: &Rules, facts: &Facts) -> (Metadata, Option<String>) {
     let publish_date = date.as_deref().and_then(date::read);
     let bad_date = date
         .filter(|_| publish_date.is_none())
-        .map(|text| format!("publish-date came to {text:?}, which is no date, and was not sent"));
+        .map(|text| format!("publish-date became {text:?}, which is not a date, and was not sent"));
     let description = rules.description.as_ref();
     let custom = rules.custom.iter();
     let metadata = Metadata {

@@ -56,7 +56,7 @@ impl Template {
             let Some((inside, after)) = brace.strip_prefix('{').and_then(|b| b.split_once('}'))
             else {
                 return Err(format!(
-                    "{text:?} has a brace without its partner; write {{{{ or }}}} for one that stands for itself"
+                    "{text:?} has an unpaired brace; write {{{{ or }}}} for a literal brace"
                 ));
             };
             if !plain.is_empty() {

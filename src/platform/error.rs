@@ -331,7 +331,7 @@ impl fmt::Display for Garbled {
         match &self.garbage {
             Garbage::Empty => write!(f, "is empty"),
             Garbage::Html => write!(f, "is a web page, not the platform's JSON"),
-            Garbage::NotJson => write!(f, "is not JSON, or broken off"),
+            Garbage::NotJson => write!(f, "is not JSON, or cut off"),
             Garbage::TooLong => write!(f, "is too long to be the platform's"),
             Garbage::Shape(missing) => write!(f, "has {missing}"),
         }

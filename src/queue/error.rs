@@ -64,8 +64,8 @@ pub enum Error {
     Migration(#[source] rusqlite_migration::Error),
     /// The file lies on a filesystem where several hosts could write it at once.
     #[error(
-        "the database {} lies on a network filesystem ({kind}), where SQLite can lose data: set [database] path \
-         to a local disk",
+        "the database {} is on a network filesystem ({kind}), where SQLite can lose data: set \
+         [database] path to a local disk",
         path.display()
     )]
     NetworkFilesystem {
@@ -159,7 +159,7 @@ pub enum Error {
     #[error("the database thread has ended")]
     WriterGone,
     /// What the database was asked to do ended in a panic, a bug of ours; it was rolled back.
-    #[error("a change of the database was broken off by a bug: {message}")]
+    #[error("a change of the database was aborted by a bug: {message}")]
     Panicked {
         /// What the panic said.
         message: String,

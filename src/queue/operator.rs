@@ -58,7 +58,8 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
         .execute([id.0])?;
     Ok(Answer::Done(if is_copy {
         format!(
-            "job {id} is queued again, and becomes a video of its own, though its content is another's too"
+            "job {id} is queued again, and becomes a video of its own, although another job has \
+             the same content"
         )
     } else if decided == 1 {
         format!("job {id} is queued again, and becomes another video")
@@ -84,8 +85,10 @@ fn not_to_retry(job: &Job) -> Option<String> {
         | Standing::DoneWithoutKey
         | Standing::BeingReplaced
         | Standing::MaybeReplaced
-        | Standing::Replaced => Some(format!("job {id} is done")),
-        Standing::Creating | Standing::Uploading => Some(format!("job {id} is running")),
+        | Standing::Replaced => Some(format!(
+            "job {id}: nothing to retry, it is already uploaded"
+        )),
+        Standing::Creating | Standing::Uploading => Some(format!("job {id} is already running")),
         Standing::Turn
         | Standing::WaitingForCopy
         | Standing::Confirming
@@ -195,7 +198,7 @@ fn not_to_cancel(job: &Job) -> Option<String> {
         Standing::Confirming | Standing::SeekingKey => {
             let video = key.map_or_else(|| "its video".to_owned(), |key| format!("video {key}"));
             Some(format!(
-                "job {id} is uploaded already: delete {video} on the platform if it must go"
+                "job {id} is already uploaded: delete {video} on the platform if it must go"
             ))
         }
         Standing::Turn
@@ -212,7 +215,7 @@ fn not_to_cancel(job: &Job) -> Option<String> {
         | Standing::Replaced
         | Standing::Cancelled
         | Standing::Superseded
-        | Standing::Duplicate => Some(format!("job {id} is {} already", job.state.word())),
+        | Standing::Duplicate => Some(format!("job {id} is already {}", job.state.word())),
     }
 }
 
@@ -221,13 +224,13 @@ fn may_be_there(db: &Connection, job: &Job) -> Result<Option<String>, Error> {
     let (id, key) = (job.id, job.video_key.as_deref().unwrap_or_default());
     Ok(match (job.state, job.step) {
         (State::Failed, Step::Confirm) if is_unfinished(job) => Some(format!(
-            "job {id} is uploaded, and the platform may yet be ready with it: jw-ingest retry {id} waits for that; \
-             delete video {key} on the platform if it must go"
+            "job {id} is uploaded, and the platform may still finish it: jw-ingest retry {id} \
+             waits for that; delete video {key} on the platform if it must go"
         )),
         (State::Queued | State::Running, Step::Transfer) if is_sent(db, id)? => Some(format!(
-            "all bytes of job {id} were sent, and whether they have arrived the platform is asked at the next try: \
-             wait until it is uploaded or tried again (jw-ingest job {id}); delete video {key} on the platform then \
-             if it must go"
+            "all bytes of job {id} were sent, and the next attempt asks the platform whether they \
+             have arrived: wait for it (jw-ingest job {id}), then delete video {key} on the \
+             platform if it must go"
         )),
         _ => None,
     })

@@ -61,16 +61,16 @@ pub fn bump(
     };
     let answer = match job.standing() {
         Standing::Confirming | Standing::SeekingKey => Answer::Refused(format!(
-            "job {id} is uploaded already, and waits for `ready`"
+            "job {id} is already uploaded, and waits for `ready`"
         )),
         Standing::Turn | Standing::WaitingForCopy => {
             Answer::Done(format!("job {id} is at the front now{}", but(db, &job)?))
         }
         Standing::Creating | Standing::Uploading if has_worker => {
-            Answer::Refused(format!("job {id} is running already"))
+            Answer::Refused(format!("job {id} is already running"))
         }
         Standing::Creating | Standing::Uploading => Answer::Done(format!(
-            "job {id} was under way when the daemon was stopped hard, and goes first at the next start"
+            "job {id} was in progress when the daemon was killed, and goes first at the next start"
         )),
         Standing::Failed | Standing::Gone | Standing::Held => Answer::Refused(format!(
             "job {id} failed; `jw-ingest retry {id}` queues it again"
@@ -82,10 +82,10 @@ pub fn bump(
         | Standing::DoneWithoutKey
         | Standing::BeingReplaced
         | Standing::MaybeReplaced
-        | Standing::Replaced => Answer::Refused(format!("job {id} is done")),
-        Standing::Duplicate => {
-            Answer::Refused(format!("job {id} is a duplicate, its content is up"))
-        }
+        | Standing::Replaced => Answer::Refused(format!("job {id} is already uploaded")),
+        Standing::Duplicate => Answer::Refused(format!(
+            "job {id} is a duplicate: its content is already uploaded"
+        )),
     };
     if matches!(answer, Answer::Done(_)) {
         // One that waits for another job is not asked again before that has ended.
@@ -101,7 +101,7 @@ pub fn bump(
 fn but(db: &Connection, job: &Job) -> Result<String, Error> {
     if let Some(other) = job.waits_for {
         return Ok(format!(
-            ", and goes on when job {other} has ended, whose content seems to be the same"
+            ", and continues when job {other} ends, which seems to have the same content"
         ));
     }
     let paused = accounts::paused(db)?;

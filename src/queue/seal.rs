@@ -39,14 +39,16 @@ impl Seal {
             Err(why) => {
                 if why.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(
-                        "a new key takes the place of {}, which cannot be used ({why}): uploads under way start over",
+                        "a new key takes the place of {}, which cannot be used ({why}): active \
+                         uploads start over",
                         crate::text::path(&path)
                     );
                 }
                 let key = fresh()?;
                 if let Err(error) = keep(&path, &key) {
                     tracing::warn!(
-                        "cannot write the key file {} ({error}): uploads that are under way when the daemon stops start over",
+                        "cannot write the key file {} ({error}): uploads that are active when the \
+                         daemon stops start over",
                         crate::text::path(&path)
                     );
                 }

@@ -44,7 +44,7 @@ impl fmt::Display for Answered {
             Verdict::LinkExpired => "the upload link has expired",
             Verdict::LinkRefused => "the upload link was refused",
             Verdict::Refused => "the server refused the file",
-            Verdict::Passing => "the server failed for the moment",
+            Verdict::Passing => "the server failed temporarily",
             Verdict::Unclear => "the server's answer leaves open whether it has the file",
         };
         write!(f, "{what} (HTTP {}", self.status)?;

@@ -103,8 +103,8 @@ pub enum Error {
     },
     /// One byte, where no segment may be that small.
     #[error(
-        "a file of one byte cannot go by the resumable way, whose segments have two bytes at least: choose \
-         another method for it"
+        "a file of one byte cannot be uploaded by method resumable, whose segments have at least \
+         two bytes: choose another method for it"
     )]
     OneByte,
     /// A link that was made for another way.
@@ -128,12 +128,12 @@ pub enum Error {
         last: u64,
     },
     /// The upload session cannot go on.
-    #[error("the upload session cannot go on: {0}")]
+    #[error("the upload session cannot continue: {0}")]
     Session(Hitch),
     /// Parts that the platform would not take.
     #[error(
-        "{size} bytes cannot go in parts of {part_size}: a part has 5 MiB at least, and a file 10000 parts at \
-         most"
+        "{size} bytes cannot go in parts of {part_size}: a part has at least 5 MiB, and a file at \
+         most 10000 parts"
     )]
     PartSize {
         /// Bytes of the file.
@@ -149,15 +149,15 @@ pub enum Error {
     List(#[from] Lie),
     /// A part is there that is none of this file's.
     #[error(
-        "part {number} on the platform is not the file's: the file has changed since, or somebody else wrote \
-         there"
+        "part {number} on the platform is not the file's: the file has changed since, or another \
+         program wrote there"
     )]
     OtherContent {
         /// From 1.
         number: u32,
     },
     /// One part failed, so that the upload was not completed; other parts may be there.
-    #[error("part {number} did not get there")]
+    #[error("part {number} did not arrive")]
     Part {
         /// From 1.
         number: u32,

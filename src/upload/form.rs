@@ -91,7 +91,10 @@ fn receipt(answer: &Answer, object: &Map<String, Value>, size: u64) -> Result<Re
             verified = true;
         }
         (Some(_), None) => {
-            tracing::warn!("the upload server names no MD5 to compare with; its word is taken");
+            tracing::warn!(
+                "the upload server reports no MD5 to compare with; its confirmation is \
+                            accepted"
+            );
         }
         (None, _) => {}
     }

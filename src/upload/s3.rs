@@ -34,7 +34,10 @@ pub(super) async fn put(
     };
     let receipt = follow(request, cargo, flight).await?;
     if cargo.hash && !receipt.verified {
-        tracing::warn!("the upload server names no MD5 to compare with; its word is taken");
+        tracing::warn!(
+            "the upload server reports no MD5 to compare with; its confirmation is \
+                        accepted"
+        );
     }
     Ok(receipt)
 }

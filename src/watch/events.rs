@@ -159,8 +159,8 @@ impl Events {
         if !self.degraded {
             warn!(
                 watch.name = %self.watch, watch.folders = self.folders.len(), %error, advice,
-                "the kernel refuses to announce changes in all folders; the watch folder is looked \
-                 through every poll-interval instead"
+                "the kernel cannot report changes in all folders; the watch folder is scanned \
+                 every poll-interval instead"
             );
         }
         self.degraded = true;
@@ -170,7 +170,7 @@ impl Events {
     pub(super) fn settled_down(&mut self) {
         if self.degraded && !self.exhausted && self.watcher.is_some() {
             self.degraded = false;
-            info!(watch.name = %self.watch, "the kernel announces all changes again");
+            info!(watch.name = %self.watch, "the kernel reports all changes again");
         }
     }
 
@@ -179,8 +179,8 @@ impl Events {
         if self.is_news(folder) {
             warn!(
                 watch.name = %self.watch, path = ?folder, %error,
-                "cannot look into this folder; give the daemon the right to read it (r-x). \
-                 The others are watched, and this one is tried at each scan"
+                "cannot read this folder; give the daemon's user permission to read and enter it \
+                 (r-x). The others are watched, and this one is tried at each scan"
             );
         }
     }

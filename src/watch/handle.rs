@@ -161,7 +161,8 @@ impl Handle {
             let left = deadline.saturating_duration_since(Instant::now());
             match running.ended.recv_timeout(left) {
                 Err(RecvTimeoutError::Timeout) => {
-                    warn!(watch.name = %running.name, "the watch hangs in its folder; left behind");
+                    warn!(watch.name = %running.name, "the watch is blocked in its folder; not \
+                        waiting for it");
                 }
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {
                     if running.thread.join().is_err() {

@@ -71,11 +71,11 @@ fn target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Disabled => "and those are not followed (follow-links)",
-            Self::Outside => "that leads out of the watch folder",
-            Self::Twice => "to a folder that is looked at in its own place",
-            Self::Circle => "to a folder that it lies in",
-            Self::NoFolder => "that does not lead to a folder",
+            Self::Disabled => "symlinks are not followed (follow-links)",
+            Self::Outside => "it leads out of the watch folder",
+            Self::Twice => "it leads to a folder that is scanned at its own path",
+            Self::Circle => "it leads to a folder that contains it",
+            Self::NoFolder => "it does not lead to a folder",
         })
     }
 }

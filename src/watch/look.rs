@@ -137,7 +137,7 @@ fn unreached(watch: &Watch, error: &Error) -> Look {
     match error {
         Error::Absent(_) | Error::NotAFile(_) => Look::Gone,
         Error::Link(_) => {
-            warn!(watch.name = %watch.name, "a file is not looked at: {error}");
+            warn!(watch.name = %watch.name, "a file is not checked: {error}");
             Look::Gone
         }
         Error::RootLink(_) | Error::Denied { .. } | Error::Other { .. } => Look::OutOfReach,

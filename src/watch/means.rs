@@ -109,9 +109,9 @@ impl fmt::Display for Means {
             Self::Polling(Why::Configured) => f.write_str("by polling, as configured"),
             Self::Polling(Why::Filesystem(name)) => write!(
                 f,
-                "by polling, since on {name} not everything is announced that others do"
+                "by polling, because {name} does not report every change made elsewhere"
             ),
-            Self::Polling(Why::Missed) => f.write_str("by polling, since events were missed"),
+            Self::Polling(Why::Missed) => f.write_str("by polling, because events were missed"),
         }
     }
 }

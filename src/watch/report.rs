@@ -117,17 +117,18 @@ impl fmt::Display for SeenBy {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "there is no byte in it yet",
-            Self::Changing => "it changed a moment ago, so its settle time began anew",
+            Self::Empty => "it is still empty",
+            Self::Changing => "it changed a moment ago, so its settle time started again",
             Self::Quiet(missing) => {
                 return write!(
                     f,
-                    "it is unchanged, and its settle time is not over, all of which must pass since {missing}"
+                    "it is unchanged, and must stay so for its full settle time, because {missing}"
                 );
             }
             Self::Sure => {
-                "everything speaks for its being whole (it was closed after writing or renamed, no \
-                 program has it open, its container is complete); a last moment of rest must pass"
+                "every sign says that it is complete (it was closed after writing or renamed, no \
+                 program has it open, its container is complete); a last moment without a change \
+                 must pass"
             }
             Self::WriterOpen => "a program has it open for writing",
             Self::WriterUnknown => {
@@ -142,10 +143,10 @@ impl fmt::Display for Waiting {
             }
             Self::Marker => "its done-marker is not there, and done-marker is set for its folder",
             Self::Companion => {
-                "it is whole, but a companion that wait-for names is not there; after wait-timeout it \
-                 goes without"
+                "it is complete, but a companion that wait-for names is missing; after \
+                 wait-timeout it is uploaded without"
             }
-            Self::OutOfReach => "it cannot be looked at, because its folder is offline or unreadable",
+            Self::OutOfReach => "it cannot be read, because its folder is offline or unreadable",
         })
     }
 }
@@ -153,10 +154,10 @@ impl fmt::Display for Waiting {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Ending => "nobody saw it being closed after writing or renamed",
-            Self::Blocks => "not all of it lies on the disk (it has holes)",
-            Self::EndMark => "its format has no end mark, so that more may follow",
-            Self::Container => "its format is none whose end can be checked",
+            Self::Ending => "the kernel did not report that it was closed after writing or renamed",
+            Self::Blocks => "it is not fully allocated on disk (it has holes)",
+            Self::EndMark => "its format has no end marker, so more may follow",
+            Self::Container => "the end of its format cannot be checked",
         })
     }
 }

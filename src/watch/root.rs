@@ -117,8 +117,8 @@ impl Root {
             (true, false) if !first => info!(watch.name = %self.watch, "the watch folder is back"),
             (_, true) => warn!(
                 watch.name = %self.watch, path = ?self.path,
-                "another folder stands at this path now (mounted, unmounted or made again); \
-                 what was known of the files in the old one is kept"
+                "there is another folder at this path now (mounted, unmounted or made again); what \
+                 is known about the files in the old one is kept"
             ),
             (true, false) => {}
         }
@@ -171,7 +171,7 @@ fn inspect(path: &Path, last: Option<FolderId>) -> io::Result<FolderId> {
     let mut entries = folder.list().map_err(Error::into_source)?;
     let elsewhere = last.is_some_and(|last| !last.is_on_disk_of(&id));
     if elsewhere && entries.next().is_none() {
-        let what = "only an empty folder stands there, on another disk than before; is its disk or \
+        let what = "there is only an empty folder, on another disk than before; is its disk or \
                     share mounted?";
         return Err(io::Error::other(what));
     }

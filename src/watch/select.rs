@@ -309,7 +309,7 @@ impl fmt::Display for Rule {
                 f.write_str("it is a done-marker, which only says that a video is whole")
             }
             Self::Companion => f.write_str(
-                "it is a companion, which brings what the platform is told of a video, or is waited for",
+                "it is a companion of a video: a sidecar, or a file that wait-for names",
             ),
             Self::Note => f.write_str("it is a note that jw-ingest writes beside a video"),
             Self::Aside { folder, key } => {
@@ -324,7 +324,7 @@ impl fmt::Display for Rule {
             Self::Excluded(pattern) => write!(f, "it matches exclude pattern {pattern:?}"),
             Self::NotIncluded => f.write_str("it matches no include pattern"),
             Self::SymbolicLink(refusal) => {
-                write!(f, "it is or lies below a symbolic link, {refusal}")
+                write!(f, "it is a symbolic link or is below one: {refusal}")
             }
             Self::NotAFile => f.write_str("it is not a regular file"),
         }

@@ -225,7 +225,7 @@ fn a_rate_limit_is_kept_without_a_storm_of_refusals() {
     let asked = platform.count("list", "answered");
     // New settings know nothing of the window, and must learn it by one refusal at most.
     daemon.signal("HUP");
-    site.wait_log("the configuration was read anew");
+    site.wait_log("the configuration was reloaded");
     let late = drop_files(&site, &["late.mp4"]);
     site.wait_jobs("the late file", |jobs| {
         jobs.iter().any(|job| job.path == late[0]).then_some(())

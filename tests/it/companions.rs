@@ -145,10 +145,7 @@ fn a_sidecar_comes_first_and_is_never_a_video() {
         assert_eq!(site.jobs().len(), 1);
         assert_eq!(updates(&platform, api), 0, "it was told all at once");
         let said = site.output(&["explain", site.folder().join(name).to_str().unwrap()]);
-        assert!(
-            said.contains("it is left alone: it is a companion"),
-            "{said}"
-        );
+        assert!(said.contains("it is ignored: it is a companion"), "{said}");
     }
 }
 
@@ -346,7 +343,7 @@ fn a_video_waits_for_its_companion() {
         let path = file.to_str().unwrap();
         wait_for("the reason", || {
             let said = site.output(&["explain", path]);
-            said.contains("a companion that wait-for names is not there")
+            said.contains("a companion that wait-for names is missing")
                 .then_some(())
         });
         assert!(platform.videos().is_empty());
@@ -375,7 +372,7 @@ fn a_video_whose_companion_does_not_come_goes_without() {
     let fault = not_told(&site).unwrap();
     assert_eq!(
         fault,
-        "it went without clip.json, which had not come within wait-timeout"
+        "it was uploaded without clip.json, which did not appear within wait-timeout"
     );
     assert_eq!(told(&platform)["fields"]["title"], "clip");
     // It comes all the same.

@@ -54,7 +54,7 @@ fn a_damaged_file_is_named_with_the_way_out() {
     let (code, said) = refused(&site);
     assert_eq!(code, Some(78), "{said}");
     assert!(
-        said.contains("is damaged or is no SQLite database") && said.contains("backup"),
+        said.contains("is damaged or is not a SQLite database") && said.contains("backup"),
         "{said}"
     );
     let jobs = site.command(&["jobs"]);

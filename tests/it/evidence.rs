@@ -35,7 +35,7 @@ fn an_incomplete_file_waits_then_fails_with_the_reason_and_can_be_retried() {
     let file = site.drop_file("half.mp4", &mp4(false));
     let said = wait_for("the reason", || {
         let said = explained(&site, "half.mp4");
-        let waits = said.starts_with("it waits to settle");
+        let waits = said.starts_with("waiting to settle");
         (waits && said.contains("counts as failed")).then_some(said)
     });
     assert!(said.contains("it has no index (moov)"), "{said}");
@@ -82,7 +82,7 @@ fn a_file_with_a_marker_waits_for_it_and_no_marker_is_uploaded() {
     site.assert_exactly_one_each(&platform, &files);
     let said = explained(&site, "a.mp4.done");
     assert!(
-        said.contains("it is left alone: it is a done-marker"),
+        said.contains("it is ignored: it is a done-marker"),
         "{said}"
     );
     drop(daemon);

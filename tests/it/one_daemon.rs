@@ -148,7 +148,7 @@ fn a_reload_takes_the_locks_of_new_folders_and_gives_up_the_others() {
     let more = site.outside();
     site.configure(&platform, &watch("more", &more));
     daemon.signal("HUP");
-    site.wait_log("the configuration was read anew");
+    site.wait_log("the configuration was reloaded");
     is_refused(&other(&platform, &watch("late", &more)), &more);
     let heir = other(&platform, &watch("heir", &site.folder()));
     heir.output(&["run", "--until-idle"]);

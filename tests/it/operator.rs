@@ -122,7 +122,7 @@ fn add_takes_a_file_from_anywhere_within_a_second() {
     assert!(ordered.elapsed() < SOON, "{:?}", ordered.elapsed());
     site.wait_done(1);
     let again = site.output(&["add", "--watch", "drop", text]);
-    assert!(again.contains("is up already as video"), "{again}");
+    assert!(again.contains("is already uploaded as video"), "{again}");
     site.assert_exactly_one_each(&platform, &[file]);
     drop(daemon);
 }
@@ -206,11 +206,11 @@ fn explain_tells_of_any_path_why_it_is_up_or_not() {
     explained(&site, &text, ("ignored", "include"));
     let outside = site.outside().join("a.mp4");
     fs::write(&outside, "x").unwrap();
-    explained(&site, &outside, ("outside", "outside of every watch"));
+    explained(&site, &outside, ("outside", "outside every watch folder"));
     explained(
         &site,
         &site.folder().join("nothing.mp4"),
-        ("nothing", "nothing lies there"),
+        ("nothing", "there is no such file"),
     );
     explained(
         &site,
@@ -232,7 +232,7 @@ fn explain_follows_a_file_on_its_way() {
     wait_for("the empty file to be seen", || {
         explain(&site, &empty)
             .1
-            .contains("no byte in it yet")
+            .contains("it is still empty")
             .then_some(())
     });
     let written = site.folder().join("written.mp4");

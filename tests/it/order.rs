@@ -100,7 +100,7 @@ fn a_bumped_file_overtakes_all_and_a_reload_changes_the_rest() {
     );
     configure(&site, &platform, [("archive", 20), ("news", 10)]);
     daemon.signal("HUP");
-    site.wait_log("the configuration was read anew");
+    site.wait_log("the configuration was reloaded");
     drop_file(&site, "archive/e");
     let order = order_of_creation(&site, &platform);
     assert_eq!(order, ["first", "c", "b", "a", "d", "e", "now"]);

@@ -45,7 +45,7 @@ fn an_outage_costs_no_file_a_try_and_no_file_an_hour() {
         site.log()
     );
     let told = site.output(&["jobs"]);
-    assert!(told.contains("it goes on by itself"), "{told}");
+    assert!(told.contains("it resumes by itself"), "{told}");
 
     door.open();
     site.wait_done(FILES);

@@ -136,7 +136,7 @@ fn a_bad_configuration_is_refused_and_disturbs_nothing() {
     // Another database cannot be taken over while running.
     fs::write(site.config(), good.replace("jobs.db", "other.db")).unwrap();
     daemon.signal("HUP");
-    site.wait_log("database.path can change only with a restart");
+    site.wait_log("database.path can be changed only by a restart");
     fs::write(site.config(), &good).unwrap();
     platform.release();
     let second = site.drop_file("later.mp4", &Dice::new().bytes(SMALL));
@@ -176,7 +176,7 @@ fn a_new_folder_is_watched_and_a_removed_one_keeps_its_uploads() {
     site.configure(&platform, &watch(&site, "more"));
     daemon.signal("HUP");
     super::support::wait_for("the second reload", || {
-        (site.logged("the configuration was read anew") == 2).then_some(())
+        (site.logged("the configuration was reloaded") == 2).then_some(())
     });
     let ignored = site.drop_file("nobody-looks.mp4", &dice.bytes(SMALL));
     platform.release();

@@ -80,7 +80,7 @@ fn a_sidecar_that_cannot_be_read_stays_until_it_is_put_right_and_follows_its_vid
             let file = site.drop_file("news.mp4", b"one");
             let daemon = site.start();
             let said = outcome(&site);
-            let why = format!("{name} stayed: the platform was not told");
+            let why = format!("{name} stayed: its content was not sent");
             assert!(said.contains(&why), "{said}");
             assert!(!file.exists() && sidecar.exists());
             daemon.kill9();
@@ -171,7 +171,7 @@ fn a_sidecar_that_the_platform_refused_stays() {
         site.wait_log("refused what the sidecar says");
         let said = outcome(&site);
         assert!(
-            said.contains("news.json stayed: the platform was not told"),
+            said.contains("news.json stayed: its content was not sent"),
             "{said}"
         );
         assert!(sidecar.exists());
@@ -247,5 +247,5 @@ fn what_lies_beside_a_video_and_was_told_to_nobody_is_not_deleted() {
     let said: String = site
         .value("SELECT outcome FROM afterwards WHERE outcome LIKE '%clip.json stayed%'")
         .unwrap();
-    assert!(said.contains("another sidecar counted"), "{said}");
+    assert!(said.contains("another sidecar was used"), "{said}");
 }

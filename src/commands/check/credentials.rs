@@ -84,7 +84,7 @@ fn finding(account: &Account, answer: &Answer) -> Finding {
         }
         Answer::Silence => {
             let text = format!(
-                "no answer within {} s; not known whether the {key} is good",
+                "no answer within {} s; it is not known whether the {key} is valid",
                 PATIENCE.as_secs()
             );
             return Finding::warn(subject, text);
@@ -115,7 +115,7 @@ fn finding(account: &Account, answer: &Answer) -> Finding {
         | Disposition::Ambiguous
         | Disposition::LinkExpired => Finding::warn(
             subject,
-            format!("{said}; not known whether the {key} is good"),
+            format!("{said}; it is not known whether the {key} is valid"),
         ),
     }
 }

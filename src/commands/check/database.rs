@@ -26,7 +26,7 @@ pub(super) fn check(path: &Path) -> Finding {
         Err(Error::Missing { .. }) => {
             return Finding::ok(
                 SUBJECT,
-                format!("{shown} does not exist yet; the daemon makes it"),
+                format!("{shown} does not exist yet; the daemon creates it"),
             );
         }
         Err(error) => return Finding::fail(SUBJECT, text::line(&chain(&error))),
@@ -47,8 +47,8 @@ fn folder_is_usable(path: &Path, folder: &Path) -> Result<(), Finding> {
         Finding::fail(
             SUBJECT,
             format!(
-                "its folder {shown} cannot be used: {error}; make it and give it to the daemon's user \
-                 (systemd does with StateDirectory=)"
+                "its folder {shown} cannot be used: {error}; create it and give it to the daemon's \
+                 user (systemd does this with StateDirectory=)"
             ),
         )
     };

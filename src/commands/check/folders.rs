@@ -118,7 +118,7 @@ impl Holding {
         let more = if self.partial { "more than " } else { "" };
         let left = match self.left {
             0 => String::new(),
-            left => format!(", and leaves {left} alone"),
+            left => format!(", and ignores {left}"),
         };
         let counted = format!("it takes {more}{}{left}", text::count(self.taken, "file"));
         let mut findings = vec![Finding::ok(
@@ -169,7 +169,7 @@ fn lock(watch: &Watch, daemon_runs: Option<bool>) -> Option<Finding> {
 
 /// Why nobody can tell whether a file is still being written, if so.
 fn blind(tried: &Path, is_file: bool) -> Option<String> {
-    let longer = "files wait three times `settle` there";
+    let longer = "files there wait three times `settle`";
     let file = place::open(tried).ok()?;
     match writer::probe(&file) {
         Writer::None | Writer::Present => None,

@@ -46,8 +46,8 @@ fn finding(account: &str, server: &Ftp, answer: Result<(), ftp::Error>) -> Findi
     match answer {
         Ok(()) if server.tls == Tls::None => Finding::warn(
             subject,
-            "the server accepts the password, which goes there unencrypted, as the videos do: with \
-             tls = \"explicit\" they would not",
+            "the server accepts the password; the password and the videos are sent unencrypted: \
+             set tls = \"explicit\" to encrypt them",
         ),
         Ok(()) => Finding::ok(subject, "the server accepts the password"),
         Err(error) => {
@@ -60,7 +60,7 @@ fn finding(account: &str, server: &Ftp, answer: Result<(), ftp::Error>) -> Findi
                 | Disposition::Ambiguous
                 | Disposition::LinkExpired => Finding::warn(
                     subject,
-                    format!("{said}; not known whether the password is good"),
+                    format!("{said}; it is not known whether the password is valid"),
                 ),
             }
         }

@@ -24,8 +24,8 @@ fn finding(name: &str, limit: usize, needed: usize, why: &str) -> Option<Finding
         Finding::warn(
             "inotify",
             format!(
-                "{needed} of fs.inotify.{name} = {limit} are needed ({why}); where they run out, files are found by \
-                 scans only: set fs.inotify.{name} = {} in /etc/sysctl.d",
+                "{needed} of fs.inotify.{name} = {limit} are needed ({why}); if they run out, \
+                 files are found by scans only: set fs.inotify.{name} = {} in /etc/sysctl.d",
                 needed.saturating_mul(4)
             ),
         )

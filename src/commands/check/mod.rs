@@ -23,7 +23,7 @@ use finding::Finding;
 /// The end of its help.
 const HELP: &str = "\
 Each finding is one line: `ok`, `warn` (it works, but not as well as it could, or could not be
-checked), or `FAIL` with what to do. Run it as the daemon's user, because that user's rights count.
+checked), or `FAIL` with what to do. Run it as the daemon's user, because that user's permissions count.
 
 Examples:
   sudo -u jw-ingest jw-ingest check
@@ -96,7 +96,7 @@ fn findings(args: &Args, context: &Context) -> Vec<Finding> {
     if !args.offline {
         findings.extend(loaded.map_or_else(
             |_| {
-                let why = "not tried, since the configuration is not right yet";
+                let why = "not tested, because the configuration has errors";
                 vec![Finding::warn("credentials", why)]
             },
             |config| {

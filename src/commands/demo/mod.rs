@@ -106,7 +106,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let ended = runtime.block_on(daemon);
     platform_stop.cancel();
     if let Ok(Err(error)) = runtime.block_on(platform) {
-        tracing::warn!(%error, "the sandbox did not end well");
+        tracing::warn!(%error, "the sandbox did not end cleanly");
     }
     let folder = place.root.clone();
     drop(place);
@@ -216,7 +216,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.root) {
-            tracing::warn!(%error, "the demo's folder {} is left over", self.root.display());
+            tracing::warn!(%error, "the demo's folder {} was not removed", self.root.display());
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn invite(screen: &mut Screen, place: &Place) -> Result<(), CommandEr
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("jw-ingest"));
     screen.line("\nDrop further videos into\n")?;
     screen.line(format_args!("    {}", text::path(&place.folder())))?;
-    screen.line("\nand look at them from another terminal with\n")?;
+    screen.line("\nand list them from another terminal with\n")?;
     screen.line(format_args!(
         "    {} --config {} jobs",
         text::shell(program.as_os_str()),
@@ -122,7 +122,7 @@ fn end_line(job: &Job, original: Option<String>) -> String {
             format!("  ready     {name}  {key}")
         }
         Standing::Duplicate => format!(
-            "  ready     {name}, by the video {} with the same content",
+            "  ready     {name}, as video {} with the same content",
             original.unwrap_or_else(|| format!("of job {}", job.duplicate_of.unwrap_or_default()))
         ),
         standing @ (Standing::Failed
@@ -150,8 +150,8 @@ pub(super) fn close(
 ) -> Result<(), CommandError> {
     let dropped = match under_way {
         0 => String::new(),
-        1 => "; one video that was on its way is dropped".to_owned(),
-        many => format!("; {many} videos that were on their way are dropped"),
+        1 => "; one unfinished upload is dropped".to_owned(),
+        many => format!("; {many} unfinished uploads are dropped"),
     };
     screen.line_now(format_args!(
         "The demo is over, and its folder {} is removed{dropped}.",
@@ -229,7 +229,7 @@ fn stages(db: &Connection, video: &Path, job: Option<&Job>) -> Result<Vec<String
     let mut lines = vec![
         seen,
         format!(
-            "  queued    nobody writes it any more: job {}, {size}",
+            "  queued    no program writes it any more: job {}, {size}",
             job.id
         ),
     ];
@@ -258,7 +258,7 @@ fn draw(bar: &Bar, db: &Connection, job: &Job) -> Result<(), CommandError> {
     bar.restyle(match job.step {
         Step::Create => WAITING,
         Step::Transfer => "  uploading {bar:24} {wide_msg}",
-        Step::Confirm => "  {spinner} the platform works on it",
+        Step::Confirm => "  {spinner} the platform processes it",
     });
     let sent = query::progress(db)?
         .get(&job.id)

@@ -28,7 +28,7 @@ pub(super) fn answer(facts: &Facts<'_>, conclusion: &Conclusion<'_>, present: &P
             format!("its job {} {sentence}{gone}", job.id)
         }
         Conclusion::Settling(settling, former) => format!(
-            "it waits to settle since {}: {}{}{}",
+            "waiting to settle since {}: {}{}{}",
             present.both(settling.since),
             text::line(&settling.waiting_for),
             by_whom(facts),
@@ -44,24 +44,23 @@ pub(super) fn answer(facts: &Facts<'_>, conclusion: &Conclusion<'_>, present: &P
             "no folder is watched".to_owned()
         }
         Conclusion::Outside => format!(
-            "it lies outside of every watch: {}; move it there, or `jw-ingest add --watch NAME` it",
+            "it is outside every watch folder: {}; move it into one, or run `jw-ingest add --watch \
+             NAME FILE`",
             place::list(&facts.outline.watches)
         ),
-        Conclusion::Ignored(rule) => format!("it is left alone: {}", text::line(&rule.to_string())),
+        Conclusion::Ignored(rule) => format!("it is ignored: {}", text::line(&rule.to_string())),
         Conclusion::Offline(error) => format!("its watch folder is offline: {}", offline(error)),
         Conclusion::Nothing => {
-            "nothing lies there, and no job is recorded under this path now (a renamed file is listed under its \
-             new name); a file of this name would be taken"
+            "there is no such file, and no job is recorded under this path now (a renamed file is \
+             listed under its new name); a file with this name would be uploaded"
                 .to_owned()
         }
-        Conclusion::Folder => {
-            "it is a folder whose files are looked at; name one of them".to_owned()
-        }
+        Conclusion::Folder => "it is a watched folder; name a file in it".to_owned(),
         Conclusion::Unlisted(error) => format!(
-            "it is a folder that you cannot look into: {error}; unless the daemon's user can, its files stay \
-             unseen: `jw-ingest check`, run as that user, tells"
+            "you cannot read this folder: {error}; run `jw-ingest check` as the daemon's user to \
+             see whether the daemon can"
         ),
-        Conclusion::OutOfReach(error) => format!("it cannot be looked at: {error}"),
+        Conclusion::OutOfReach(error) => format!("it cannot be accessed: {error}"),
     }
 }
 
@@ -74,10 +73,10 @@ fn gone(facts: &Facts<'_>, job: &Job) -> String {
         }
         (Thing::Nothing, None) if needs_it => "; but the file is gone".to_owned(),
         (Thing::OutOfReach(error), _) if error.kind() == ErrorKind::TimedOut => {
-            format!("; the file itself cannot be looked at: {error}")
+            format!("; the file itself cannot be accessed: {error}")
         }
         (Thing::OutOfReach(error), _) => {
-            format!("; the file itself cannot be looked at by you: {error}")
+            format!("; you cannot access the file itself: {error}")
         }
         _ => String::new(),
     }
@@ -85,7 +84,10 @@ fn gone(facts: &Facts<'_>, job: &Job) -> String {
 
 /// Why a watch folder is offline, and what follows.
 pub(super) fn offline(error: &std::io::Error) -> String {
-    format!("{error}; nothing in it counts as deleted, and it is looked for every few seconds")
+    format!(
+        "{error}; nothing in it counts as deleted, and jw-ingest checks for it every few \
+             seconds"
+    )
 }
 
 /// Where a job stands, with the jobs that go before it.
@@ -110,11 +112,9 @@ fn turn(story: Option<&Story>) -> String {
 /// A file that no job has and that does not settle.
 pub(super) fn unseen(daemon: Option<bool>) -> &'static str {
     match daemon {
-        Some(false) => "the daemon does not run: it will look at the file when it is started",
-        Some(true) => {
-            "the daemon has not noticed it yet; a scan finds it within five minutes, and a change of it at once"
-        }
-        None => "no job has it yet, and whether the daemon runs cannot be seen with your rights",
+        Some(false) => "the daemon does not run: it will find the file when it is started",
+        Some(true) => "not seen by the daemon yet; the next scan (within 5 minutes) will find it",
+        None => "it has no job yet; your permissions do not show whether the daemon runs",
     }
 }
 
@@ -122,7 +122,7 @@ pub(super) fn unseen(daemon: Option<bool>) -> &'static str {
 fn unfinished(facts: &Facts<'_>) -> String {
     let held = match &facts.disk.thing {
         Thing::File { identity, .. } if identity.size == 0 => {
-            return "; there is no byte in it, and such a file waits until there is one".to_owned();
+            return "; it is empty, and an empty file waits for its first byte".to_owned();
         }
         Thing::File {
             writer: Ok(Writer::Present),
@@ -132,7 +132,7 @@ fn unfinished(facts: &Facts<'_>) -> String {
     };
     if held {
         let by_whom = by_whom(facts);
-        return format!("; a program has it open for writing, and as long it waits{by_whom}");
+        return format!("; it waits while a program has it open for writing{by_whom}");
     }
     match &facts.disk.found {
         Some(Found::Still(found)) if !is_rest(found.waits_for) => {
@@ -141,7 +141,7 @@ fn unfinished(facts: &Facts<'_>) -> String {
                 text::line(&found.waits_for.to_string())
             )
         }
-        Some(Found::Moving) => "; it changes while it is looked at".to_owned(),
+        Some(Found::Moving) => "; it is changing right now".to_owned(),
         Some(Found::Still(_) | Found::Nothing) | None => String::new(),
     }
 }
@@ -183,7 +183,7 @@ pub(super) fn by_whom(facts: &Facts<'_>) -> String {
 pub(super) fn former_words(former: Option<&Job>) -> String {
     former.map_or_else(String::new, |job| {
         format!(
-            "; it has changed since job {} ({}), so it is another file now",
+            "; it has changed since job {} ({}), so it counts as a new file",
             job.id,
             job.standing().state_word()
         )

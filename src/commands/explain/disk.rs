@@ -129,7 +129,7 @@ impl Disk {
         let owner = watches.iter().position(|w| path.starts_with(&w.path));
         let watch = owner.and_then(|at| watches.get(at));
         let what = format!(
-            "its folder does not answer, not within {} s; is the server of its share up?",
+            "its folder does not answer within {} s; is the server of its share running?",
             PATIENCE.as_secs()
         );
         Self {

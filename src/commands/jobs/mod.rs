@@ -205,7 +205,8 @@ fn list_as_table(
             format!("{limit} are")
         };
         remark(format_args!(
-            "only the newest {newest} shown; `--limit N` shows more, `--state failed` those that need you"
+            "only the newest {newest} shown; `--limit N` shows more, `--state failed` shows those \
+             that need you"
         ));
     }
     Ok(Exit::Done)

@@ -65,9 +65,9 @@ const COLUMNS: [Column; 10] = [
     Column::Word("STATE"),
     Column::Text("STEP"),
     Column::Word("KEY"),
-    Column::Number("TRIES"),
+    Column::Number("ATTEMPTS"),
     Column::Word("WHEN"),
-    Column::Text("WHAT IS WRONG"),
+    Column::Text("PROBLEM"),
 ];
 const ID: usize = 0;
 const WATCH: usize = 1;

@@ -12,16 +12,16 @@ pub fn sentence(row: &Row, present: &Present) -> Option<String> {
     }
     let due = row.due_at?;
     let will = match row.action {
-        Action::Undecided | Action::None | Action::Keep => "is looked at",
+        Action::Undecided | Action::None | Action::Keep => "is checked",
         Action::Move => "is moved to move-to",
         Action::Trash => "is moved to the trash",
         Action::Delete => "is deleted",
         Action::FailedDir => "is moved to failed-dir",
-        Action::Back => "is moved back to where it lay",
+        Action::Back => "is moved back to where it was",
     };
     Some(match &row.last_error {
         Some(error) => format!(
-            "the file {will} at the next try, {}; so far: {}",
+            "the file {will} at the next attempt, {}; so far: {}",
             present.both(due),
             text::line(error)
         ),

@@ -52,7 +52,7 @@ pub fn settling(waiting: &Waiting) -> Option<String> {
     let name = text::path(path.file_name().map_or(path.as_path(), Path::new));
     let are = if waiting.number == 1 { "is" } else { "are" };
     Some(format!(
-        "{} {are} settling ({name}: {}); `jw-ingest explain FILE` tells more",
+        "{} {are} settling ({name}: {}); `jw-ingest explain FILE` shows more",
         text::count(waiting.number, "file"),
         text::line(why)
     ))
@@ -61,7 +61,8 @@ pub fn settling(waiting: &Waiting) -> Option<String> {
 /// What mends a paused account, from the platform's code or words in the reason.
 fn remedy(paused: &Paused) -> &'static str {
     if paused.cause == Cause::Unreachable {
-        return "; it goes on by itself once the network, its name server and the platform work again";
+        return "; it resumes by itself once the network, name resolution and the platform work \
+                again";
     }
     let words = paused.reason.to_ascii_lowercase();
     if words.contains("timedatectl") {
@@ -73,7 +74,7 @@ fn remedy(paused: &Paused) -> &'static str {
         || words.contains("quota")
         || words.contains("http 402")
     {
-        "; the property's plan is used up: make room on it, or extend it"
+        "; the property's plan is exhausted: free space on it, or extend it"
     } else if words.contains("cannot set up https") {
         "; install the machine's CA certificates"
     } else {

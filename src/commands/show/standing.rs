@@ -87,7 +87,7 @@ fn waiting_for_copy(job: &Job, around: Around<'_>) -> String {
     let why = noted.map_or_else(
         || {
             let other = named(around.neighbour, job.waits_for);
-            format!("waits for {other}, which is under way with what seems to be the same content")
+            format!("waits for {other}, which is uploading what seems to be the same content")
         },
         text::line,
     );
@@ -154,7 +154,7 @@ pub fn replaced(replaced: Replaced) -> String {
 /// It waits for a person to decide.
 fn held(job: &Job, present: &Present) -> String {
     let reason = job.last_error.as_deref();
-    let reason = reason.unwrap_or("a person is to decide");
+    let reason = reason.unwrap_or("a person decides");
     // It may name the commands already.
     let advice = if reason.contains("jw-ingest ") {
         String::new()
@@ -184,7 +184,7 @@ fn failed(job: &Job, present: &Present) -> String {
 fn advice(job: &Job, reason: &str) -> String {
     let retry = format!("`jw-ingest retry {}`", job.id);
     if job.superseded {
-        "; what lies there now is a job of its own once it has settled".to_owned()
+        "; the file there now becomes a job of its own once it has settled".to_owned()
     } else if reason.contains("size-limit") {
         format!("; after raising size-limit or shrinking the file: {retry}")
     } else if reason.contains("s3-limit") {
@@ -193,7 +193,7 @@ fn advice(job: &Job, reason: &str) -> String {
         // It names the command already.
         String::new()
     } else {
-        format!("; once the cause is mended: {retry}")
+        format!("; once the cause is fixed: {retry}")
     }
 }
 
@@ -209,9 +209,9 @@ fn stopped_hard(job: &Job, around: Around<'_>) -> String {
                 format!("was being uploaded ({sent}, {part} %)")
             },
         ),
-        Step::Confirm => "was being looked at on the platform".to_owned(),
+        Step::Confirm => "was being confirmed on the platform".to_owned(),
     };
-    format!("{what} when the daemon was stopped hard; it starts again when the daemon runs")
+    format!("{what} when the daemon was killed; it resumes when the daemon is started")
 }
 
 fn queued(job: &Job, around: Around<'_>) -> String {
@@ -222,7 +222,7 @@ fn queued(job: &Job, around: Around<'_>) -> String {
     let wait = if around.paused.is_some() {
         format!("its account {} is paused", job.account)
     } else if job.run_at > around.present.now {
-        format!("next try {}", around.present.both(job.run_at))
+        format!("next attempt {}", around.present.both(job.run_at))
     } else if around.daemon == Some(false) {
         "it is due, but the daemon does not run".to_owned()
     } else {
@@ -237,8 +237,8 @@ fn queued(job: &Job, around: Around<'_>) -> String {
     let after = noted.map_or_else(String::new, |error| {
         let tries = match job.attempts {
             0 => String::new(),
-            1 => "1 try so far; ".to_owned(),
-            many => format!("{many} tries so far; "),
+            1 => "1 attempt so far; ".to_owned(),
+            many => format!("{many} attempts so far; "),
         };
         format!("; {tries}last noted: {}", text::line(error))
     });
@@ -250,21 +250,21 @@ fn waiting_for_ready(job: &Job, key: &str, around: Around<'_>) -> String {
         .sent_at
         .map_or_else(String::new, |at| format!(" at {}", around.present.both(at)));
     let status = job.platform.as_ref().map_or_else(
-        || "the platform was not asked yet".to_owned(),
+        || "the platform has not been asked yet".to_owned(),
         |status| format!("the platform says `{}`", text::line(status.word())),
     );
     let look = if around.paused.is_some() {
         format!("its account {} is paused", job.account)
     } else if job.run_at > around.present.now {
-        format!("next look {}", around.present.distance(job.run_at))
+        format!("next check {}", around.present.distance(job.run_at))
     } else if around.daemon == Some(false) {
-        "the next look is due, but the daemon does not run".to_owned()
+        "the next check is due, but the daemon does not run".to_owned()
     } else {
-        "the next look is due".to_owned()
+        "the next check is due".to_owned()
     };
     if job.video_key.is_none() {
         return format!(
-            "was sent by FTP{sent}, and its video is looked for on the platform; {look}"
+            "was sent by FTP{sent}, and its video is searched for on the platform; {look}"
         );
     }
     // The bytes of a fetch are not ours to send, and `sent` is when the platform was asked for it.

@@ -220,7 +220,8 @@ pub(super) async fn closed(
 
 fn no_account(account: &str) -> String {
     format!(
-        "the configuration has no account {account} any more, so that nobody can ask whether its video is there"
+        "the configuration has no account {account} any more, so jw-ingest cannot ask whether its \
+         video is there"
     )
 }
 
@@ -276,7 +277,7 @@ pub(super) async fn returned(
     tracing::debug!(
         job.id = id.0,
         has_key,
-        "the file came back, and nothing speaks against its video"
+        "the file came back, and its video is still good"
     );
     persist(context, move |db| afterwards::answered(db, id, keeps)).await
 }

@@ -167,7 +167,7 @@ pub(super) async fn later(
     if case.row.last_error.as_deref() != Some(why) {
         tracing::warn!(
             job.id = case.job.id.0,
-            "{}: stays for now: {why}; tried again by itself",
+            "{}: stays for now: {why}; jw-ingest tries again by itself",
             text::path(&case.job.path)
         );
     }

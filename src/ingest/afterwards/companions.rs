@@ -106,7 +106,7 @@ const SIDECARS: [&str; 2] = ["json", "toml"];
 /// was made from.
 fn untold(case: &Case) -> String {
     if case.job.state != State::Duplicate {
-        return "the platform was not told yet what it says".to_owned();
+        return "its content was not sent to the platform yet".to_owned();
     }
     let original = &case.original;
     format!(
@@ -119,7 +119,7 @@ fn untold(case: &Case) -> String {
 
 /// Why a sidecar stays that never counted.
 const PASSED_OVER: &str =
-    "another sidecar counted in its place, so that the platform was never told what it says";
+    "another sidecar was used instead, so its content was never sent to the platform";
 
 /// Whether the sidecars of a job's file go only if the platform was told what they say: otherwise they stay where
 /// they are, where they can be put right and are told then. What failed takes its sidecar along, and brings it

@@ -54,8 +54,7 @@ pub(super) const CHANGED: &str = "it changed after it was uploaded";
 /// How hidden names begin.
 const HIDDEN: &str = ".jw-ingest-";
 
-const ONE_FOLDER: &str =
-    "the folder that it is to go to is its own folder under another path; choose another folder";
+const ONE_FOLDER: &str = "its target is its own folder under another path; choose another folder";
 
 impl Errand<'_> {
     /// Moves the file to this place, or to a numbered one beside it where another file has that.
@@ -138,7 +137,7 @@ impl Errand<'_> {
     /// path: a target may be the watch folder itself, mounted twice.
     pub(super) fn take_away_beside(&self, other: &Place) -> Result<(), Trouble> {
         let theirs = other.metadata();
-        let theirs = theirs.map_err(|error| cannot("look at the other one", error))?;
+        let theirs = theirs.map_err(|error| cannot("access the other file", error))?;
         let theirs = Identity::of(&theirs);
         // Two mounts of one share have two device numbers, and may remember a name that is gone.
         let is_one_file = theirs.ino == self.identity.ino && theirs.dev != self.identity.dev;
@@ -160,7 +159,7 @@ impl Errand<'_> {
         self.check_unwritten()?;
         if self.from.name() != going.name() {
             let renamed = self.from.rename_new(&going);
-            renamed.map_err(|error| cannot("take it away", error))?;
+            renamed.map_err(|error| cannot("remove it", error))?;
         }
         if !self.is_there(&going) || is_written(&going) {
             return Err(self.put_back(&going));
@@ -192,7 +191,7 @@ impl Errand<'_> {
     /// changed must be found out by reading it again.
     fn check_unwritten(&self) -> Result<(), Trouble> {
         let now = self.held.metadata().map(|meta| Identity::of(&meta));
-        let now = now.map_err(|error| Trouble::Later(format!("cannot look at it: {error}")))?;
+        let now = now.map_err(|error| Trouble::Later(format!("cannot access it: {error}")))?;
         if !is_same_state(&now, &self.identity) || !self.is_there(self.from) {
             return Err(Trouble::Kept(CHANGED.to_owned()));
         }
@@ -232,9 +231,7 @@ impl Errand<'_> {
             return Ok(false);
         }
         if let Err(error) = other.sync_all() {
-            return Err(Trouble::Later(format!(
-                "cannot be sure of its copy: {error}"
-            )));
+            return Err(Trouble::Later(format!("cannot verify its copy: {error}")));
         }
         let theirs = self.pour(other, |_| Ok(()))?;
         let ours = self.pour(self.reader()?, |_| Ok(()))?;
@@ -328,7 +325,7 @@ fn exists(place: &Place) -> Result<bool, Trouble> {
     match place.metadata() {
         Ok(_) => Ok(true),
         Err(error) if error.is_absence() => Ok(false),
-        Err(error) => Err(cannot("look at the name", error)),
+        Err(error) => Err(cannot("check the name", error)),
     }
 }
 

@@ -26,7 +26,10 @@ impl Task<'_> {
             Err(error) => return Err(cannot("reach its sidecar", error)),
         };
         if video.is_taken() {
-            return Ok(self.followed(None, "; what lies beside its name is another file's by now"));
+            return Ok(self.followed(
+                None,
+                "; the sidecar beside it belongs to another file by now",
+            ));
         }
         let left = match went {
             Went::Deleted if watch.afterwards.after_upload != AfterUpload::Delete => {

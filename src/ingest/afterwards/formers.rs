@@ -126,7 +126,7 @@ async fn one(
             has_its_content(context, former, &sent).await?;
         }
         Some(Answer::Yes(_)) => {
-            let why = "the platform tells no MD5 of it: look at it there".to_owned();
+            let why = "the platform reports no MD5 of it: check it there".to_owned();
             later(context, (&former, &sent), (why, Again::Unclear), doubts);
         }
         Some(Answer::No(Fault::OtherBytes | Fault::Misfetched)) => {
@@ -179,7 +179,8 @@ async fn was_overwritten(context: &Context, former: Former, sent: &Sent) -> Resu
     if persist(context, move |db| former::was_overwritten(db, &former)).await? {
         tracing::warn!(
             job.id = id.0,
-            "{}: video {key} has other content by now, though job {by}, which was to replace it, is not done",
+            "{}: video {key} has other content by now, although job {by}, which should have \
+             replaced it, is not done",
             text::path(&sent.path)
         );
         context.ring_all();
@@ -198,7 +199,8 @@ fn later(
     if before.is_none_or(|before| before.why != why) {
         tracing::warn!(
             job.id = former.job.0,
-            "{}: nobody knows whether video {} has its content or that of job {}: {why}; asked again by itself",
+            "{}: it is not known whether video {} has its content or that of job {}: {why}; \
+             jw-ingest asks again by itself",
             text::path(&sent.path),
             former.video_key,
             former.by

@@ -48,7 +48,7 @@ pub(super) fn look(
         // What cannot be read may have failed for just that.
         Err(Problem::Unreadable(_)) if action == Action::FailedDir => {
             let held = at.hold();
-            let held = held.map_err(|error| files::cannot("look at it", error))?;
+            let held = held.map_err(|error| files::cannot("access it", error))?;
             return of(held, Known::Untouched).map(Some);
         }
         Err(other) => return Err(Trouble::Later(chain(&other))),

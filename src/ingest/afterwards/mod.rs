@@ -96,7 +96,8 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
         match outcome {
             Err(_) if context.stop.is_cancelled() => return Ok(()),
             Err(error) if error.is_passing() => {
-                tracing::debug!(error = %crate::chain(&error), "files are seen to a little later");
+                tracing::debug!(error = %crate::chain(&error), "uploaded files are moved or \
+                    deleted a little later");
             }
             outcome => outcome?,
         }
@@ -302,7 +303,8 @@ fn complain(video: &Path, error: &std::io::Error, mute: &mut Mute) {
     let shown = text::path(&folder);
     if mute.insert(folder) {
         tracing::warn!(
-            "no note can be written in {shown}: {error}; until the next start this is not said again"
+            "cannot write notes in {shown}: {error}; this is not reported again until the next \
+             start"
         );
     }
 }

@@ -142,7 +142,7 @@ async fn retry(context: &Context, case: &Case, was_put_back: bool) -> Result<(),
     match answer {
         Answer::Done(_) => {
             let path = text::path(&case.job.path);
-            tracing::info!(job.id = id.0, "{path}: {what}: it is tried again");
+            tracing::info!(job.id = id.0, "{path}: {what}: it is retried");
             context.ring_all();
         }
         Answer::Refused(why) => tracing::info!(job.id = id.0, "{what}, but {why}"),

@@ -64,14 +64,7 @@ fn failure(job: &Job) -> String {
     let at = job.finished_at.unwrap_or(job.created_at);
     let (id, why, at) = (job.id, text::line(why), clock::text(at));
     format!(
-        "{MARK}\n\n\
-         File:    {name}\n\
-         Why:     {why}\n\
-         When:    {at} (UTC)\n\
-         Job:     {id}\n\n\
-         What to do: put right what the reason says, then delete this note. The upload is then tried\n\
-         again by itself, within a minute. \"jw-ingest job {id}\" shows every try. If the file itself is\n\
-         of no use, put a whole one in its place; that one is uploaded without further ado.\n"
+        "{MARK}\n\nFile:    {name}\nWhy:     {why}\nWhen:    {at} (UTC)\nJob:     {id}\n\nWhat to do: fix the cause, then delete this note. The upload is retried\nwithin a minute. \"jw-ingest job {id}\" shows every attempt. If the file itself is damaged,\nput a good copy in its place; it is uploaded by itself.\n"
     )
 }
 

@@ -49,12 +49,12 @@ pub(super) fn plan(case: &Case, watch: Option<&Watch>) -> Plan {
                 AfterUpload::Delete => Action::Delete,
             };
             if !is_inside && !was_moved {
-                Plan::Keep("it lies outside of the watch folder")
+                Plan::Keep("it is outside the watch folder")
             } else if is_moved {
                 Plan::Keep("it is where it was moved to before")
             } else if case.original.video_key.is_none() {
                 Plan::Keep(
-                    "its video was not found on the platform, so nobody knows that it is ready",
+                    "its video was not found on the platform, so it is not known to be ready",
                 )
             } else {
                 Plan::Do(action)

@@ -37,7 +37,7 @@ impl Looks {
             });
             for target in all {
                 if let Err(error) = queue.write_blocking(move |db| target.ask(db)) {
-                    tracing::debug!(error = %chain(&error), "a target is looked at later");
+                    tracing::debug!(error = %chain(&error), "a target is checked later");
                 }
             }
         });

@@ -191,7 +191,7 @@ impl Task<'_> {
     /// The companions go along; then it is done.
     fn end(&self, to: &Place, why: &str) -> Result<End, Trouble> {
         let meta = to.metadata();
-        let meta = meta.map_err(|error| files::cannot("look at it", error))?;
+        let meta = meta.map_err(|error| files::cannot("access it", error))?;
         let job = &self.case.job;
         // Where its folder is not there any more, nothing is left beside it.
         let (left, note) = match reach::place(self.watch, &job.path) {

@@ -90,7 +90,7 @@ fn here((case, watch): (&Case, Option<&Watch>), own: &Place) -> Result<Option<Pl
     match own.metadata() {
         Ok(_) => Ok(Some(own.clone())),
         Err(Error::Absent(_)) => is_gone(case, watch).map(|()| None),
-        Err(error) => Err(cannot("look at it", error)),
+        Err(error) => Err(cannot("access it", error)),
     }
 }
 
@@ -104,7 +104,7 @@ fn hidden_file(case: &Case, own: &Place) -> Result<Option<Place>, Trouble> {
         match place.metadata() {
             Ok(meta) if meta.is_file() => return Ok(Some(place)),
             Ok(_) | Err(Error::Absent(_)) => {}
-            Err(error) => return Err(cannot("look at it", error)),
+            Err(error) => return Err(cannot("access it", error)),
         }
     }
     Ok(None)

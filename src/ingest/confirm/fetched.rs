@@ -47,7 +47,7 @@ pub(super) async fn failed(
     let path = text::path(&job.path);
     tracing::warn!(
         job.id = job.id.0,
-        "{path}: {message}; the next try is in {wait:.0?}"
+        "{path}: {message}; the next attempt is in {wait:.0?}"
     );
     let run_at = later(now, wait);
     persist(context, move |db| {

@@ -200,7 +200,8 @@ fn give_up(picked: &Pick<'_>, wait: Duration) -> String {
             }
         ),
         Pick::Several(keys) => format!(
-            "sent by FTP; several videos may be it, and none for certain within {wait}: look on the platform at {}",
+            "sent by FTP; several videos match it, and none with certainty within {wait}: look on \
+             the platform at {}",
             keys.join(", ")
         ),
         Pick::One(_) | Pick::None => format!(
@@ -221,8 +222,7 @@ async fn put_off(
     if error.disposition() == Disposition::Permanent
         && now >= later(searching_since(job), patience(context, account))
     {
-        let message =
-            format!("sent by FTP; the platform does not let its video be looked for: {said}");
+        let message = format!("sent by FTP; the platform refused the search for its video: {said}");
         persist(context, move |db| ftp::never_found(db, id, &message, now)).await?;
         return Ok(());
     }

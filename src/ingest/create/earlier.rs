@@ -54,7 +54,7 @@ pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<
             let patience = fate::later(fate::since_a_jump(sent_at), wait);
             let report = Report {
                 message: Some(
-                    "the answer to the create call was lost; its video is looked for".to_owned(),
+                    "the answer to the create call was lost; its video is searched for".to_owned(),
                 ),
                 ..Report::default()
             };

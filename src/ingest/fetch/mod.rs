@@ -87,7 +87,7 @@ pub(super) async fn plan(
     let job = lease.job.id;
     let in_vain = persist(&task.context, move |db| fetch::in_vain(db, job)).await?;
     let against = if let Some(said) = in_vain.filter(|_| !must) {
-        Some(format!("a fetch by the platform was in vain: {said}"))
+        Some(format!("the platform could not fetch it: {said}"))
     } else {
         let allow_private = watch.is_some_and(|watch| watch.allow_private_urls);
         tokio::select! {
@@ -100,7 +100,7 @@ pub(super) async fn plan(
         Some(since) if must => Some(Plan::Refuse(Failure {
             disposition: Disposition::TRANSIENT,
             report: Report {
-                message: Some(format!("it cannot be fetched now, since {since}")),
+                message: Some(format!("it cannot be fetched now, because {since}")),
                 ..Report::default()
             },
         })),
@@ -158,8 +158,8 @@ fn by_hand(watch: Option<&Watch>) -> Plan {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "method = \"fetch\", and the file does not lie in the folder that public-url stands for: add it to another \
-     watch, or put it into the folder"
+    "method = \"fetch\", and the file is not in the folder that public-url serves: add it to \
+     another watch, or put it into the folder"
 )]
 struct NotServed;
 
@@ -198,8 +198,8 @@ async fn in_file(task: &Task, source: &Arc<Source>, allow_private: bool) -> Opti
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the address in the .url file leads nowhere that the platform could fetch from: {0}; put a public address into a \
-     new one or, where the platform can reach it all the same, set allow-private-urls = true for its watch"
+    "the platform cannot fetch from the address in the .url file: {0}; put a public address into a \
+     new one or, if the platform can reach it anyway, set allow-private-urls = true for its watch"
 )]
 struct Private(String);
 

@@ -30,13 +30,13 @@ pub(super) enum Fault {
     #[error("the .url file is not text in UTF-8; {WRITE}")]
     NotText,
     /// There is text and no address.
-    #[error("no address stands in the .url file; {WRITE}")]
+    #[error("there is no address in the .url file; {WRITE}")]
     NoUrl,
     /// There are several.
-    #[error("{0} addresses stand in the .url file, and one file is one video; {WRITE}")]
+    #[error("there are {0} addresses in the .url file, and one file is one video; {WRITE}")]
     Several(usize),
     /// It is no address that could be called.
-    #[error("what stands in the .url file is not a complete address ({0}); {WRITE}")]
+    #[error("the .url file has no complete address ({0}); {WRITE}")]
     Malformed(String),
     /// The platform fetches by http and https alone.
     #[error(
@@ -79,7 +79,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Url, Fault> {
         many => Err(
             match many.iter().filter(|word| is_like_a_url(word)).count() {
                 0 => Fault::NoUrl,
-                1 => Fault::Malformed("there is more text beside it, or a blank in it".to_owned()),
+                1 => Fault::Malformed("there is more text beside it, or a space in it".to_owned()),
                 urls => Fault::Several(urls),
             },
         ),
@@ -130,7 +130,7 @@ fn is_like_a_url(word: &str) -> bool {
 
 fn address(text: &str) -> Result<Url, Fault> {
     if text.contains(char::is_whitespace) {
-        return Err(Fault::Malformed("there is a blank in it".to_owned()));
+        return Err(Fault::Malformed("there is a space in it".to_owned()));
     }
     let mut url = Url::parse(text).map_err(|fault| match fault {
         url::ParseError::RelativeUrlWithoutBase => Fault::NoUrl,
@@ -143,7 +143,7 @@ fn address(text: &str) -> Result<Url, Fault> {
     let after = text.get(url.scheme().len()..).unwrap_or_default();
     if !after.starts_with("://") || after.starts_with(":///") {
         return Err(Fault::Malformed(
-            "it does not go on with :// and a host".to_owned(),
+            "it does not continue with :// and a host".to_owned(),
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -215,8 +215,8 @@ mod tests {
         let cut_utf16 = [&b"\xff\xfe"[..], b"h\0t\0t"].concat();
         for (bytes, says) in [
             (&b"\0\0\0\0"[..], "not text"),
-            (ten.as_bytes(), "10 addresses stand"),
-            (ten_in_one.as_bytes(), "10 addresses stand"),
+            (ten.as_bytes(), "there are 10 addresses"),
+            (ten_in_one.as_bytes(), "there are 10 addresses"),
             (b"https://a.example/\0.mp4", "not text"),
             (b"https://a.example/\x1b[2J", "not text"),
             (b"https://a.example/caf\xe9.mp4", "not text"),
@@ -245,29 +245,29 @@ mod tests {
             (b"https://user:pw@a.example/a.mp4", "has a user or password"),
             (b"https://user@a.example/a.mp4", "has a user or password"),
             (b"https://:pw@a.example/a.mp4", "has a user or password"),
-            (b"hello", "no address stands"),
-            (b"hello world", "no address stands"),
-            (b"//a.example/a.mp4", "no address stands"),
-            (b"[InternetShortcut]\n", "no address stands"),
-            (b"[InternetShortcut]\nURL=\n", "no address stands"),
-            (b"[Other]\nURL=https://a.example/", "no address stands"),
+            (b"hello", "there is no address"),
+            (b"hello world", "there is no address"),
+            (b"//a.example/a.mp4", "there is no address"),
+            (b"[InternetShortcut]\n", "there is no address"),
+            (b"[InternetShortcut]\nURL=\n", "there is no address"),
+            (b"[Other]\nURL=https://a.example/", "there is no address"),
             (
                 b"[InternetShortcut]\nBASEURL=https://a.example/",
-                "no address stands",
+                "there is no address",
             ),
-            (b"http:a.example", "does not go on with ://"),
-            (b"http:/a.example/", "does not go on with ://"),
-            (b"http:///etc/passwd", "does not go on with ://"),
-            (b"https://", "not a complete address (empty host)"),
+            (b"http:a.example", "does not continue with ://"),
+            (b"http:/a.example/", "does not continue with ://"),
+            (b"http:///etc/passwd", "does not continue with ://"),
+            (b"https://", "no complete address (empty host)"),
             (
                 b"https://a.example:99999/",
-                "not a complete address (invalid port number)",
+                "no complete address (invalid port number)",
             ),
-            (b"https://a b.example/", "a blank in it"),
+            (b"https://a b.example/", "a space in it"),
             (b"see https://a.example/a.mp4", "more text beside it"),
             (
                 b"[InternetShortcut]\nURL=https://a.example/a b.mp4",
-                "a blank in it",
+                "a space in it",
             ),
         ] {
             refused(bytes, says);

@@ -24,7 +24,7 @@ const REDIRECTS: usize = 5;
 /// on the Internet. A name that means nothing here is let pass: the platform looks by itself.
 pub(super) async fn private(url: &Url) -> Option<String> {
     if let Some(host) = address::private_host(url) {
-        return Some(format!("{host} can be reached from the own network only"));
+        return Some(format!("{host} can be reached from your own network only"));
     }
     let host = address::host(url);
     let port = url.port_or_known_default().unwrap_or_default();
@@ -35,7 +35,7 @@ pub(super) async fn private(url: &Url) -> Option<String> {
         .map(|socket| socket.ip())
         .find(|ip| !address::is_public(*ip))?;
     Some(format!(
-        "{host} means {address} here, which can be reached from the own network only"
+        "{host} means {address} here, which can be reached from your own network only"
     ))
 }
 
@@ -218,7 +218,7 @@ mod tests {
         let url = server(vec![GOOD.to_owned()]).await;
         let said = has(&url, 5, false).await.unwrap_err();
         assert!(
-            said.contains("127.0.0.1 can be reached from the own network only"),
+            said.contains("127.0.0.1 can be reached from your own network only"),
             "{said}"
         );
     }

@@ -50,7 +50,7 @@ impl Again {
         let before = self.files.get(&new.path);
         let path = text::path(&new.path);
         if before.is_none_or(|before| before.why != why) {
-            tracing::warn!("{path}: {why}; jw-ingest looks again by itself");
+            tracing::warn!("{path}: {why}; jw-ingest tries again by itself");
         }
         let settings = context.now_settings();
         let limits = &settings.config.retry;
@@ -69,8 +69,8 @@ impl Again {
             watch: new.watch.clone(),
             size: new.identity.size,
             since: clock::now(),
-            seen_by: "a look at its content".to_owned(),
-            waiting_for: format!("{why}; jw-ingest looks again by itself"),
+            seen_by: "reading its content".to_owned(),
+            waiting_for: format!("{why}; jw-ingest tries again by itself"),
         };
         persist(context, move |db| settling::note(db, &path, &note)).await
     }

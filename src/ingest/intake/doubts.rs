@@ -158,6 +158,6 @@ fn now(new: &NewJob, watch: Option<&Watch>) -> io::Result<String> {
     if is_it(&file)? {
         Ok(found)
     } else {
-        Err(io::Error::other("it changed while it was looked at"))
+        Err(io::Error::other("it changed while it was read"))
     }
 }

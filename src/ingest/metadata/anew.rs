@@ -115,7 +115,7 @@ async fn one(context: &Context, due: &Due, beside: Beside) -> Result<bool, Error
             tracing::info!(
                 job.id = due.job.0,
                 video.key = %due.video_key,
-                "{path}: its sidecar changed, and the platform was told"
+                "{path}: its sidecar changed, and was sent to the platform"
             );
             compared(context, due, (beside.digest, None)).await
         }
@@ -196,7 +196,7 @@ async fn failed(context: &Context, due: &Due, error: &platform::Error) -> Result
             return compared(context, due, (due.digest.clone(), Some(why))).await;
         }
         _ if too_long => {
-            let why = format!("what the sidecar says could not be told; given up: {said}");
+            let why = format!("the sidecar could not be sent; given up: {said}");
             tracing::error!(job.id = id, "{path}: {why}");
             return compared(context, due, (due.digest.clone(), Some(why))).await;
         }
@@ -204,8 +204,11 @@ async fn failed(context: &Context, due: &Due, error: &platform::Error) -> Result
         Disposition::Ambiguous | Disposition::LinkExpired => None,
     };
     let wait = retry::delay(due.attempts + 1, retry.first_delay, retry.max_delay, after);
-    let why = format!("what the sidecar says is not told yet: {said}");
-    tracing::warn!(job.id = id, "{path}: {why}; the next try is in {wait:.0?}");
+    let why = format!("the sidecar is not sent yet: {said}");
+    tracing::warn!(
+        job.id = id,
+        "{path}: {why}; the next attempt is in {wait:.0?}"
+    );
     again(context, due, (&why, wait)).await
 }
 

@@ -72,7 +72,7 @@ pub(super) fn title(watch: &Watch, path: &Path, mtime_ns: i64) -> String {
 
 fn silent() -> Beside {
     Beside {
-        fault: Some("its folder did not answer, so that no sidecar was looked for".to_owned()),
+        fault: Some("its folder did not answer, so no sidecar was read".to_owned()),
         ..Beside::default()
     }
 }
@@ -83,7 +83,7 @@ fn beside(video: Result<Place, beneath::Error>) -> Beside {
         Ok(video) => sidecar::beside(&video),
         Err(beneath::Error::Absent(_)) => Beside::default(),
         Err(error) => Beside {
-            fault: Some(format!("no sidecar was looked for: {error}")),
+            fault: Some(format!("no sidecar was read: {error}")),
             ..Beside::default()
         },
     }
@@ -102,7 +102,7 @@ fn missing(options: &MetadataOptions, video: &Place) -> Option<String> {
         .collect();
     (!missing.is_empty()).then(|| {
         format!(
-            "it went without {}, which had not come within wait-timeout",
+            "it was uploaded without {}, which did not appear within wait-timeout",
             missing.join(", ")
         )
     })

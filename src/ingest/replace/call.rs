@@ -135,8 +135,8 @@ async fn denied(
             let path = text::path(&lease.job.path);
             tracing::warn!(
                 job.id = lease.job.id.0,
-                "{path}: video {key} (job {}), whose content it was to replace, was deleted on the platform; another \
-                 video is made",
+                "{path}: video {key} (job {}), whose content it should have replaced, was deleted \
+                 on the platform; another video is made",
                 before.job
             );
             call::create(task, lease, client, (choice, order)).await

@@ -76,7 +76,8 @@ fn says_shared(lease: &Lease, before: &Predecessor) {
     tracing::info!(
         job.id = lease.job.id.0,
         video.key = %before.video_key,
-        "{}: uploaded as another video, since another file relies on that of the file before it ({})",
+        "{}: uploaded as another video, because another file relies on that of the file before it \
+         ({})",
         text::path(&lease.job.path),
         before.video_key
     );
@@ -93,8 +94,8 @@ pub(super) async fn gives_way(
         return Ok(false);
     };
     let message = format!(
-        "it does not replace the content of video {key} (job {before}), since another file relies on that by now; it \
-         is uploaded as another video"
+        "it does not replace the content of video {key} (job {before}), because another file \
+         relies on that by now; it is uploaded as another video"
     );
     let (held, now, said) = (lease.clone(), clock::now(), message.clone());
     let gave_way = persist(context, move |db| {
@@ -122,7 +123,8 @@ async fn wait(
     other: queue::JobId,
 ) -> Result<(), Error> {
     let message = format!(
-        "it took the place of the file of job {other}, and goes on once that is ready on the platform or has failed"
+        "it took the place of the file of job {other}, and continues once that is ready on the \
+         platform or has failed"
     );
     give_back(task, settings, lease, message).await
 }
@@ -175,8 +177,9 @@ async fn give_back(
 async fn hold(task: &Task, lease: &Lease, before: &Predecessor) -> Result<(), Error> {
     let (id, now) = (lease.job.id, clock::now());
     let message = format!(
-        "held: it took the place of a file that is up as video {} (job {}), and on-replace = \"hold\"; \
-         jw-ingest retry {id} uploads it as another video, jw-ingest cancel {id} leaves it",
+        "held: it took the place of a file that is uploaded as video {} (job {}), and on-replace = \
+         \"hold\"; jw-ingest retry {id} uploads it as another video, jw-ingest cancel {id} leaves \
+         it",
         before.video_key, before.job
     );
     let path = text::path(&lease.job.path);

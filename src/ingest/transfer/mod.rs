@@ -74,7 +74,7 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
     match grant {
         Grant::Link(link) => link::send(task, lease, source, (way, link)).await,
         Grant::Parts(pass) => multipart::send(task, lease, source, &pass).await,
-        Grant::Fetch => start_over(task, lease, "there is nothing to send this way").await,
+        Grant::Fetch => start_over(task, lease, "there is nothing to send by this method").await,
     }
 }
 

@@ -57,7 +57,7 @@ pub enum Fault {
     #[error("{0}")]
     Toml(String),
     /// A date that is none.
-    #[error("publish-date: {0:?} is no date; write one like 2026-11-22T18:00:00+01:00")]
+    #[error("publish-date: {0:?} is not a date; write one like 2026-11-22T18:00:00+01:00")]
     Date(String),
     /// A name of a custom field that the platform may not take.
     #[error("custom: {0}")]
@@ -209,7 +209,8 @@ pub fn custom_name(name: &str) -> Result<(), String> {
     }
     if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(plain) {
         return Err(format!(
-            "{name:?} is no name of a custom field; expected up to {LONGEST_NAME} letters (a to z), digits, or _"
+            "{name:?} is not a valid name for a custom field; expected up to {LONGEST_NAME} \
+             letters (a to z), digits, or _"
         ));
     }
     Ok(())

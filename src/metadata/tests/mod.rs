@@ -79,8 +79,8 @@ fn a_template_that_cannot_be_filled_is_refused() {
             "unknown placeholder {stm}; expected one of: {stem}, {name}, {folder}, {watch}, \
              {mtime:%Y-%m-%d}, {show}",
         ),
-        ("{stem", "a brace without its partner; write {{ or }}"),
-        ("stem}", "a brace without its partner"),
+        ("{stem", "an unpaired brace; write {{ or }}"),
+        ("stem}", "an unpaired brace"),
         ("{}", "unknown placeholder {}"),
         ("{mtime}", "{mtime} needs a format"),
         ("{mtime:}", "{mtime:} has no format"),
@@ -130,7 +130,7 @@ fn a_date_that_a_rule_did_not_give_is_said_unless_the_sidecar_has_one() {
     assert_eq!(told.metadata.publish_date, None);
     assert_eq!(
         told.fault.as_deref(),
-        Some("publish-date came to \"soon\", which is no date, and was not sent")
+        Some("publish-date became \"soon\", which is not a date, and was not sent")
     );
     let dated = read(".json", br#"{"publish-date": "2026-11-22T18:00:00Z"}"#);
     let told = describe(&rules, &bad, &dated.sidecar);
@@ -216,7 +216,7 @@ fn what_is_wrong_with_a_sidecar_is_said() {
         (
             ".json",
             b"{\"publish-date\": \"soon\"}",
-            "publish-date: \"soon\" is no date; write one like",
+            "publish-date: \"soon\" is not a date; write one like",
         ),
         (
             ".json",
@@ -226,7 +226,7 @@ fn what_is_wrong_with_a_sidecar_is_said() {
         (
             ".json",
             b"{\"custom\": {\"a b\": \"x\"}}",
-            "\"a b\" is no name of a custom field",
+            "\"a b\" is not a valid name for a custom field",
         ),
         (".json", &long, "it is longer than 64 KiB"),
         (

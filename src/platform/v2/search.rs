@@ -108,7 +108,7 @@ impl Client {
         }
         Err(request(&[])
             .call()
-            .lacks("more videos in it than can be looked through"))
+            .lacks("more videos in it than can be searched"))
     }
 }
 

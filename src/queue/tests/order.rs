@@ -104,7 +104,7 @@ fn a_bumped_job_is_next_whatever_its_watch_and_its_wait() {
     assert_eq!(claimed(&db, at(4), &ANY), Some(JobId(3)));
     assert_eq!(
         bump(&db, low, at(5)),
-        Answer::Refused(format!("job {low} is running already"))
+        Answer::Refused(format!("job {low} is already running"))
     );
 }
 
@@ -129,7 +129,7 @@ fn a_bump_says_what_keeps_the_job_waiting_all_the_same() {
     let Answer::Done(text) = bump(&db, id, at(7)) else {
         panic!("it waits, and may be bumped");
     };
-    assert!(text.contains("goes on when job 2 has ended"), "{text}");
+    assert!(text.contains("continues when job 2 ends"), "{text}");
     assert_eq!(claimed(&db, at(8), &ANY), Some(other));
     assert_eq!(claimed(&db, at(8), &ANY), None, "it is not asked before");
 }

@@ -31,8 +31,8 @@ pub enum Error {
     Setup(String),
     /// The server's certificate is not to be trusted.
     #[error(
-        "the FTP server's certificate is not to be trusted ({0}): if it is the right server, give its CA by \
-         ca-file, and write host as the certificate has it"
+        "the FTP server's certificate cannot be trusted ({0}): if it is the right server, give its \
+         CA by ca-file, and write host as the certificate has it"
     )]
     Certificate(String),
     /// No connection.
@@ -45,13 +45,13 @@ pub enum Error {
     #[error("{0}")]
     Refused(Refusal),
     /// The server answered something that is no FTP.
-    #[error("the FTP server's answer to {to} is not to be understood")]
+    #[error("the FTP server's answer to {to} cannot be understood")]
     Garbled {
         /// The command.
         to: &'static str,
     },
     /// Nothing moved for so long.
-    #[error("the FTP server gave no sign of life for {0:?}")]
+    #[error("the FTP server sent nothing for {0:?}")]
     Stalled(Duration),
     /// The file gave no byte for so long.
     #[error("the disk gave no data for {0:?}")]
@@ -86,7 +86,7 @@ pub enum Error {
         complete: bool,
     },
     /// The renaming was asked for, and no answer came.
-    #[error("the answer to the renaming was lost; it shows at the next look")]
+    #[error("the answer to the rename was lost; the next attempt checks it")]
     RenameUnclear,
     /// Both names that the file may get are taken on the server.
     #[error(
@@ -116,10 +116,10 @@ impl std::fmt::Display for Refusal {
         let advice = match (to, code) {
             ("LOGIN", 530) => "compare user and password-file with what the server expects",
             ("AUTH", 500..600) => {
-                "without TLS everybody on the line can read the password; tls = \"none\" allows it"
+                "without TLS anyone on the network can read the password; tls = \"none\" allows it"
             }
             ("CWD", 500..600) => "directory must exist on the server",
-            ("STOR", 550 | 553) => "the user needs the right to write into directory",
+            ("STOR", 550 | 553) => "the user needs write permission for directory",
             (_, 452 | 552) => "its disk or quota is full",
             _ => return Ok(()),
         };

@@ -89,7 +89,10 @@ pub async fn send_parts(order: PartsOrder, cancel: CancellationToken) -> Result<
     let response = order.response_timeout;
     let (before_complete, verified) = send_missing(order, &cancel).await?;
     if !verified {
-        tracing::warn!("the upload server names no MD5 to compare with; its word is taken");
+        tracing::warn!(
+            "the upload server reports no MD5 to compare with; its confirmation is \
+                        accepted"
+        );
     }
     complete(&uploads, before_complete, response, &cancel).await?;
     Ok(Receipt {

@@ -182,7 +182,7 @@ impl<'a> Drive<'a> {
         if faults.breaks >= MOST_FAULTS {
             return Err(error);
         }
-        tracing::debug!("{error}; asking the server where it stands");
+        tracing::debug!("{error}; asking the server how much it has");
         tokio::time::sleep(BACKOFF * faults.breaks).await;
         Ok(Piece::PROBE)
     }

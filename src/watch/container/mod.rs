@@ -68,7 +68,7 @@ impl fmt::Display for Flaw {
             Self::CutShort => "it is cut short: its container announces more bytes than there are",
             Self::NoIndex => "it has no index (moov), which many programs write last",
             Self::NoData => "it has headers, but no picture or sound yet",
-            Self::HalfFragment => "its last fragment was begun and has no data",
+            Self::HalfFragment => "its last fragment has no data",
             Self::Hollow => "it has zeros where its data belongs, as if space was only reserved",
         })
     }

@@ -30,7 +30,8 @@ impl Folder {
             warn!(
                 watch.name = %self.watch.name,
                 advice = "if this comes often, raise the sysctl fs.inotify.max_queued_events",
-                "more happened at once than the kernel could announce; all is looked through instead"
+                "more happened at once than the kernel could report; the whole folder is scanned \
+                 instead"
             );
         }
         self.audit.clear();
@@ -48,8 +49,8 @@ impl Folder {
         if self.choice.missed(missed.len(), now) {
             warn!(
                 watch.name = %self.watch.name, path = ?first,
-                "files came of which the kernel announced nothing, this one among them; from now on \
-                 files are found by polling, and events are tried again in a day"
+                "the kernel did not report some new files, this one among them; files are now \
+                 found by polling, and events are tried again in a day"
             );
             self.audit.clear();
             self.use_means();

@@ -111,7 +111,7 @@ impl Folder {
                 debug!(watch.name = %self.watch.name, ?path, "no regular file; ignored");
             }
             Ok(Thing::Nothing) => self.nothing(&path)?,
-            Err(error) => debug!(watch.name = %self.watch.name, ?path, %error, "cannot look at it"),
+            Err(error) => debug!(watch.name = %self.watch.name, ?path, %error, "cannot access it"),
         }
         Ok(())
     }

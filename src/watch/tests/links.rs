@@ -113,7 +113,7 @@ fn a_look_never_reaches_outside_while_a_folder_flips_into_a_link() {
                         seen += 1;
                     }
                     Found::Nothing => refused += 1,
-                    Found::Moving => panic!("nobody writes it"),
+                    Found::Moving => panic!("no program writes it"),
                 }
             }
         });

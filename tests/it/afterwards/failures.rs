@@ -124,7 +124,7 @@ fn a_file_of_that_name_is_not_written_over() {
     site.drop_file("b.mp4", &dice.bytes(9_001));
     site.wait_done(2);
     wait_there(&site.folder().join("b.mp4.jw.json"));
-    site.wait_log("no note can be written in");
+    site.wait_log("cannot write notes in");
     assert_eq!(fs::read(&mine).unwrap(), b"{\"mine\": true}");
     drop(daemon);
 }

@@ -227,7 +227,7 @@ fn a_target_that_is_away_or_closed_is_waited_for() {
     assert!(why.contains("is its disk or share mounted?"), "{why}");
     assert!(file.exists());
     let shown = site.output(&["job", "1"]);
-    assert!(shown.contains("at the next try"), "{shown}");
+    assert!(shown.contains("at the next attempt"), "{shown}");
     // Something is in the way of the folder below, and then is not.
     fs::rename(&away, site.root().join("outside")).unwrap();
     wait_there(&site.outside().join("a.mp4"));

@@ -58,7 +58,7 @@ fn the_demo_tells_its_story_goes_on_and_leaves_nothing() {
     let key = told.split_whitespace().last().unwrap().to_owned();
     fs::write(format!("{folder}/twin.mp4"), "another video").unwrap();
     let told = until(&mut out, "twin.mp4").pop().unwrap();
-    let words = format!("  ready     twin.mp4, by the video {key} with the same content");
+    let words = format!("  ready     twin.mp4, as video {key} with the same content");
     assert_eq!(told, words);
 
     let pid = child.id().to_string();

@@ -31,25 +31,25 @@ fn without_a_database_it_says_what_will_happen() {
         (
             "news/a.mp4",
             "unseen",
-            "the daemon does not run: it will look at the file when it is started",
+            "the daemon does not run: it will find the file when it is started",
         ),
-        ("news/empty.mp4", "unseen", "there is no byte in it"),
+        ("news/empty.mp4", "unseen", "it is empty"),
         ("news/b.mp4.part", "ignored", ".part"),
         ("news/b-draft.mp4", "ignored", "*-draft.mp4"),
         ("news/notes.txt", "ignored", "include"),
         ("news/link.mp4", "ignored", "symbolic link"),
-        ("news/missing.mp4", "nothing", "nothing lies there"),
-        ("news/no/folder/x.mp4", "nothing", "nothing lies there"),
-        ("news", "folder", "it is a folder"),
+        ("news/missing.mp4", "nothing", "there is no such file"),
+        ("news/no/folder/x.mp4", "nothing", "there is no such file"),
+        ("news", "folder", "it is a watched folder"),
         (
             "secret",
             "outside",
-            "it lies outside of every watch: news (",
+            "it is outside every watch folder: news (",
         ),
         (
             "nowhere/at/all.mp4",
             "outside",
-            "it lies outside of every watch",
+            "it is outside every watch folder",
         ),
     ] {
         let (said, object) = explain(&fixture, path);
@@ -70,10 +70,7 @@ fn while_a_daemon_runs_it_says_what_the_file_waits_for() {
     let db = fixture.database();
     let lock = queue::lock(&fixture.path("jobs.db")).unwrap();
     let (answer, object) = explain(&fixture, "news/a.mp4");
-    assert!(
-        answer.starts_with("the daemon has not noticed it yet"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("not seen by the daemon yet"), "{answer}");
     assert_eq!(object["daemon_runs"], true);
     db.execute(
         "INSERT INTO settling (path, watch, size, since, seen_by, waiting_for)
@@ -83,7 +80,7 @@ fn while_a_daemon_runs_it_says_what_the_file_waits_for() {
     .unwrap();
     let (answer, object) = explain(&fixture, "news/a.mp4");
     assert_eq!(object["verdict"], "settling");
-    assert!(answer.starts_with("it waits to settle since "), "{answer}");
+    assert!(answer.starts_with("waiting to settle since "), "{answer}");
     assert!(
         answer.ends_with("(3 min ago): a program has it open for writing"),
         "{answer}"
@@ -153,16 +150,16 @@ fn a_reader_without_rights_is_told_of_the_job_and_of_what_cannot_be_seen() {
     let first = out.lines().next().unwrap();
     assert!(
         first.starts_with("its job 1 waits to be uploaded")
-            && first.contains("cannot be looked at by you: Permission denied"),
+            && first.contains("you cannot access the file itself: Permission denied"),
         "{out}"
     );
     let out = explain("news/closed");
     assert!(
-        out.starts_with("it is a folder that you cannot look into: Permission denied"),
+        out.starts_with("you cannot read this folder: Permission denied"),
         "{out}"
     );
     fs::set_permissions(fixture.news(b"closed"), fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(explain("news/closed").starts_with("it is a folder whose files are looked at"));
+    assert!(explain("news/closed").starts_with("it is a watched folder"));
     let out = explain("news/closed/b.mp4");
     assert!(
         out.contains("a renamed file is listed under its new name"),
@@ -187,8 +184,8 @@ fn a_waiting_job_tells_its_pause_and_that_its_file_is_gone() {
     let (answer, _) = explain(&fixture, "news/gone.mp4");
     assert_eq!(
         answer,
-        "its job 1 waits to be uploaded: its account main is paused; 2 tries so far; last noted: no answer; \
-         but the file is gone"
+        "its job 1 waits to be uploaded: its account main is paused; 2 attempts so far; last \
+         noted: no answer; but the file is gone"
     );
     let out = fixture.run(&["explain", "news/gone.mp4"]).done();
     assert!(out.contains("account main is paused since"), "{out}");

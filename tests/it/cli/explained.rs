@@ -93,9 +93,9 @@ fn the_story_is_told_with_its_times() {
     let expected = [
         "{dir}/news/a.mp4",
         "job         queued as job 1, when it had settled or was added by hand: 2 bytes, watch news, account main",
-        "way         its bytes go by s3: it is small",
+        "method      its upload method is s3: it is small",
         "video       its video on the platform is AbCd1234",
-        "try         upload by s3: done, 0.0 s, 2 B sent",
+        "attempt     upload by s3: done, 0.0 s, 2 B sent",
         "platform    it had all bytes",
         "platform    it says `ready`",
         "platform    its size there is that of the file",
@@ -109,7 +109,8 @@ fn the_story_is_told_with_its_times() {
         "{out}"
     );
     let last = story.last().unwrap();
-    let plan = "afterwards  it is moved to the folder for what is up (after-upload), if it is unchanged by then";
+    let plan = "afterwards  it is moved to the folder for uploaded files (after-upload), if it is \
+                unchanged by then";
     assert_eq!(*last, plan);
     assert!(
         out.contains("  daemon      the daemon does not run"),
@@ -212,28 +213,31 @@ fn all_that_waits_is_listed_with_one_reason_each() {
     let _daemon = queue::lock(&fixture.path("jobs.db")).unwrap();
     let out = masked(&fixture, &fixture.run(&["explain", "--all-waiting"]).done());
     let expected = [
-        ".hidden: a folder that is left alone with all in it: it is in a hidden folder (\".hidden\" begins with a dot)",
-        "b-draft.mp4: left alone: it matches exclude pattern \"*-draft.mp4\"",
-        "b.mp4.part: left alone: its name ends in .part, which marks a file still being written",
-        "c.mp4: its job 2 failed at ##:## (1 min ago): it is broken; once the cause is mended: `jw-ingest retry 2`",
+        ".hidden: a folder that is ignored with everything in it: it is in a hidden folder \
+         (\".hidden\" begins with a dot)",
+        "b-draft.mp4: ignored: it matches exclude pattern \"*-draft.mp4\"",
+        "b.mp4.part: ignored: its name ends in .part, which marks a file still being written",
+        "c.mp4: its job 2 failed at ##:## (1 min ago): it is broken; once the cause is fixed: \
+         `jw-ingest retry 2`",
         "d.mp4: its job 3 waits to be uploaded: it is due and starts as soon as a worker is free",
-        "e.mp4: it waits to settle: a program has it open for writing",
-        "empty.mp4: the daemon has not noticed it yet; a scan finds it within five minutes, and a change of it at \
-         once; there is no byte in it, and such a file waits until there is one",
-        "link.mp4: left alone: it is or lies below a symbolic link, and those are not followed (follow-links)",
-        "notes.txt: left alone: it matches no include pattern",
+        "e.mp4: waiting to settle: a program has it open for writing",
+        "empty.mp4: not seen by the daemon yet; the next scan (within 5 minutes) will find it; it \
+         is empty, and an empty file waits for its first byte",
+        "link.mp4: ignored: it is a symbolic link or is below one: symlinks are not followed \
+         (follow-links)",
+        "notes.txt: ignored: it matches no include pattern",
     ];
     let mut expected: Vec<_> = expected
         .map(|line| format!("####-##-## ##:##:##  {{dir}}/news/{line}"))
         .into();
     expected.push(format!(
-        "{:<19}  {{dir}}/away: the watch folder is offline: No such file or directory (os error 2); nothing in it \
-         counts as deleted, and it is looked for every few seconds",
+        "{:<19}  {{dir}}/away: the watch folder is offline: No such file or directory (os error \
+         2); nothing in it counts as deleted, and jw-ingest checks for it every few seconds",
         ""
     ));
     expected.push(
-        "4 files are not up, 1 is up; 5 things are left alone, 1 place cannot be looked at; 1 file of markers, \
-         companions and notes; the daemon runs"
+        "4 files waiting, 1 uploaded, 5 ignored, 1 unreadable; 1 file of markers, companions and \
+         notes; the daemon runs"
             .to_owned(),
     );
     assert_eq!(out.lines().collect::<Vec<_>>(), expected);

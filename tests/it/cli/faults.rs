@@ -33,8 +33,7 @@ fn all_is_well_and_nothing_was_made() {
     assert_eq!(ok.len(), 3, "{ran:?}");
     assert!(ran.out.contains("jobs.db does not exist yet"), "{ran:?}");
     assert!(
-        ran.out
-            .contains("/news: it takes 2 files, and leaves 1 alone"),
+        ran.out.contains("/news: it takes 2 files, and ignores 1"),
         "{ran:?}"
     );
     let mut left: Vec<_> = fs::read_dir(fixture.path("."))
@@ -60,7 +59,7 @@ fn a_database_that_exists_is_looked_at_without_a_change() {
     let ran = check(&fixture, &["--offline"]);
     assert_eq!(ran.code, 78);
     assert!(
-        lines(&ran, "FAIL")[0].contains("is damaged or is no SQLite database"),
+        lines(&ran, "FAIL")[0].contains("is damaged or is not a SQLite database"),
         "{ran:?}"
     );
 }
@@ -81,7 +80,7 @@ fn every_fault_is_told_at_once() {
     for fault in [
         "secret",
         "missing does not exist",
-        "is damaged or is no SQLite database",
+        "is damaged or is not a SQLite database",
     ] {
         assert!(failures.contains(fault), "no {fault:?}: {ran:?}");
     }

@@ -108,7 +108,7 @@ fn each_kind_of_job_is_a_row_that_says_what_it_does() {
     let rows: Vec<_> = out.lines().map(cells).collect();
     let expected = [
         "the daemon does not run: nothing moves until it is started",
-        "ID | WATCH | FILE | SIZE | STATE | STEP | KEY | TRIES | WHEN | WHAT IS WRONG",
+        "ID | WATCH | FILE | SIZE | STATE | STEP | KEY | ATTEMPTS | WHEN | PROBLEM",
         "1 | news | new.mp4 | 1.2 GB | queued | create | 0 | due",
         r"2 | news | again.mp4 | 1.2 GB | queued | create | 3 | in 5 min | no answer\nfrom the platform",
         "3 | news | up.mp4 | 1.2 GB | running | was at 540.0 MB (45 %) | AbCd1234 | 1 | at the next start",
@@ -140,12 +140,12 @@ fn each_kind_of_job_is_told_in_a_sentence() {
         ),
         (
             "2",
-            r"3 tries so far; last noted: no answer\nfrom the platform",
+            r"3 attempts so far; last noted: no answer\nfrom the platform",
         ),
         ("3", "job 3 was being uploaded (540.0 MB, 45 %) when"),
         (
             "4",
-            "and waits for `ready`; the platform says `processing`; next look in 59 min",
+            "and waits for `ready`; the platform says `processing`; next check in 59 min",
         ),
         ("5", "job 5 is done: its video is AbCd1234"),
         (
@@ -202,7 +202,7 @@ fn a_paused_account_is_one_line_above_and_its_jobs_say_so() {
     let out = fixture.run(&["job", "1"]).done();
     assert!(out.contains("its account main is paused"), "{out}");
     assert!(
-        out.contains("  next try      when account main works again\n"),
+        out.contains("  next attempt  when account main works again\n"),
         "{out}"
     );
 }

@@ -29,7 +29,7 @@ fn retry_queues_what_failed_and_refuses_the_rest_one_by_one() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert_eq!(
         ran.out,
-        "job 1 is queued again\nnot done: job 2 is done\nnot done: there is no job 99\njob 3 is queued again\n"
+        "job 1 is queued again\njob 2: nothing to retry, it is already uploaded\nthere is no job 99\njob 3 is queued again\n"
     );
     assert!(ran.err.contains("the daemon does not run"), "{ran:?}");
     let queued: i64 = db
@@ -95,13 +95,13 @@ fn hints_are_given_only_where_they_are_true() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(
         ran.out,
-        "job 1 was under way when the daemon was stopped hard, and goes on at the next start\n"
+        "job 1 was in progress when the daemon was killed, and resumes at the next start\n"
     );
     let _daemon = queue::lock(&fixture.path("jobs.db")).unwrap();
     let ran = fixture.run(&["retry", "1"]);
     assert_eq!(
         (ran.code, ran.out.as_str(), ran.err.as_str()),
-        (1, "not done: job 1 is running\n", "")
+        (1, "job 1 is already running\n", "")
     );
 }
 
@@ -124,8 +124,8 @@ fn a_mere_reader_is_told_as_whom_to_give_orders() {
     for order in orders {
         let ran = fixture.run_as_reader(order);
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
-        let told = "jw-ingest: you may read the job table, not change it; run this as the daemon's user: \
-                    runuser -u root -- ";
+        let told = "jw-ingest: you can read the job table but not change it; run this as the \
+                    daemon's user: runuser -u root -- ";
         assert!(ran.err.starts_with(told), "{ran:?}");
         let last = order.join(" ").replace("a b.mp4", "'a b.mp4'");
         assert!(ran.err.trim_end().ends_with(&last), "{ran:?}");
@@ -170,10 +170,7 @@ fn cancel_takes_what_is_queued_and_refuses_what_is_up() {
     let lines: Vec<_> = ran.out.lines().collect();
     assert_eq!(lines[0], "job 1 is cancelled");
     for (line, key) in lines[1..].iter().zip(["AbCd1234", "AbCd1235", "AbCd1236"]) {
-        assert!(
-            line.starts_with("not done: ") && line.contains(key),
-            "{ran:?}"
-        );
+        assert!(line.contains(key), "{ran:?}");
         assert!(line.contains("delete video"), "it says what to do: {line}");
     }
     assert_eq!(
@@ -215,9 +212,9 @@ fn bump_takes_what_waits_to_the_front_and_refuses_the_rest_one_by_one() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert_eq!(
         ran.out,
-        "job 1 is at the front now\nnot done: there is no job 99\njob 2 is at the front now\n\
-         not done: job 3 is done\nnot done: job 5 failed; `jw-ingest retry 5` queues it again\n\
-         not done: job 6 is uploaded already, and waits for `ready`\n"
+        "job 1 is at the front now\nthere is no job 99\njob 2 is at the front now\n\
+         job 3 is already uploaded\njob 5 failed; `jw-ingest retry 5` queues it again\n\
+         job 6 is already uploaded, and waits for `ready`\n"
     );
     assert!(ran.err.contains("the daemon does not run"), "{ran:?}");
     let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -235,7 +232,7 @@ fn bump_takes_what_waits_to_the_front_and_refuses_the_rest_one_by_one() {
     let ran = fixture.run(&["bump", "4"]);
     assert_eq!(
         (ran.code, ran.out.as_str(), ran.err.as_str()),
-        (1, "not done: job 4 is running already\n", "")
+        (1, "job 4 is already running\n", "")
     );
     assert_eq!(fixture.run(&["bump"]).code, 2, "which job?");
 }
@@ -261,7 +258,7 @@ fn add_queues_a_file_once_and_again_only_when_it_failed() {
         out.ends_with("caf\\xe9\\n.mp4: queued as job 1 of watch news\n"),
         "{out}"
     );
-    assert!(add().done().ends_with(": is job 1 already, queued\n"));
+    assert!(add().done().ends_with(": is already job 1, queued\n"));
     let db = fixture.database();
     let object = fixture.run(&["jobs", "--json"]).json().remove(0);
     assert_eq!(
@@ -279,7 +276,7 @@ fn add_queues_a_file_once_and_again_only_when_it_failed() {
     assert!(
         add()
             .done()
-            .ends_with(": is up already as video AbCd1234 (job 1)\n")
+            .ends_with(": is already uploaded as video AbCd1234 (job 1)\n")
     );
     fs::write(&file, "other content").unwrap();
     assert!(
@@ -298,7 +295,7 @@ fn add_says_what_it_cannot_take_and_goes_on() {
     growing.write_all(b"half").unwrap();
     fs::write(fixture.path("outside.mp4"), "x").unwrap();
     let cases = [
-        ("news/empty.mp4", "there is no byte in it"),
+        ("news/empty.mp4", "it is empty"),
         (
             "news/link.mp4",
             "it is a symbolic link: name the file that it points to",
@@ -307,10 +304,10 @@ fn add_says_what_it_cannot_take_and_goes_on() {
             "news/growing.mp4",
             "it is still being written: a program has it open for writing",
         ),
-        ("news", "it lies outside"),
+        ("news", "it is outside"),
         (
             "outside.mp4",
-            "it lies outside of every watch; say with --watch which it is to belong to: news (",
+            "it is outside every watch folder; name its watch with --watch: news (",
         ),
         ("missing.mp4", "it cannot be read: No such file"),
     ];
@@ -323,13 +320,13 @@ fn add_says_what_it_cannot_take_and_goes_on() {
     for (line, (name, why)) in lines.iter().zip(cases) {
         if name == "news" {
             assert!(
-                line.starts_with("news: not done: it is no regular file"),
+                line.starts_with("news: not queued: it is not a regular file"),
                 "{line}"
             );
             continue;
         }
         assert!(
-            line.starts_with(&format!("{name}: not done: {why}")),
+            line.starts_with(&format!("{name}: not queued: {why}")),
             "{line}"
         );
     }

@@ -9,8 +9,7 @@ fn after_a_hard_stop_nothing_is_said_to_be_under_way() {
     let fixture = Fixture::new();
     let db = fixture.database();
     one_of_each(&fixture, &db);
-    let said = "was being uploaded (540.0 MB, 45 %) when the daemon was stopped hard; \
-                it starts again when the daemon runs\n";
+    let said = "was being uploaded (540.0 MB, 45 %) when the daemon was killed; it resumes when the daemon is started\n";
     let out = fixture.run(&["job", "3"]).done();
     assert!(out.starts_with(&format!("job 3 {said}")), "{out}");
     let out = fixture.run(&["explain", "news/up.mp4"]).done();
@@ -57,7 +56,7 @@ fn files_that_settle_are_told_above_the_jobs() {
             500,
             "a program has it open for writing",
         ),
-        ("c.mp4", "old", 9, "there is no byte in it yet"),
+        ("c.mp4", "old", 9, "it is still empty"),
     ] {
         db.execute(
             "INSERT INTO settling (path, watch, size, since, seen_by, waiting_for) VALUES (?1, ?2, 1, ?3, 'event', ?4)",
@@ -66,8 +65,7 @@ fn files_that_settle_are_told_above_the_jobs() {
         .unwrap();
     }
     let lock = queue::lock(&fixture.path("jobs.db")).unwrap();
-    let told = "files are settling (big\\n.mp4: a program has it open for writing); \
-                `jw-ingest explain FILE` tells more\n";
+    let told = "files are settling (big\\n.mp4: a program has it open for writing); `jw-ingest explain FILE` shows more\n";
     assert_eq!(fixture.run(&["jobs"]).done(), format!("3 {told}"));
     assert_eq!(
         fixture.run(&["jobs", "--watch", "news"]).done(),
@@ -136,7 +134,7 @@ fn what_is_advised_after_a_failure_can_help() {
     for (reason, end) in [
         (
             "the file is broken",
-            "; once the cause is mended: `jw-ingest retry 1`",
+            "; once the cause is fixed: `jw-ingest retry 1`",
         ),
         (
             "it takes at most 5 GB (s3-limit): set method = \"auto\"",

@@ -58,7 +58,7 @@ fn a_fetch_that_fails_for_too_long_is_given_up_with_the_platforms_words() {
     let job = wait_failed(&site);
     let message = job.last_error.unwrap();
     for says in [
-        "given up: every try since",
+        "given up: every attempt since",
         "HTTP status 404",
         "jw-ingest retry 1",
     ] {
@@ -98,7 +98,7 @@ fn after_a_fetch_in_vain_a_file_of_ours_is_sent() {
             "transfer done"
         ]
     );
-    site.wait_log("a fetch by the platform was in vain");
+    site.wait_log("the platform could not fetch it");
     drop(daemon);
 }
 

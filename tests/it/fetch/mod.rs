@@ -108,7 +108,7 @@ fn files_with_an_address_become_the_videos_that_lie_there() {
 const BAD: [(&str, &str); 9] = [
     (
         "http://localhost/a.mp4",
-        "localhost can be reached from the own network only",
+        "localhost can be reached from your own network only",
     ),
     (
         "http://169.254.169.254/latest/",
@@ -116,11 +116,11 @@ const BAD: [(&str, &str); 9] = [
     ),
     (
         "http://[::ffff:10.0.0.1]/a.mp4",
-        "can be reached from the own network only",
+        "can be reached from your own network only",
     ),
     (
         "http://0x7f.1/a.mp4",
-        "127.0.0.1 can be reached from the own network only",
+        "127.0.0.1 can be reached from your own network only",
     ),
     (
         "file:///etc/passwd",
@@ -148,9 +148,9 @@ fn what_must_not_be_fetched_fails_with_the_reason_and_without_a_video() {
     let dynamic = [
         (
             local.as_str(),
-            "127.0.0.1 can be reached from the own network only; put a public",
+            "127.0.0.1 can be reached from your own network only; put a public",
         ),
-        (ten.as_str(), "10 addresses stand in the .url file"),
+        (ten.as_str(), "there are 10 addresses in the .url file"),
     ];
     let cases: Vec<_> = dynamic.into_iter().chain(BAD).collect();
     for (number, (text, _)) in cases.iter().enumerate() {
@@ -232,7 +232,7 @@ fn a_watch_that_only_fetches_waits_until_the_file_is_on_the_web() {
         let job = jobs.first().filter(|job| job.attempts > 1)?;
         job.last_error.clone()
     });
-    let says = "it cannot be fetched now, since 127.0.0.1 answered HTTP 404 for it";
+    let says = "it cannot be fetched now, because 127.0.0.1 answered HTTP 404 for it";
     assert!(message.contains(says), "{message}");
     web.serve("/drop/late.mp4", &content);
     site.wait_done(1);

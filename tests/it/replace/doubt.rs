@@ -77,7 +77,7 @@ fn the_platform_settles_whose_content_a_video_has() {
         let has_arrived = kind == "answer-lost";
         let expected = has_arrived.then(|| "yes".to_owned());
         let said = if has_arrived {
-            format!("video {key} has other content by now, though job 2")
+            format!("video {key} has other content by now, although job 2")
         } else {
             format!("video {key} has its content still, and that of job 2 did not arrive")
         };

@@ -150,8 +150,9 @@ fn a_held_file_waits_for_a_person() {
     assert_eq!(
         said,
         format!(
-            "held: it took the place of a file that is up as video {key} (job 1), and on-replace = \"hold\"; \
-             jw-ingest retry 2 uploads it as another video, jw-ingest cancel 2 leaves it"
+            "held: it took the place of a file that is uploaded as video {key} (job 1), and \
+             on-replace = \"hold\"; jw-ingest retry 2 uploads it as another video, jw-ingest \
+             cancel 2 leaves it"
         )
     );
     assert_eq!(held.attempts, 0, "that is no failure");
@@ -168,7 +169,7 @@ fn a_held_file_waits_for_a_person() {
 
     let all = site.command(&["retry", "--failed"]);
     let said = String::from_utf8_lossy(&all.stderr).into_owned();
-    assert!(said.contains("held jobs are left alone: 2"), "{said}");
+    assert!(said.contains("held jobs are not retried: 2"), "{said}");
     assert_eq!(site.jobs()[1].state, "failed");
 
     let said = site.output(&["retry", "2"]);

@@ -83,7 +83,10 @@ fn what_fails_for_too_long_is_given_up_with_a_sentence() {
         jobs.first().filter(|job| job.state == "failed").cloned()
     });
     let message = job.last_error.clone().unwrap();
-    assert!(message.contains("given up: every try since"), "{message}");
+    assert!(
+        message.contains("given up: every attempt since"),
+        "{message}"
+    );
     assert!(message.contains("SlowDown"), "{message}");
     assert!(job.attempts >= 3, "{job:?}");
     // The draft goes; a retry makes another.

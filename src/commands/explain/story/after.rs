@@ -24,23 +24,25 @@ fn metadata(row: &Told, present: &Present) -> Vec<Fact> {
         Some(error) => {
             let tries = match row.attempts {
                 0 | 1 => String::new(),
-                many => format!(" ({many} tries)"),
+                many => format!(" ({many} attempts)"),
             };
-            let text = format!("not told to the platform{tries}: {}", text::line(error));
+            let text = format!("not sent to the platform{tries}: {}", text::line(error));
             told.push(Fact::new(at, "metadata", text));
         }
         None if !row.is_told => {}
         None if row.has_sidecar => {
-            let text = "the platform was told its title and the like, as its sidecar says";
+            let text =
+                "its title and other metadata were sent to the platform, as its sidecar says";
             told.push(Fact::new(at, "metadata", text));
         }
         None => {
-            let text = "the platform was told its title and the like; no sidecar says more";
+            let text = "its title and other metadata were sent to the platform; no sidecar adds to \
+                        them";
             told.push(Fact::new(at, "metadata", text));
         }
     }
     if let Some(due) = row.due_at {
-        let text = "what its sidecar says is compared with what the platform was told";
+        let text = "its sidecar is compared with what was sent to the platform";
         told.push(Fact::new(due.max(present.now), "metadata", text));
     }
     told
@@ -62,7 +64,7 @@ fn afterwards(row: &Afterwards, present: &Present) -> Vec<Fact> {
     }
     if let Some(place) = &row.moved_to {
         let at = row.done_at.unwrap_or(present.now);
-        let text = format!("it lies at {} now", text::path(place));
+        let text = format!("it is at {} now", text::path(place));
         told.push(Fact::new(at, "afterwards", text));
     }
     if let Some((due, plan)) = row.due_at.zip(plan(&row.action)) {
@@ -86,12 +88,12 @@ fn times(number: i64) -> String {
 fn plan(action: &str) -> Option<String> {
     let what = match action {
         "none" | "keep" => return None,
-        "undecided" => return Some("it is decided what becomes of the file".to_owned()),
-        "move" => "it is moved to the folder for what is up (after-upload)".to_owned(),
+        "undecided" => return Some("jw-ingest decides what happens to the file".to_owned()),
+        "move" => "it is moved to the folder for uploaded files (after-upload)".to_owned(),
         "trash" => "it is put into the trash (after-upload)".to_owned(),
         "delete" => "it is deleted (after-upload)".to_owned(),
         "failed-dir" => "it is moved to failed-dir".to_owned(),
-        "back" => "it is moved back to where it lay".to_owned(),
+        "back" => "it is moved back to where it was".to_owned(),
         other => text::line(other),
     };
     Some(format!("{what}, if it is unchanged by then"))

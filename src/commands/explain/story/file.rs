@@ -29,7 +29,7 @@ pub(super) fn facts(
     if let (Some(Verdict::Taken), Some(pattern), true) =
         (&facts.disk.verdict, &facts.disk.included_by, is_file)
     {
-        let rule = format!("include pattern {pattern:?} takes it, and no rule speaks against it");
+        let rule = format!("matches include pattern {pattern:?}; no exclude pattern applies");
         told.push(Fact::new(now, "rule", rule));
     }
     // Whatever has a job has settled.
@@ -44,7 +44,7 @@ pub(super) fn facts(
     match &facts.disk.found {
         Some(Found::Still(found)) => told.extend(evidence(found, now)),
         Some(Found::Moving) => {
-            let what = "it changed while it was looked at";
+            let what = "it changed while it was read";
             told.push(Fact::new(now, "evidence", what));
         }
         Some(Found::Nothing) | None => {}
@@ -62,7 +62,7 @@ fn thing(facts: &Facts<'_>, now: Timestamp) -> Vec<Fact> {
     told.push(Fact::new(content, "file", "its content was last changed"));
     let anything = moment(identity.ctime_ns);
     if anything.duration_since(content).abs() >= SignedDuration::from_secs(1) {
-        let what = "its name, its rights or its content were last changed";
+        let what = "its name, permissions or content were last changed";
         told.push(Fact::new(anything, "file", what));
     }
     let size = format!("it has {}", text::size_in_full(identity.size));
@@ -75,12 +75,12 @@ fn thing(facts: &Facts<'_>, now: Timestamp) -> Vec<Fact> {
 fn no_file(thing: &Thing) -> String {
     match thing {
         Thing::File { .. } => String::new(),
-        Thing::Nothing => "nothing lies there".to_owned(),
+        Thing::Nothing => "there is no such file".to_owned(),
         Thing::Folder(None) => "it is a folder".to_owned(),
         Thing::Folder(Some(error)) => format!("it is a folder that cannot be listed: {error}"),
         Thing::Link(target) => format!("it is a symbolic link to {}", text::path(target)),
         Thing::Other => "it is a device, pipe, or socket".to_owned(),
-        Thing::OutOfReach(error) => format!("it cannot be looked at: {error}"),
+        Thing::OutOfReach(error) => format!("it cannot be accessed: {error}"),
     }
 }
 
@@ -90,7 +90,7 @@ pub(in super::super) fn writer_words(writer: &Result<Writer, std::io::Error>) ->
         Ok(Writer::None) => "no program has it open for writing".to_owned(),
         Ok(Writer::Present) => "a program has it open for writing".to_owned(),
         Ok(Writer::Unknown(reason)) => format!("unknown: {reason}"),
-        Err(error) => format!("unknown, since the file cannot be opened: {error}"),
+        Err(error) => format!("unknown, because the file cannot be opened: {error}"),
     }
 }
 
@@ -101,7 +101,7 @@ fn watch(facts: &Facts<'_>) -> String {
     };
     let taken = match (&facts.disk.verdict, &facts.disk.thing) {
         (Some(Verdict::Ignored(rule)), _) => {
-            format!("leaves it alone: {}", text::line(&rule.to_string()))
+            format!("ignores it: {}", text::line(&rule.to_string()))
         }
         (_, Thing::Folder(Some(_))) => "takes what is in it, as far as it can be read".to_owned(),
         (_, Thing::Folder(None)) => "takes what is in it".to_owned(),
@@ -133,11 +133,11 @@ fn evidence(found: &Inspection, now: Timestamp) -> Vec<Fact> {
     let mut told = Vec::new();
     let holes = found.identity.bytes().saturating_sub(found.allocated);
     if holes == 0 {
-        told.push(fact("all of it lies on the disk".to_owned()));
+        told.push(fact("it is fully allocated on disk".to_owned()));
     } else {
         let holes = text::size(i64::try_from(holes).unwrap_or(i64::MAX));
         told.push(fact(format!(
-            "{holes} of it do not lie on the disk (holes, or space that is only reserved)"
+            "{holes} of it are not on the disk (holes, or space that is only reserved)"
         )));
     }
     if let Some(container) = found.container {
@@ -156,9 +156,9 @@ fn evidence(found: &Inspection, now: Timestamp) -> Vec<Fact> {
 fn container_words(verdict: Container) -> String {
     match verdict {
         Container::Complete => "complete".to_owned(),
-        Container::Unended => "complete so far; its format has no end mark".to_owned(),
+        Container::Unended => "complete so far; its format has no end marker".to_owned(),
         Container::Incomplete(flaw) => format!("incomplete: {flaw}"),
-        Container::Unknown => "not one whose end can be checked".to_owned(),
+        Container::Unknown => "not a format whose end can be checked".to_owned(),
     }
 }
 

@@ -55,7 +55,7 @@ fn begin(job: &Job) -> Fact {
         other => format!(", priority {other}"),
     };
     let by_hand = if job.by_hand {
-        "; a person wants it uploaded, whatever it is a copy of"
+        "; a person chose to upload it even if it is a copy"
     } else {
         ""
     };
@@ -80,21 +80,21 @@ fn attempts(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
             tries(story.earlier_attempts),
             job.id
         );
-        told.push(Fact::new(first.started_at, "try", left_out));
+        told.push(Fact::new(first.started_at, "attempt", left_out));
     }
     let tries = story.attempts.iter();
     told.extend(tries.map(|attempt| {
         let text = try_words(attempt, job, present);
-        Fact::new(attempt.started_at, "try", text)
+        Fact::new(attempt.started_at, "attempt", text)
     }));
     told
 }
 
 fn tries(number: usize) -> String {
     if number == 1 {
-        "1 try".to_owned()
+        "1 attempt".to_owned()
     } else {
-        format!("{number} tries")
+        format!("{number} attempts")
     }
 }
 
@@ -146,7 +146,7 @@ fn neighbours(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
         .filter(|_| job.standing() == Standing::WaitingForCopy)
     {
         let text = format!(
-            "it goes on after {}, which seems to have its content",
+            "it continues after {}, which seems to have the same content",
             named(other)
         );
         told.push(Fact::new(present.now, "duplicate", text));
@@ -169,7 +169,7 @@ fn neighbours(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
         told.push(Fact::new(other.created_at, "replace", text));
     }
     if job.held {
-        let text = "it was not uploaded: a person is to decide (on-replace)";
+        let text = "it was not uploaded: a person decides (on-replace)";
         told.push(Fact::new(at_end, "held", text));
     }
     told
@@ -194,8 +194,8 @@ fn way(job: &Job, present: &Present) -> Vec<Fact> {
     if let Some(way) = job.way {
         let why = job.method_why.as_deref();
         let why = why.map_or_else(String::new, |why| format!(": {}", text::line(why)));
-        let text = format!("its bytes go by {}{why}", way.word());
-        told.push(Fact::new(at, "way", text));
+        let text = format!("its upload method is {}{why}", way.word());
+        told.push(Fact::new(at, "method", text));
     }
     if let Some(key) = &job.video_key {
         let text = format!("its video on the platform is {}", text::line(key));
@@ -244,7 +244,7 @@ fn end(job: &Job, present: &Present) -> Vec<Fact> {
         told.push(Fact::new(at, "job", text));
     }
     if let Some(at) = job.failing_since {
-        let text = "from here on every try failed".to_owned();
+        let text = "from here on every attempt failed".to_owned();
         told.push(Fact::new(at.min(present.now), "job", text));
     }
     told
@@ -255,7 +255,7 @@ fn next(facts: &Facts<'_>, job: &Job, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     if job.run_at > present.now && job.waits_for.is_none() {
         let what = match job.step {
-            Step::Create | Step::Transfer => "it is tried again",
+            Step::Create | Step::Transfer => "it is retried",
             Step::Confirm => "the platform is asked again",
         };
         let unless = match (facts.daemon, facts.pause_of(&job.account)) {
@@ -269,7 +269,7 @@ fn next(facts: &Facts<'_>, job: &Job, present: &Present) -> Vec<Fact> {
         let limit = facts.outline.retry.give_up_after;
         let limit = SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
         let at = since.checked_add(limit).unwrap_or(Timestamp::MAX);
-        let text = "it is given up, if every try fails until then (give-up-after)";
+        let text = "it is given up, if every attempt fails until then (give-up-after)";
         told.push(Fact::new(at, "next", text));
     }
     told
@@ -288,7 +288,7 @@ fn turn(facts: &Facts<'_>, job: &Job, place: Place, present: &Present) -> Vec<Fa
     let stands_still = facts.daemon == Some(false) || facts.pause_of(&job.account).is_some();
     if let Some(wait) = wait(facts, place).filter(|_| !stands_still && job.waits_for.is_none()) {
         let at = present.now.checked_add(wait).unwrap_or(Timestamp::MAX);
-        let text = "it starts at about this time, if uploads go on as fast as the last ones";
+        let text = "it starts at about this time, if uploads continue as fast as the last ones";
         told.push(Fact::new(at, "queue", text));
     }
     told

@@ -21,7 +21,7 @@ pub(super) fn facts(
         return Vec::new();
     };
     let seen = format!(
-        "seen by {} in watch {}; it waits to settle since then",
+        "seen by {} in watch {}; waiting to settle since then",
         text::line(&settling.seen_by),
         text::line(&settling.watch)
     );
@@ -66,9 +66,9 @@ fn ending(why: &str) -> Option<&'static str> {
     let is = |waiting: Waiting| waiting.to_string() == why;
     let quiet = [Missing::Blocks, Missing::EndMark, Missing::Container];
     if is(Waiting::Quiet(Missing::Ending)) {
-        Some("that it was closed after writing, or came by a rename: not announced")
+        Some("closed after writing, or renamed into place: not reported by the kernel")
     } else if is(Waiting::Sure) || quiet.into_iter().any(|missing| is(Waiting::Quiet(missing))) {
-        Some("that it was closed after writing, or came by a rename: announced")
+        Some("closed after writing, or renamed into place: reported by the kernel")
     } else {
         None
     }

@@ -26,7 +26,7 @@ pub(super) fn facts(facts: &Facts<'_>, present: &Present) -> Vec<Fact> {
         told.push(Fact::new(now, "limit", limit));
     }
     if let Some(error) = &facts.disk.away {
-        let what = format!("its folder cannot be looked into: {error}");
+        let what = format!("its folder cannot be read: {error}");
         told.push(Fact::new(now, "watch", what));
     }
     told
@@ -37,7 +37,10 @@ fn daemon(facts: &Facts<'_>) -> &'static str {
         Some(true) => "the daemon runs",
         Some(false) if facts.known.database => "the daemon does not run",
         Some(false) => "the daemon does not run, and never did: there is no database yet",
-        None => "whether the daemon runs is unknown: your rights do not reach to its lock",
+        None => {
+            "it is unknown whether the daemon runs: your permissions do not let you see its \
+                 lock"
+        }
     }
 }
 

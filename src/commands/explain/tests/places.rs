@@ -185,7 +185,7 @@ fn each_kind_of_answer_is_told_whether_the_daemon_runs_or_not() {
 
 #[test]
 fn a_folder_that_is_away_and_one_that_hangs() {
-    let hangs = "its folder does not answer, not within 5 s; is the server of its share up?";
+    let hangs = "its folder does not answer within 5 s; is the server of its share running?";
     let hung = || {
         lies(Thing::OutOfReach(io::Error::new(
             io::ErrorKind::TimedOut,

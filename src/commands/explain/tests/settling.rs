@@ -52,10 +52,10 @@ fn whether_its_end_was_announced_follows_from_the_reason() {
         let told = story(&with_settling(waiting));
         let ending = told
             .lines()
-            .find(|line| line.contains("that it was closed"));
+            .find(|line| line.contains("closed after writing, or renamed"));
         let expected = match waiting {
-            Waiting::Quiet(Missing::Ending) => Some("not announced"),
-            Waiting::Sure | Waiting::Quiet(_) => Some("a rename: announced"),
+            Waiting::Quiet(Missing::Ending) => Some("place: not reported by the kernel"),
+            Waiting::Sure | Waiting::Quiet(_) => Some("renamed into place: reported by the kernel"),
             _ => None,
         };
         match expected {

@@ -78,8 +78,8 @@ impl Row {
         Self::plain(
             Kind::NoAnswer,
             root.to_owned(),
-            "the folder, or one in it, does not answer; what else is in it is not listed; is the server of its \
-             share up?",
+            "the folder, or one in it, does not answer, so the rest of it is not listed; is the \
+             server of its share running?",
         )
     }
 
@@ -87,15 +87,15 @@ impl Row {
     pub(in super::super) fn without_job(entry: Entry, since: Option<Timestamp>) -> Self {
         let row = match entry {
             Entry::Ignored(path, rule) => {
-                let reason = format!("left alone: {rule}");
+                let reason = format!("ignored: {rule}");
                 Self::plain(Kind::Ignored, path, reason)
             }
             Entry::IgnoredFolder(path, rule) => {
-                let reason = format!("a folder that is left alone with all in it: {rule}");
+                let reason = format!("a folder that is ignored with everything in it: {rule}");
                 Self::plain(Kind::IgnoredFolder, path, reason)
             }
             Entry::Trouble(path, error) | Entry::FolderTrouble(path, error) => {
-                let reason = format!("it cannot be looked at: {error}");
+                let reason = format!("it cannot be accessed: {error}");
                 Self::plain(Kind::Unreadable, path, reason)
             }
             Entry::Offline(path, error) => {
@@ -161,7 +161,7 @@ pub(in super::super) fn of_file(
         let note = settling::of(table.db, &path)?;
         // Without a daemon, the note is of one that was stopped.
         if let Some(settling) = note.filter(|_| daemon != Some(false)) {
-            let why = format!("it waits to settle: {}", settling.waiting_for);
+            let why = format!("waiting to settle: {}", settling.waiting_for);
             let row = Row::plain(
                 Kind::Settling,
                 path,
@@ -174,7 +174,7 @@ pub(in super::super) fn of_file(
         }
     }
     let empty = if identity.size == 0 {
-        "; there is no byte in it, and such a file waits until there is one"
+        "; it is empty, and an empty file waits for its first byte"
     } else {
         ""
     };

@@ -28,28 +28,18 @@ impl Tally {
 
     /// The last line.
     pub(in super::super) fn words(&self, daemon: Option<bool>) -> String {
-        let verb = |number| if number == 1 { "is" } else { "are" };
         let daemon = match daemon {
             Some(true) => "the daemon runs",
             Some(false) => "the daemon does not run",
-            None => "whether the daemon runs cannot be seen with your rights",
-        };
-        let alone = if self.left_alone == 1 {
-            "1 thing is".to_owned()
-        } else {
-            format!("{} things are", self.left_alone)
-        };
-        let places = if self.out_of_reach == 1 {
-            "1 place".to_owned()
-        } else {
-            format!("{} places", self.out_of_reach)
+            None => "your permissions do not show whether the daemon runs",
         };
         format!(
-            "{} not up, {} {} up; {alone} left alone, {places} cannot be looked at; {} of markers, companions and \
+            "{} waiting, {} uploaded, {} ignored, {} unreadable; {} of markers, companions and \
              notes; {daemon}",
-            text::count(self.waiting, "file") + " " + verb(self.waiting),
+            text::count(self.waiting, "file"),
             self.up,
-            verb(self.up),
+            self.left_alone,
+            self.out_of_reach,
             text::count(self.beside, "file"),
         )
     }
