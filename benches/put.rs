@@ -217,7 +217,7 @@ fn drain(stream: TcpStream) {
 
 #[expect(
     unsafe_code,
-    reason = "no safe crate at hand tells the CPU time of child processes"
+    reason = "no safe crate reports the CPU time of child processes"
 )]
 fn cpu_of_children() -> f64 {
     // SAFETY: `rusage` is plain old data, and the call only writes into it.

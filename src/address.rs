@@ -1,5 +1,5 @@
 //! Which hosts only the own machine or network can reach: the platform, out on the Internet, can
-//! fetch nothing from there, and nobody who may drop a file shall make anything look there.
+//! fetch nothing from there, and a dropped file must not make anything look there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,7 +20,7 @@ pub(crate) fn private_host(url: &Url) -> Option<String> {
 }
 
 /// The host of a URL, for messages: all of a URL that may be shown, as the rest may hold a
-/// signature or a name that nobody was to see.
+/// signature or a name that must stay hidden.
 pub(crate) fn host(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
 }
@@ -134,7 +134,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         // Protocols with Teredo among them (RFC 2928), and documentation (RFC 3849, RFC 9637).
         [0x2001, 0..=0x1ff | 0xdb8, ..] => false,
         _ if first == 0x3fff && second < 0x1000 => false,
-        // Of the rest, only global unicast addresses are anybody's (RFC 4291).
+        // Of the rest, only global unicast addresses are public (RFC 4291).
         _ => first & 0xe000 == 0x2000,
     }
 }

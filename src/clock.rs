@@ -3,8 +3,8 @@
 //! Everything below the loops takes the time as an argument, so that it can be tested without
 //! waiting. Only a loop that owns time (daemon, worker, command) calls [`now`].
 //!
-//! The wall clock can be set while the program runs. A jump is noticed by a clock that nobody can set,
-//! and no age counts from before it: see [`even_since`].
+//! The wall clock can be set while the program runs. A jump is noticed by a clock that cannot be
+//! set, and no age counts from before it: see [`even_since`].
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ pub fn complaint(ahead_s: i64) -> String {
     )
 }
 
-/// The clock on the wall beside one that nobody can set.
+/// The clock on the wall beside one that cannot be set.
 #[derive(Debug)]
 struct Course {
     wall: Timestamp,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-/// What is to be done about a failed step.
+/// What to do about a failed step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
     /// A passing fault: try again with back-off, and not before `after` where the server named a
@@ -17,10 +17,10 @@ pub enum Disposition {
     Permanent,
     /// The server may or may not have acted: ask what it has before doing the step again.
     Ambiguous,
-    /// Nothing of this account can work until somebody mends it: bad key, quota, wrong clock.
+    /// Nothing of this account can work until a person fixes it: bad key, quota, wrong clock.
     Blocked,
-    /// Nothing of this account can work until the platform can be reached again, and nobody has to
-    /// mend anything of the account for that.
+    /// Nothing of this account can work until the platform can be reached again; nothing about the
+    /// account needs fixing.
     Unreachable,
     /// The upload link is no good any more, but a fresh one would be.
     LinkExpired,

@@ -1,12 +1,13 @@
 //! Which bytes a path stood for at one moment: the answer to "is it still the same file?".
 //!
-//! Two equal identities mean that nobody wrote, replaced or renamed the file in between, as far as
-//! the kernel tells. It says nothing of the content: equal content under two identities is normal.
+//! Two equal identities mean that the file was not written, replaced or renamed in between, as far
+//! as the kernel reports. It says nothing of the content: equal content under two identities is
+//! normal.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-/// What `stat` says of a file, as far as it changes when the content may have changed.
+/// What `stat` says about a file, as far as it changes when the content may have changed.
 ///
 /// The numbers are kept as SQLite keeps them (signed 64 bit), so that a row and a `stat` compare
 /// without a conversion that could fail.
@@ -20,7 +21,7 @@ pub struct Identity {
     pub size: i64,
     /// Modification time, nanoseconds since the epoch. Tools such as `cp -p` set it at will.
     pub mtime_ns: i64,
-    /// Change time, nanoseconds since the epoch. Nobody can set it, but `chmod` moves it too.
+    /// Change time, nanoseconds since the epoch. It cannot be set, but `chmod` changes it too.
     pub ctime_ns: i64,
 }
 

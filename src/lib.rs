@@ -15,7 +15,7 @@
 //! | stage | where |
 //! |---|---|
 //! | a file is seen: events, scans, which names count | [`watch`]: `events`, `scan`, [`watch::select`] |
-//! | it settles: nobody writes it any more | [`watch`]: `settle` (pure), [`watch::writer`] |
+//! | it settles: no program writes it any more | [`watch`]: `settle` (pure), [`watch::writer`] |
 //! | it becomes a job, once | `ingest::intake`, [`queue::enqueue`] |
 //! | a worker claims it | `ingest::dispatch`, [`queue::claim`] |
 //! | what is told of it: templates, sidecars | [`metadata`], `ingest::metadata` |
@@ -23,7 +23,7 @@
 //! | which way its bytes go, and whether the platform fetches them | `ingest::choice`, `ingest::fetch` |
 //! | transfer: the bytes, and what a failure means | `ingest::transfer`, [`upload`], `ingest::fate` |
 //! | confirm: until the platform says `ready` | `ingest::confirm`, [`queue::confirm`] |
-//! | what was begun in vain goes | `ingest::withdraw`, [`queue::withdraw`] |
+//! | unfinished videos are deleted | `ingest::withdraw`, [`queue::withdraw`] |
 //!
 //! Around the line: [`config`] (read once, typed), [`daemon`] (the supervisor), [`shutdown`]
 //! (signals), `commands` (one file a command), `sandbox` (a strict stand-in of the platform,

@@ -13,7 +13,7 @@ pub enum Status {
     Updating,
     /// The platform gave up on it.
     Failed,
-    /// A word that no document knows: not finished, as far as anybody can tell.
+    /// A word that no document knows: not finished, as far as can be told.
     Other(String),
 }
 

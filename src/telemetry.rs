@@ -1,7 +1,7 @@
 //! The log: to standard error, as text or JSON, in the journal's own way under systemd.
 //!
 //! Only this crate logs below `warn` unless `RUST_LOG` asks for more: what libraries say is for
-//! those who mend them.
+//! their developers.
 
 use std::fmt;
 use std::fs::File;
@@ -119,7 +119,7 @@ fn prefixed(priority: u8, record: &str) -> String {
     lines.collect()
 }
 
-/// The last words of a program that cannot go on, as standard error takes them.
+/// The last words of a program that cannot continue, as standard error takes them.
 pub fn fatal(message: &str) -> String {
     if is_journal() {
         prefixed(ERROR, message)

@@ -3,8 +3,8 @@
 //! A file name is any run of bytes: it must neither move the cursor, nor break a line, nor look
 //! like another name. What is escaped here can be read back by a person without doubt.
 //!
-//! [`path`] and [`line()`] make one text fit. [`visible`] and [`json`] are the gates through which all
-//! output goes, so that a text which nobody thought of does no harm either.
+//! [`path`] and [`line()`] make one text fit. [`visible`] and [`json`] are the gates through which
+//! all output goes, so that an unforeseen text does no harm either.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -66,7 +66,7 @@ pub fn json_pretty(value: &impl Serialize) -> serde_json::Result<String> {
 }
 
 /// JSON that means the same. Its characters beyond ASCII are all inside of texts, where an escape
-/// says the same; those below are escaped by whoever writes JSON.
+/// says the same; those below are escaped by the code that writes JSON.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
     escape_beyond_ascii(json, |shown, character| {
         for unit in character.encode_utf16(&mut [0; 2]) {

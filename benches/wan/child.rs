@@ -21,7 +21,7 @@ impl Child {
 
     /// The first line that it says on its standard error, which was piped, and the rest of it.
     pub(crate) fn first_word(&mut self) -> Result<(String, impl BufRead + use<>), String> {
-        let errors = self.0.stderr.take().ok_or("nobody listens to the child")?;
+        let errors = self.0.stderr.take().ok_or("nothing listens to the child")?;
         let mut errors = BufReader::new(errors);
         let mut line = String::new();
         match errors.read_line(&mut line) {

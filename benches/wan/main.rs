@@ -5,8 +5,8 @@
 //! starts a sink at the far end that reads and drops, and lets each client send over it, in turns.
 //! Nothing of the machine's own network is touched, and nothing is left behind.
 //!
-//! What counts are the ratios to curl. TCP is told to start every run like the first one, and to
-//! use cubic, the usual default, whatever the machine prefers.
+//! What counts are the ratios to curl. TCP is set to start every run like the first one, and to use
+//! cubic, the usual default, on any machine.
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 

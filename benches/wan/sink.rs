@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::child::Child;
 use crate::line::{FAR, Net};
 
-/// Nobody else is in the namespace.
+/// No other process is in the namespace.
 const PORT: u16 = 8700;
 
 /// The address of a thing at the sink.
@@ -28,11 +28,8 @@ pub(crate) fn start(net: &Net) -> Result<Child, String> {
     Ok(sink)
 }
 
-/// The role: serves until whoever started it is gone.
-#[expect(
-    clippy::print_stderr,
-    reason = "the word that whoever started it waits for"
-)]
+/// The role: serves until its parent is gone.
+#[expect(clippy::print_stderr, reason = "the word that its parent waits for")]
 pub(crate) fn serve() -> Result<(), String> {
     let listener = TcpListener::bind((FAR, PORT)).map_err(|error| format!("sink: {error}"))?;
     eprintln!("ready");

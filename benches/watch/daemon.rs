@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::Outcome;
 
-/// Nobody answers there.
+/// Nothing answers there.
 const NOWHERE: &str = "127.0.0.1:9";
 
 /// Where the table and the configuration are.
@@ -94,7 +94,7 @@ impl Site {
         Ok(count.map_err(text)?.unsigned_abs())
     }
 
-    /// Nothing is to be uploaded from now on.
+    /// Nothing must be uploaded from now on.
     pub(crate) fn pause_account(&self) -> Outcome<()> {
         let sql = "INSERT INTO paused_accounts (account, reason, since, probe_at)
                    VALUES ('main', 'a benchmark', '2026-01-01T00:00:00.000Z', '2099-01-01T00:00:00.000Z')";

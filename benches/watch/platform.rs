@@ -64,7 +64,7 @@ fn answer(mut stream: TcpStream, sender: &Sender<(Instant, String)>) {
         "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n{why}"
     );
-    // Nobody waits any more once the benchmark is over.
+    // Nothing waits any more once the benchmark is over.
     if sender.send((at, request)).is_ok() {
         stream.write_all(refusal.as_bytes()).ok();
     }

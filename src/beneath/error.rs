@@ -29,7 +29,7 @@ pub enum Error {
     /// No right to do it.
     #[error("permission denied: {}", text::path(path))]
     Denied {
-        /// What was to be reached.
+        /// What should have been reached.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -37,7 +37,7 @@ pub enum Error {
     /// The system refuses it for another reason.
     #[error("{}: {source}", text::path(path))]
     Other {
-        /// What was to be reached.
+        /// What should have been reached.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

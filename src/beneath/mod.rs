@@ -134,7 +134,7 @@ impl Folder {
         Place::new(self.clone(), name)
     }
 
-    /// What `stat` says of the folder itself.
+    /// What `stat` says about the folder itself.
     ///
     /// # Errors
     /// The system does not say.

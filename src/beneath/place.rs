@@ -74,7 +74,7 @@ impl Place {
         self.open_by(flags, Mode::empty())
     }
 
-    /// What `stat` says of what is there; of a link itself.
+    /// What `stat` says about what is there; of a link itself.
     ///
     /// # Errors
     /// There is nothing, or it cannot be looked at.

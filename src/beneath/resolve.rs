@@ -1,8 +1,9 @@
 //! From a relative path to a folder's handle, without leaving the folder that it begins in.
 //!
-//! `openat2` does it in one call. Where the kernel lacks it (before 5.6), or a filter of system calls
-//! keeps it away (older container runtimes), and where it gives up over renames that go on meanwhile,
-//! it is done name by name: each is opened in the folder before it, and must not be a link.
+//! `openat2` does it in one call. Where the kernel lacks it (before 5.6), or a filter of system
+//! calls keeps it away (older container runtimes), and where it gives up over renames that happen
+//! meanwhile, it is done name by name: each is opened in the folder before it, and must not be a
+//! link.
 
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};

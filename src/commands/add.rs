@@ -1,7 +1,7 @@
 //! `jw-ingest add`: files are enqueued by hand, without waiting for a folder to be watched.
 //!
-//! What watching decides by waiting is decided here by one look: a file that somebody has open for
-//! writing is refused, for half a file must never be published.
+//! What watching decides by waiting is decided here by one look: a file that a program has open for
+//! writing is refused, because half a file must never be published.
 
 use std::path::{Path, PathBuf};
 
@@ -201,7 +201,7 @@ fn unreadable(error: std::io::Error) -> String {
     format!("it cannot be read: {error}")
 }
 
-/// When it last changed in any way; ctime, since nobody can set that.
+/// When it last changed in any way; ctime, since it cannot be set.
 fn changed_at(identity: &Identity) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(identity.ctime_ns)).unwrap_or(Timestamp::MAX)
 }

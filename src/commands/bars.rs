@@ -1,7 +1,7 @@
 //! All progress bars of the process, below the log and below what a command prints.
 //!
-//! There is one screen for them: whoever writes lines has to make the bars step aside, and can do
-//! so only for bars that it knows of.
+//! There is one screen for them: code that writes lines has to move the bars aside, and can do so
+//! only for bars that it knows of.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};

@@ -14,7 +14,7 @@ use crate::queue;
 /// Opens the database for a change.
 ///
 /// # Errors
-/// See [`CommandError`]; whoever may only read is told as whom to run the command.
+/// See [`CommandError`]; a user who can only read is told as whom to run the command.
 pub(super) fn open(path: &Path) -> Result<Connection, CommandError> {
     queue::open(path).map_err(|error| match error {
         queue::Error::ReadOnly { .. } => {
@@ -24,14 +24,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, CommandError> {
     })
 }
 
-/// Says who takes up what was ordered, where nobody does at the moment.
+/// Says when an order takes effect, if the daemon does not run.
 pub(super) fn hint(database: &Path) {
     if queue::daemon_runs(database) == Some(false) {
         remark("the daemon does not run: this takes effect when it is started");
     }
 }
 
-/// What somebody else than the owner of the database can do; the owner has another problem.
+/// What a user other than the owner of the database can do; the owner has another problem.
 fn mere_reader(path: &Path) -> Option<String> {
     let owner = fs::metadata(path).ok()?.uid();
     // The owner of what /proc shows of a process is its user.

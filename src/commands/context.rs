@@ -61,7 +61,7 @@ impl Screen {
         writeln!(self.out, "{}", text::visible(&text.to_string()))
     }
 
-    /// One line of the result that must be seen now: the command goes on working.
+    /// One line of the result that must be seen now: the command continues.
     ///
     /// # Errors
     /// As [`line`](Self::line).
@@ -97,8 +97,8 @@ impl Screen {
     }
 }
 
-/// A remark for the operator that is no part of the result; where standard error is closed, nobody
-/// wants it.
+/// A remark for the operator that is no part of the result; if standard error is closed, it is not
+/// wanted.
 pub fn remark(text: impl Display) {
     drop(writeln!(
         io::stderr(),

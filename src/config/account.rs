@@ -51,8 +51,9 @@ pub enum Api {
 }
 
 impl Account {
-    /// Which account this is, whatever its section is called: the API, the key or site and, where that is
-    /// not JW's own, the platform. The key of a property and its site are two accounts.
+    /// Which account this is, independent of its section's name: the API, the key or site and,
+    /// where that is not JW's own, the platform. The key of a property and its site are two
+    /// accounts.
     pub fn identity(&self) -> String {
         let (id, base_url) = match &self.api {
             Api::V1 { key, base_url, .. } => (key, base_url),
@@ -239,7 +240,7 @@ fn read_base_url(value: &DeValue<'_>, default: &str) -> Result<Url, String> {
     }
     match url.scheme() {
         "https" => {}
-        // Answers carry upload links, and whoever reads such a link can use it.
+        // Answers carry upload links, and anyone who reads such a link can use it.
         "http" if is_loopback(&url) => {}
         "http" => {
             return Err(

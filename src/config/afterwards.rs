@@ -110,9 +110,9 @@ fn after_upload(value: &DeValue<'_>) -> Result<AfterUpload, String> {
     })
 }
 
-/// A folder; it is written with all of it that exists made canonical, as that of the watch (`own`) is.
-/// Below the watch folder nothing is: whoever may write there could put a link in the place of the
-/// folder, and it would lead the daemon elsewhere.
+/// A folder; it is written with all of it that exists made canonical, as that of the watch (`own`)
+/// is. Below the watch folder nothing is: a user who can write there could put a symlink in the
+/// place of the folder, and lead the daemon elsewhere.
 fn folder(section: &mut Section<'_>, key: &'static str, own: Option<&Path>) -> Option<PathBuf> {
     let path = section.get(key, value::absolute)?;
     if let Some(inside) = own.and_then(|own| inside(&path, own)) {

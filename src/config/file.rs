@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::problem::{Problem, Problems};
 
-/// No configuration is larger, bytes: whoever names a video by mistake gets an answer at once.
+/// No configuration is larger, bytes: a user who names a video by mistake gets an answer at once.
 const MOST: u64 = 1 << 20;
 
 /// The text of the file; each fault says what to do.

@@ -60,8 +60,8 @@ pub(super) fn usable(path: &Path) -> Result<PathBuf, Fault> {
     }
 }
 
-/// The canonical path of a folder, or what is written where nothing canonical is to be had in time:
-/// a share whose server is gone must not stop a command that only asks for names.
+/// The canonical path of a folder, or the path as written if the canonical one cannot be found in
+/// time: a share whose server is gone must not stop a command that only asks for names.
 pub(super) fn resolved_in_time(path: PathBuf) -> PathBuf {
     let asked = path.clone();
     patience::within(PATIENCE, move || resolved(&asked)).unwrap_or(path)

@@ -39,7 +39,7 @@ impl MetadataOptions {
         let default = Self::default();
         let faults_before = section.has("name-pattern");
         let name_pattern = section.get("name-pattern", pattern);
-        // With a pattern that is wrong, nobody knows which groups it should have.
+        // With a pattern that is wrong, it is unknown which groups it should have.
         let known =
             (!faults_before || name_pattern.is_some()).then(|| Groups::of(name_pattern.as_ref()));
         let mut one = |key| {

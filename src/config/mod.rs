@@ -51,7 +51,7 @@ mod value;
 mod watch;
 mod watching;
 
-/// Where the configuration is when nobody says otherwise.
+/// Where the configuration is by default.
 pub const DEFAULT_FILE: &str = "/etc/jw-ingest/daemon.toml";
 
 /// The whole configuration of one daemon.

@@ -1,7 +1,6 @@
 //! What is wrong with a configuration: every fault at once, each with its place and the way out.
 //!
-//! A list, not an error chain: somebody who mends a file wants to see all of it, so that one more
-//! look is enough.
+//! A list, not an error chain: a person who fixes a file wants to see every problem at once.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +16,7 @@ pub struct Problem {
     pub section: String,
     /// The key it is about, if it is about one.
     pub key: Option<String>,
-    /// What is wrong, and what was expected or is to be done.
+    /// What is wrong, and what was expected or what to do.
     pub message: String,
 }
 

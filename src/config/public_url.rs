@@ -9,7 +9,7 @@ use super::value;
 use super::watch::Method;
 use crate::address;
 
-/// What a watch says of URLs.
+/// What a watch says about URLs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Urls {
     /// The folder on the web; its path ends in `/`.

@@ -237,7 +237,7 @@ mod tests {
             ((3, "05:59:59"), "1 MB/s"),
             ((3, "06:00:00"), base),
             ((3, "22:00:00"), base),
-            // Saturday's night goes on into Sunday, whose own slot stands below it.
+            // Saturday's night continues into Sunday, whose own slot comes after it.
             ((6, "05:59:59"), "1 MB/s"),
             ((6, "06:00:00"), "2 MB/s"),
             ((6, "23:59:59"), "2 MB/s"),

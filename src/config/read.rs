@@ -53,8 +53,7 @@ fn credentials() -> Option<PathBuf> {
 
 /// Reads the configuration without its secrets, and without looking at the folders.
 ///
-/// For commands such as `jobs` that somebody may run who must not know the secret, or while a
-/// share is away.
+/// For commands such as `jobs` that run without access to the secret, or while a share is offline.
 ///
 /// # Errors
 /// Every fault of the text at once.

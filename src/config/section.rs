@@ -188,7 +188,7 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// Ends the reading: every key that nobody asked for is unknown.
+    /// Ends the reading: every key that was not asked for is unknown.
     pub(super) fn finish(self) {
         for (name, _) in self.table {
             let key: &str = name.get_ref();

@@ -43,7 +43,7 @@ const SIZE_MOST: u64 = 25_000_000_000;
 const SEGMENT_DEFAULT: u64 = 8 * 1024 * 1024;
 /// Smaller ones would spend the line on round trips.
 const SEGMENT_LEAST: u64 = 256 * 1024;
-/// Larger ones would make a break as dear as with a form.
+/// Larger ones would make a break as expensive as with a form.
 const SEGMENT_MOST: u64 = 1024 * 1024 * 1024;
 
 impl Default for Upload {

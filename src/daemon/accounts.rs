@@ -27,8 +27,8 @@ impl Accounts {
         }
     }
 
-    /// Whether rows would get another name: a worker that holds the old one must not go on with the
-    /// credentials that this name stands for now.
+    /// Whether rows would get another name: a worker that holds the old one must not continue with
+    /// the credentials that this name has now.
     pub(super) fn need_restart(&self, db: &Connection) -> Result<bool, Error> {
         identities::would_rename(db, &self.identities)
     }

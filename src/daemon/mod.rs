@@ -32,7 +32,7 @@ use crate::{chain, clock};
 /// Reports that may wait for the intake; a watch that finds more waits itself.
 const REPORTS: usize = 4096;
 
-/// After this long a stop does not wait for what still runs; the job table knows how to go on.
+/// After this long a stop does not wait for what still runs; the job table knows how to continue.
 /// The service file's `TimeoutStopSec` must be longer.
 const STOP_LIMIT: Duration = Duration::from_secs(9);
 
@@ -114,7 +114,7 @@ impl Error {
 
 /// Runs the daemon until it is asked to stop or, with [`Until::Idle`], has nothing left to do.
 ///
-/// `live` shows the running uploads to whoever wants to draw them.
+/// `live` shows the running uploads to code that draws them.
 ///
 /// # Errors
 /// When it cannot start, or a part of it fails for good.

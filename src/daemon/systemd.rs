@@ -44,7 +44,7 @@ impl Systemd {
             return;
         }
         let answer = context.queue.jot(query::overview).await;
-        // A full disk is an answer too: starting again would not mend it.
+        // A full disk is an answer too: starting again would not fix it.
         if feed
             && answer
                 .as_ref()

@@ -21,14 +21,14 @@ pub(super) struct Case {
     pub(super) fetch: Fetch,
     /// Whether the account has an FTP server.
     pub(super) has_ftp: bool,
-    /// Whether a form upload of it broke off after so much that starting over is dear.
+    /// Whether a form upload of it broke off after so much that starting over is expensive.
     pub(super) form_broke: bool,
 }
 
 /// Whether the platform can fetch a file from a web server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fetch {
-    /// Nobody said that it could.
+    /// The web server did not say that it could.
     Unasked,
     /// The file is a link to the video; how that is told.
     IsLink(String),

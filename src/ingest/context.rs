@@ -97,7 +97,7 @@ pub struct Context {
     pub pauses: Arc<Notify>,
     /// Files that must settle anew: watch and path.
     pub recheck: mpsc::UnboundedSender<(String, PathBuf)>,
-    /// Cancelled when nothing new may begin; what runs goes on. With `stop`, at the latest.
+    /// Cancelled when nothing new may begin; what runs continues. With `stop`, at the latest.
     pub closing: CancellationToken,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,

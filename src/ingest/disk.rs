@@ -1,5 +1,5 @@
-//! Looking at files without ever hanging with them: a dead share may keep a thread for ever, and then it
-//! is a thread of its own, and who asked goes on as one whose disk does not answer.
+//! Looking at files without ever hanging with them: a dead share may block a thread forever, and
+//! then it is a thread of its own, and the caller continues as for a disk that does not answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

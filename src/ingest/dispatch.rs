@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::queue::claim::{LARGE, Terms};
 use crate::queue::{Error, claim};
 
-/// Looks at the table at least so often, whatever rings or does not: the clock may have jumped.
+/// Looks at the table at least this often, even if nothing rings: the clock may have jumped.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// After an error of the database, which the worker or the claim has reported.
@@ -129,11 +129,11 @@ impl Crew {
 /// Who may still be taken on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
-    /// Whoever comes.
+    /// Any job.
     ForAny,
     /// A small file, by the express lane.
     ForSmall,
-    /// Nobody.
+    /// No job.
     None,
 }
 
@@ -150,8 +150,8 @@ impl Room {
     }
 }
 
-/// How long from `now` to `then`; a moment at least, so that no loop spins on a due job that
-/// nobody may claim.
+/// How long from `now` to `then`; a moment at least, so that no loop spins on a due job that cannot
+/// be claimed.
 pub(super) fn until(now: jiff::Timestamp, then: jiff::Timestamp) -> Duration {
     then.duration_since(now)
         .try_into()

@@ -1,7 +1,7 @@
 //! Whether the platform has, now, what a job has sent: the one place that decides it.
 //!
-//! Nothing local is moved or deleted, and no file counts as a copy, without a [`Answer::Yes`] of this
-//! moment: what the table says of a video was true once.
+//! Nothing local is moved or deleted, and no file counts as a copy, without a [`Answer::Yes`] of
+//! this moment: what the table says about a video was true once.
 
 use super::context::Context;
 use super::fetch;
@@ -13,14 +13,14 @@ use crate::queue::{accounts, change};
 use crate::way::Way;
 use crate::{address, chain};
 
-/// What the platform says of a video.
+/// What the platform says about a video.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// It is there, ready, and has what was sent.
     Yes(Box<Video>),
     /// It is not so, for this reason.
     No(Fault),
-    /// Nobody knows: the call failed.
+    /// It is not known: the call failed.
     Unanswered(platform::Error),
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Fault {
     Misfetched,
     /// The platform works on it; its word.
     NotReady(String),
-    /// No checksum is told, and somebody changed it since.
+    /// No checksum is reported, and the video was changed since.
     ChangedSince,
     /// No checksum is told, and there is nothing else to go by.
     Untold,

@@ -179,7 +179,7 @@ pub(super) async fn start_over(
     Ok(())
 }
 
-/// Gives the try back, to go on at `run_at`: nobody could have done better.
+/// Gives the attempt back, to continue at `run_at`: the job is not at fault.
 pub(super) async fn give_back(
     context: &Context,
     lease: &Lease,

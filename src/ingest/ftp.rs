@@ -1,8 +1,8 @@
 //! Jobs that go by FTP: the bytes to the account's server, under a name that is theirs alone.
 //!
-//! Until the renaming nobody there takes the file for a video; so what must hold of it (all bytes
-//! there, the local file unchanged) is looked at before, and the name is noted before it is given.
-//! A job that comes here with the note finds out from the server how that ended.
+//! Until the rename the server's side does not take the file for a video; so what must hold of it
+//! (all bytes there, the local file unchanged) is looked at before, and the name is noted before it
+//! is given. A job that comes here with the note finds out from the server how that ended.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,18 +1,18 @@
 //! The steps of a job: create the video, transfer the bytes, wait until the platform is ready.
 //!
-//! `dispatch` claims due jobs and runs `worker`s. A worker takes its job through `create` (which asks
-//! `identify` whether the content is up already, `replace` whether it takes another's place, and
-//! `fetch` whether the platform can get the file by itself) and `transfer`. `confirm` looks after all
-//! that wait for `ready`, `withdraw` deletes what was begun in vain, `metadata` tells the platform what
-//! changed sidecars say, `afterwards` sees to the files of jobs that have ended, and `probe` finds out
-//! when a paused account works again. `pulse` keeps the leases alive and notices what other processes
-//! changed; `intake` turns settled files into jobs.
+//! `dispatch` claims due jobs and runs `worker`s. A worker takes its job through `create` (which
+//! asks `identify` whether the content is up already, `replace` whether it takes another's place,
+//! and `fetch` whether the platform can get the file by itself) and `transfer`. `confirm` looks
+//! after all that wait for `ready`, `withdraw` deletes unfinished videos, `metadata` sends changed
+//! sidecars to the platform, `afterwards` handles the files of jobs that have ended, and `probe`
+//! finds out when a paused account works again. `pulse` keeps the leases alive and notices what
+//! other processes changed; `intake` turns settled files into jobs.
 //!
 //! `evidence` decides whether the platform has what a job sent: no file is moved, deleted or called a copy
 //! without asking it; `lost` sees to a job whose video turned out to be gone.
 //!
-//! Whatever happens on the way is written to the job table before the next thing depends on it;
-//! killed on any line, the restart finds a job that knows what may have happened.
+//! Everything that happens on the way is written to the job table before the next thing depends on
+//! it; killed on any line, the restart finds a job that knows what may have happened.
 
 mod afterwards;
 mod calls;

@@ -1,4 +1,4 @@
-//! Pausing an account of which nothing can work, until somebody mends it or the platform can be
+//! Pausing an account of which nothing can work, until a person fixes it or the platform can be
 //! reached again, and ending the pause.
 //!
 //! Its jobs wait and lose no attempt. The log says it once at the start and once at the end.
@@ -17,7 +17,7 @@ use crate::queue::outcome::{self, Count, Report};
 use crate::queue::{Error, Lease, accounts, retry};
 
 /// The first and the longest pause between two probes while the platform cannot be reached: that
-/// passes by itself, and the files should go on soon after.
+/// passes by itself, and the files should continue soon after.
 const OUTAGE_PROBES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
 /// Pauses the job's account, and puts the job back as if it had not been tried.
@@ -41,7 +41,7 @@ pub(super) async fn job(
     .await
 }
 
-/// Pauses an account, or counts one more probe in vain.
+/// Pauses an account, or counts one more failed probe.
 pub(super) async fn account(
     context: &Context,
     account: &str,
@@ -53,7 +53,7 @@ pub(super) async fn account(
     let new = persist(context, move |db| {
         let paused = accounts::paused(db)?;
         let present = paused.iter().find(|paused| paused.account == name);
-        // Several workers meet the same refusal at once: that is one, not several probes in vain.
+        // Several workers meet the same refusal at once: that is one, not several failed probes.
         if present.is_some_and(|present| !present.trying && present.probe_at > now) {
             return Ok(false);
         }

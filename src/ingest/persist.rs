@@ -16,7 +16,7 @@ const TRIES_WHILE_STOPPING: u32 = 3;
 /// Runs `verb` in a transaction, again and again while the database is only passingly unable.
 ///
 /// # Errors
-/// [`Error::LeaseLost`] and every error that waiting cannot mend, at once; a passing error once the
+/// [`Error::LeaseLost`] and every error that waiting cannot fix, at once; a passing error once the
 /// daemon stops.
 pub(super) async fn persist<R: Send + 'static>(
     context: &Context,

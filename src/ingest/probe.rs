@@ -20,7 +20,7 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 /// Runs until the daemon stops.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
     let started = clock::now();
-    // Somebody restarts a daemon because they mended something.
+    // A daemon is often restarted because something was fixed.
     persist(&context, move |db| accounts::probe_now(db, started)).await?;
     while !context.stop.is_cancelled() {
         let paused = persist(&context, accounts::paused).await?;

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::queue::times::{self, Longest};
 use crate::queue::{Error, claim};
 
-/// How often the table is asked whether somebody else changed it.
+/// How often the table is asked whether another process changed it.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Every so many looks the leases are prolonged and the progress is noted.

@@ -174,9 +174,9 @@ async fn settle(
     Ok(Some(Next::Finished))
 }
 
-/// What they say, the clearest first. A video without bytes, or one that failed, is nobody's copy. `own` are
-/// those of this table's jobs: what they hold is known, so that the same title says nothing, and the same MD5
-/// does.
+/// What they say, the clearest first. A video without bytes, or one that failed, is not a copy of
+/// it. `own` are those of this table's jobs: what they hold is known, so that the same title says
+/// nothing, and the same MD5 does.
 fn answer<'a>(videos: &'a [Video], own: &BTreeSet<String>, (md5, size): (&str, u64)) -> Answer<'a> {
     // The size of a file that holds an address says nothing of the video either.
     let ours = (!md5.is_empty()).then_some(md5);

@@ -28,7 +28,7 @@ pub(super) struct Source {
 /// Why the file cannot be read now.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
-    /// Somebody wrote, replaced or renamed it since it settled.
+    /// It was written, replaced or renamed since it settled.
     #[error(
         "the file changed after it had settled; its new content is uploaded as soon as it settles"
     )]
@@ -36,7 +36,7 @@ pub(super) enum Problem {
     /// A program writes it.
     #[error("a program has the file open for writing")]
     BeingWritten,
-    /// Nobody will find it at its path any more.
+    /// It is no longer at its path.
     #[error("the file is gone: it was deleted, moved or renamed before it was uploaded")]
     Gone,
     /// Its whole folder is away: a share that is not mounted, a disk that is unplugged.
@@ -107,8 +107,8 @@ impl Source {
         self.identity.bytes()
     }
 
-    /// Whether nobody can have written it since it had this identity, not even somebody who put its
-    /// mtime back.
+    /// Whether it cannot have been written since it had this identity, not even by a program that
+    /// put its mtime back.
     pub(super) fn is_untouched_since(&self, then: &Identity) -> bool {
         self.identity.ino == then.ino && self.identity.ctime_ns == then.ctime_ns
     }

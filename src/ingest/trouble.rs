@@ -1,6 +1,6 @@
 //! What becomes of a job whose file is not there as it settled: changed, being written, renamed,
-//! gone, or out of reach. The file must never be lost over it, whoever was faster: the worker, or
-//! the watch that sees the new name.
+//! gone, or out of reach. The file must never be lost over it, no matter which was faster: the
+//! worker, or the watch that sees the new name.
 
 use std::path::PathBuf;
 use std::time::Duration;

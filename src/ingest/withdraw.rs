@@ -1,8 +1,9 @@
 //! Deletes videos that were begun and must not stay; tries until they are gone.
 //!
-//! What the table says of such a video was true once: a backup of the table may be older than the upload,
-//! and a video that had failed may be ready since. So the platform is asked first. A video that has
-//! content, and whose file is not in its folder any more, may be the only copy: its job takes it back.
+//! What the table says about such a video was true once: a backup of the table may be older than
+//! the upload, and a video that had failed may be ready since. So the platform is asked first. A
+//! video that has content, and whose file is not in its folder any more, may be the only copy: its
+//! job takes it back.
 
 use std::time::Duration;
 
@@ -23,8 +24,9 @@ use crate::{chain, clock};
 
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// So long after nobody waits for its answer any more a create call may still make its video: our
-/// own wait is one minute, and a proxy or a server that is overloaded may hold it for as long again.
+/// How long a create call may still create its video after the wait for its answer has ended: our
+/// own wait is one minute, and a proxy or a server that is overloaded may hold it for as long
+/// again.
 const LATE_CREATE: Duration = Duration::from_mins(2);
 
 /// How one withdrawal went.
@@ -105,8 +107,8 @@ async fn one(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {
             tracing::warn!(
                 job.id = withdrawal.job.0,
                 video.key = %key,
-                "video {key} was to be deleted, but it has content, and the file of job {} is not in its folder any \
-                 more: it stays, and the job waits until it is ready",
+                "video {key} should have been deleted, but it has content, and the file of job {} \
+                 is not in its folder any more: it stays, and the job waits until it is ready",
                 withdrawal.job
             );
             context.ring_all();

@@ -28,7 +28,7 @@ pub(super) struct Task {
 /// Works on a claimed job until its outcome is written.
 ///
 /// # Errors
-/// What the database says and waiting cannot mend.
+/// Errors of the database that waiting cannot fix.
 pub(super) async fn work(context: Context, lease: Lease) -> Result<(), Error> {
     let stop = context.stop.child_token();
     let _registration = context.live.register(&lease, stop.clone());

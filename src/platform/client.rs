@@ -45,7 +45,8 @@ impl Client {
     /// Builds the client of an account.
     ///
     /// # Errors
-    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. for want of CA certificates.
+    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. because there are no CA
+    /// certificates.
     pub fn new(account: &Account) -> Result<Self, Error> {
         match &account.api {
             Api::V1 {
@@ -117,8 +118,8 @@ impl Client {
         }
     }
 
-    /// Lets another file into a video that is `ready`; nothing else of the video changes, and its mark
-    /// and title stay. Twice is as good as once: no video can arise by it.
+    /// Lets another file into a video that is `ready`; nothing else of the video changes, and its
+    /// mark and title stay. Doing it twice is harmless: no video can arise by it.
     ///
     /// # Errors
     /// For a video that does not exist, one whose [`Error::is_not_found`] is true. How a video is
@@ -173,7 +174,7 @@ impl Client {
     /// All videos whose ingest id is exactly this one, the oldest first.
     ///
     /// # Errors
-    /// Also if there are more candidates than anybody could have made, rather than a part of them.
+    /// Also if there are more candidates than can exist, rather than a part of them.
     pub async fn find_by_ingest_id(&self, ingest_id: &str) -> Result<Vec<Video>, Error> {
         match self {
             Self::V1(client) => client.find_by_ingest_id(ingest_id).await,
@@ -224,7 +225,7 @@ impl Client {
         }
     }
 
-    /// Deletes a video; one that does not exist is as good as deleted.
+    /// Deletes a video; one that does not exist counts as deleted.
     pub async fn delete(&self, key: &VideoKey) -> Result<(), Error> {
         match self {
             Self::V1(client) => client.delete(key).await,

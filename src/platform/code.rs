@@ -55,13 +55,14 @@ pub enum Code {
 pub enum Class {
     /// It was not carried out, and may well be later: safe to repeat.
     NotRun,
-    /// The server failed while at it: nobody can tell from here whether it was carried out.
+    /// The server failed while at it: it is impossible to tell from here whether it was carried
+    /// out.
     MaybeRun,
     /// It was refused for what it asks; the same call is refused again.
     Refused,
     /// What it was to make exists already.
     Exists,
-    /// No call of this account can work until somebody mends the account, its key or the clock.
+    /// No call of this account can work until a person fixes the account, its key or the clock.
     Account,
 }
 
@@ -121,7 +122,7 @@ impl Code {
         }
     }
 
-    /// Whether the call itself is unknown to the API, whatever it was about.
+    /// Whether the call itself is unknown to the API, independent of its parameters.
     pub(super) fn is_about_the_api(self) -> bool {
         matches!(
             self,

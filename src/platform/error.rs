@@ -80,7 +80,7 @@ pub enum Error {
 pub enum Effect {
     /// Each time makes another thing: never repeat it blindly.
     Once,
-    /// Twice is as good as once.
+    /// Doing it twice is harmless.
     Repeatable,
 }
 
@@ -110,7 +110,7 @@ pub enum Garbage {
     Html,
     /// It is not JSON, or broken off.
     NotJson,
-    /// It goes on beyond what any answer may have.
+    /// It is longer than any answer may be.
     TooLong,
     /// It is JSON without what belongs there; the text names the missing part.
     Shape(String),
@@ -260,7 +260,7 @@ impl Error {
 }
 
 impl Effect {
-    /// What to do when nobody knows whether the call was carried out.
+    /// What to do when it is not known whether the call was carried out.
     pub(super) fn unknown_outcome(self, after: Option<Duration>) -> Disposition {
         match self {
             Self::Once => Disposition::Ambiguous,
@@ -272,8 +272,8 @@ impl Effect {
 impl Garbled {
     fn disposition(&self) -> Disposition {
         match self.status {
-            // Whoever sent a redirect or a refusal in a foreign form (a proxy, a portal, a wrong
-            // base URL) did not carry the call out.
+            // A server that sent a redirect or a refusal in a foreign form (a proxy, a portal, a
+            // wrong base URL) did not carry the call out.
             300..=499 => Disposition::Transient { after: self.after },
             // All of 5xx: also a gateway's 502, 503 and 504 may hide an answer that was lost.
             _ => self.effect.unknown_outcome(self.after),

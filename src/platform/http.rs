@@ -139,7 +139,7 @@ pub(super) async fn exchange(
 }
 
 /// A body that remembers whether the HTTP library took it: before that, nothing of the call can
-/// have reached anybody. It cannot be replayed either.
+/// have reached the server. It cannot be replayed either.
 struct Once {
     text: Option<Bytes>,
     handed_out: Arc<AtomicBool>,

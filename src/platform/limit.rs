@@ -186,7 +186,7 @@ impl Bucket {
             let Err(renewed) = self.window().try_take(Instant::now()) else {
                 return;
             };
-            // The window's end is a whole second of somebody else's clock: do not hit it sharp.
+            // The window's end is a whole second of the platform's clock: do not hit it sharp.
             let late = Duration::from_millis(rand::random_range(50..300));
             tokio::select! {
                 () = tokio::time::sleep_until((renewed + late).into()) => {}

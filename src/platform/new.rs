@@ -1,4 +1,4 @@
-//! A video that is to be created, and what the platform gives for it: its key and the right to send
+//! A video to be created, and what the platform gives for it: its key and the right to send
 //! its bytes.
 
 use jiff::Timestamp;

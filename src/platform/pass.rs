@@ -7,7 +7,7 @@ use url::Url;
 
 use super::Error;
 
-/// A multipart upload of API v2; a secret, as whoever has it can write into the video.
+/// A multipart upload of API v2; a secret, because anyone who has it can write into the video.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pass {
     upload: Url,

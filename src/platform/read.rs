@@ -16,7 +16,7 @@ use super::limit::Outcome;
 /// The most that is read of an answer; a page of 1,000 videos stays well below it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
-/// What the headers of an answer say, as far as anybody asks.
+/// What the headers of an answer say, as far as it is used.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -53,7 +53,7 @@ impl Head {
         }
     }
 
-    /// What the answer says of the rate limit: the body's word before the headers'.
+    /// What the answer says about the rate limit: the body's word before the headers'.
     pub(super) fn outcome(&self, body: Option<&Map<String, Value>>, now: Timestamp) -> Outcome {
         let told = body.and_then(|body| body.get("rate_limit"));
         let field = |name| lenient::unsigned(told.and_then(|told| told.get(name)));

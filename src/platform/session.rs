@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Error;
 
-/// A session id; a secret, as whoever has it can write into the video.
+/// A session id; a secret, because anyone who has it can write into the video.
 ///
 /// Only letters, digits, `_` and `-` are taken: the upload host hangs up on anything else without a
 /// word (nginx upload module, "Resumable uploads over HTTP", whose protocol the platform speaks).

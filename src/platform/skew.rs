@@ -1,7 +1,7 @@
 //! How far this machine's clock is from the platform's, by the `Date` of its answers.
 //!
 //! Signatures are dated, and links end, by the platform's clock: with the difference both are right
-//! whatever this machine's clock shows.
+//! even if this machine's clock is wrong.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

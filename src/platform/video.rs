@@ -26,8 +26,8 @@ pub struct Video {
     pub duration: Option<f64>,
     /// Why it failed, one bounded line.
     pub error: Option<String>,
-    /// UNIX seconds: the time of creation, in v1 the publish date, which is the same unless somebody
-    /// set another.
+    /// UNIX seconds: the time of creation, in v1 the publish date, which is the same unless another
+    /// was set.
     pub date: Option<i64>,
     /// Last change, nanoseconds since the epoch, as finely as the platform tells it: v1 in whole seconds.
     pub updated: Option<i64>,
@@ -46,7 +46,7 @@ impl Video {
     }
 }
 
-/// The state that the platform calls so, whatever it may have put into the word.
+/// The state that the platform calls this, even if the word contains more.
 pub(super) fn status(word: &str) -> Status {
     Status::from_word(&lenient::line(word))
 }

@@ -1,4 +1,4 @@
-//! Accounts that are paused, because nothing of theirs can work until somebody mends them.
+//! Accounts that are paused, because nothing of theirs can work until a person fixes them.
 //!
 //! Kept in the database: people and commands see why, and a restart does not forget.
 
@@ -30,13 +30,13 @@ pub struct Paused {
 /// What keeps an account from working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// It is refused, until somebody mends its key, its plan, or this machine.
+    /// It is refused, until a person fixes its key, its plan, or this machine.
     Refused,
     /// The platform cannot be reached.
     Unreachable,
 }
 
-/// Pauses the account, or keeps it paused and counts one more probe in vain. Answers whether that is
+/// Pauses the account, or keeps it paused and counts one more failed probe. Answers whether that is
 /// news, so that the log says it once: it worked before, or was paused for the other cause.
 pub fn pause(
     db: &Connection,
@@ -85,7 +85,7 @@ pub fn resume(db: &Connection, account: &str, now: Timestamp) -> Result<Option<P
         }
         db.prepare_cached("DELETE FROM paused_accounts WHERE account = ?1")?
             .execute([account])?;
-        // The pause was nobody's failure: the age of failing starts anew.
+        // The pause was no job's failure: the age of failing starts anew.
         db.prepare_cached(
             "UPDATE jobs SET failing_since = NULL WHERE account = ?1 AND state = 'queued'",
         )?

@@ -5,8 +5,8 @@
 /// In nanoseconds.
 const SECOND: i64 = 1_000_000_000;
 
-/// Whether the video was not changed between a moment that was stored and the one that is told now. Where only whole
-/// seconds were stored, within that second nobody can tell.
+/// Whether the video was not changed between a moment that was stored and the one that is told now.
+/// Where only whole seconds were stored, it is impossible to tell within that second.
 pub fn is_same(stored: i64, told: i64) -> bool {
     told == stored || is_whole(stored) && told.div_euclid(SECOND) == stored.div_euclid(SECOND)
 }

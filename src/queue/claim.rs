@@ -85,8 +85,8 @@ pub struct Beat {
     pub progress: Option<(i64, i64)>,
 }
 
-/// Prolongs the leases and notes the progress; answers the beats of leases that are lost (somebody
-/// cancelled the job), whose workers must stop.
+/// Prolongs the leases and notes the progress; answers the beats of leases that are lost (the job
+/// was cancelled), whose workers must stop.
 pub fn heartbeat(db: &Connection, beats: &[Beat], now: Timestamp) -> Result<Vec<Beat>, Error> {
     let mut lost = Vec::new();
     for beat in beats {

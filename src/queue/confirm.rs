@@ -38,7 +38,7 @@ pub struct Waiting {
     pub failing_since: Option<Timestamp>,
     /// Its video.
     pub video_key: String,
-    /// When it is to be looked at.
+    /// When to look at it.
     pub run_at: Timestamp,
     /// When the platform had the last byte, or was asked to fetch the file.
     pub sent_at: Timestamp,

@@ -2,10 +2,10 @@
 //! to it.
 //!
 //! Before a job creates a video it stores its fingerprint and looks for others, in one transaction:
-//! of two that race, the second sees the first. It goes on only if no other is up, nor under way; it
-//! waits for one that is under way, or not `ready` yet, and does not wait itself, so that nobody waits in
-//! a ring. What
-//! the end of one job means for its copies is written in triggers (migration 0004).
+//! of two that race, the second sees the first. It continues only if no other is uploaded or in
+//! progress; it waits for one that is in progress, or not `ready` yet, and that does not wait
+//! itself, so that jobs never wait in a ring. What the end of one job means for its copies is
+//! written in triggers (migration 0004).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -58,8 +58,8 @@ pub fn note(db: &Connection, lease: &Lease, fingerprint: &str) -> Result<(), Err
     Ok(())
 }
 
-/// As [`note`], and looks for others. `others_than` are known to have other content. A video that a job is
-/// about to give other content is nobody's original.
+/// As [`note`], and looks for others. `others_than` are known to have other content. A video that a
+/// job is about to give other content is not the original of a copy.
 pub fn look(
     db: &Connection,
     lease: &Lease,
@@ -137,7 +137,7 @@ fn wait_as(
         ..Report::default()
     };
     outcome::again(db, lease, (run_at, Count::No), (word, &report), now)?;
-    // It is looked at again, and until then nobody is to come across it.
+    // It is looked at again, and must not be found by another job until then.
     db.prepare_cached("UPDATE jobs SET waits_for = ?2, fingerprint = NULL WHERE id = ?1")?
         .execute(params![lease.job.id.0, other.0])?;
     Ok(())
@@ -148,8 +148,8 @@ pub const UNPROVEN: &str = "unproven";
 
 /// As [`wait`], where the platform says neither that the other's video has the content nor that it has not.
 ///
-/// Answers whether it waits. After `most` such answers it does not: the job is to be uploaded as a video of its own, and the
-/// reason is noted, once.
+/// Answers whether it waits. After `most` such answers it does not: the job will be uploaded as a
+/// video of its own, and the reason is noted, once.
 pub fn wait_for_proof(
     db: &Connection,
     lease: &Lease,
@@ -187,8 +187,8 @@ pub fn wait_for_proof(
 /// Why a job waits for another whose bytes are being sent.
 pub const BEING_UPLOADED: &str = "and is being uploaded";
 
-/// As [`wait`], for one whose bytes are on the platform and that waits for `ready`. Answers whether it still
-/// does; if not, nothing is changed, as nobody would wake this one.
+/// As [`wait`], for one whose bytes are on the platform and that waits for `ready`. Answers whether
+/// it still does; if not, nothing is changed, because nothing would wake this one.
 pub fn wait_for_ready(
     db: &Connection,
     lease: &Lease,

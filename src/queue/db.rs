@@ -44,7 +44,7 @@ const MEETINGS: u32 = 20;
 /// So often in a row may a command be just looking whether a daemon runs, which takes microseconds.
 const LOOKS_AT_ONCE: u32 = 10_000;
 
-/// Readable by the owner's group, so that operators can look into it, and by nobody else. The upload
+/// Readable by the owner's group, so that operators can read it, and by no other user. The upload
 /// links in it are sealed.
 pub(super) const MODE: u32 = 0o640;
 
@@ -61,7 +61,7 @@ pub fn open(path: &Path) -> Result<Connection, Error> {
     Ok(db)
 }
 
-/// The same, whatever was there before.
+/// The same, even if there was something before.
 pub(super) fn open_or_make(path: &Path) -> Result<Connection, Error> {
     let folder = parent(path);
     fs::metadata(&folder).map_err(|source| Error::Folder {
@@ -163,7 +163,7 @@ pub fn lock(path: &Path) -> Result<DaemonLock, Error> {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => return Err(refused(source)),
         }
-        // A daemon shares its lock with nobody; a command that looks whether one runs does.
+        // A daemon does not share its lock; a command that looks whether one runs does.
         if file.try_lock_shared().is_err() {
             break;
         }

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::job::JobId;
 use super::renames::{follow, moved};
 
-/// A job that may speak for another content than its file has now.
+/// A job that may account for another content than its file has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// The job.
@@ -44,8 +44,8 @@ pub(super) fn about(db: &Connection, job: JobId) -> Result<Option<Doubt>, Error>
 
 /// The content was looked at, and is the same (`is_same`) or another one.
 ///
-/// The same: the job goes on with its file. Another one: the file becomes a job of its own, unless it has one
-/// by now; the old job keeps its video and has no file any more.
+/// The same: the job continues with its file. Another one: the file becomes a job of its own,
+/// unless it has one by now; the old job keeps its video and has no file any more.
 ///
 /// `None`: the doubt is another one by now, and the file must be looked at again.
 pub fn settle(

@@ -48,7 +48,7 @@ pub enum Enqueued {
 pub enum Offered {
     /// It has a job.
     Taken(Enqueued),
-    /// The job that seems to be its own may speak for other content; nothing was changed.
+    /// The job that seems to be its own may account for other content; nothing was changed.
     Doubtful(Doubt),
 }
 
@@ -65,7 +65,7 @@ pub fn enqueue(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued
     }
 }
 
-/// As [`enqueue`], for whoever can look into the file where that takes it.
+/// As [`enqueue`], for a caller that can read the file if that is needed.
 pub fn offer(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Offered, Error> {
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(&new.path)])?;
@@ -82,8 +82,8 @@ pub fn offer(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Offered, E
 
 /// The job takes over what the file has become without a byte of it changing.
 ///
-/// Whether it was away meanwhile, or was only touched, nobody can tell: where it is said to be up, the
-/// platform is asked.
+/// It is impossible to tell whether it was away meanwhile, or was only touched: where it is said to
+/// be up, the platform is asked.
 fn adopt(
     db: &Connection,
     found: &Found,
@@ -150,7 +150,7 @@ pub fn refused(
     Ok(enqueued)
 }
 
-/// The job that speaks for this very file: path, size and mtime are the same, and one of
+/// The job that accounts for this very file: path, size and mtime are the same, and one of
 ///
 /// - the inode. Its ctime may differ, since `chmod`, `chown` and a hard link beside it move that and
 ///   no byte;
@@ -207,8 +207,8 @@ fn find(db: &Connection, path: &Path, identity: &Identity) -> Result<Option<Foun
     }))
 }
 
-/// Tells of each file of a watch whose job is over and still speaks for it, the newest first; of
-/// the files of jobs that go on, nothing, as they have to take over each change.
+/// Reports each file of a watch whose job is over and still accounts for it, the newest first;
+/// nothing about the files of jobs in progress, because they have to take over each change.
 pub fn finished(
     db: &Connection,
     watch: &str,

@@ -186,7 +186,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether waiting can mend it: a full disk, a busy or unreachable file.
+    /// Whether waiting can fix it: a full disk, a busy or unreachable file.
     pub fn is_passing(&self) -> bool {
         if matches!(self, Self::Marker { .. }) {
             return true;

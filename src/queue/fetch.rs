@@ -11,7 +11,7 @@ use super::sql::At;
 use super::ticket::forget_transfer;
 use super::withdraw;
 
-/// How a fetch ended in `attempts` that the platform said was in vain.
+/// How a fetch ended in `attempts` that the platform reported as failed.
 pub const FAILED: &str = "fetch-failed";
 
 /// How a look at a ready video ended that is not the file.
@@ -25,11 +25,11 @@ pub fn summed(db: &Connection, lease: &Lease, md5: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The video exists, and its bytes come by themselves: from the first step to the last, so that no
-/// crash can leave it without anybody who waits for it. First looked at `run_at`.
+/// The video exists, and its bytes come by themselves: from the first step to the last, so that
+/// after any crash there is something that waits for it. First looked at `run_at`.
 ///
-/// The age of failing goes on: that the platform was asked once more is no progress. Should the job
-/// have another video already, that one goes to the withdrawals.
+/// The time of failing continues: that the platform was asked once more is no progress. Should the
+/// job have another video already, that one goes to the withdrawals.
 pub fn asked(
     db: &Connection,
     lease: &Lease,
@@ -54,8 +54,8 @@ pub fn asked(
     close_attempt(db, id, "done", &Report::default(), now)
 }
 
-/// Why a fetch of this job's file was in vain, if one was: the platform said so, or what it fetched
-/// was something else.
+/// Why a fetch of this job's file failed, if one did: the platform said so, or what it fetched was
+/// something else.
 pub fn in_vain(db: &Connection, job: JobId) -> Result<Option<String>, Error> {
     Ok(db
         .prepare_cached(

@@ -13,7 +13,7 @@ use super::job::JobId;
 use super::sent::{self, Became, Loss};
 use super::sql::At;
 
-/// A job that is done, and of whose video nobody knows whose content it has.
+/// A job that is done, and whose video may have the content of another file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
     /// The job.

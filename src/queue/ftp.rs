@@ -174,7 +174,7 @@ pub fn later(db: &Connection, id: JobId, run_at: Timestamp) -> Result<(), Error>
     Ok(())
 }
 
-/// Not found in its time: done all the same, and it says so.
+/// Not found in its time: done anyway, and it says so.
 pub fn never_found(
     db: &Connection,
     id: JobId,

@@ -1,8 +1,8 @@
-//! Accounts are who they are: a job belongs to a property, whatever its section of the configuration is
-//! called.
+//! Accounts are who they are: a job belongs to a property, independent of the name of its section
+//! in the configuration.
 //!
-//! The table says of each name that its rows use whose it is. At a start, before anything runs, the names of all
-//! tables follow the configuration, in one transaction.
+//! For each name that its rows use, the table says whose it is. At a start, before anything runs,
+//! the names of all tables follow the configuration, in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 

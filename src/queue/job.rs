@@ -39,10 +39,10 @@ pub enum State {
     Done,
     /// Trying again by itself cannot help; `last_error` says why. `retry` queues it again.
     Failed,
-    /// Somebody cancelled it, or its file changed under it (`superseded`). Final but for `retry`.
+    /// It was cancelled, or its file changed under it (`superseded`). Final but for `retry`.
     Cancelled,
-    /// The same content is another job's video. Final but for `retry`; should the other come to
-    /// nothing, this one is queued.
+    /// The same content is another job's video. Final but for `retry`; if the other fails, this one
+    /// is queued.
     Duplicate,
 }
 
@@ -158,13 +158,14 @@ pub struct Job {
     pub duplicate_of: Option<i64>,
     /// The greater goes first.
     pub priority: i64,
-    /// Hash over samples of the content; none where it was not looked at, or is to be looked at again.
+    /// Hash over samples of the content; none where it was not looked at, or must be looked at
+    /// again.
     pub fingerprint: Option<String>,
     /// Where the file went in parts: `<bytes of a part>:<MD5 over the MD5s of all parts>`.
     pub parts_md5: Option<String>,
-    /// The job under way, with what seems to be the same content, that this one goes on after.
+    /// The job in progress, with what seems to be the same content, after which this one continues.
     pub waits_for: Option<i64>,
-    /// Whether a person wants it uploaded, whatever it is a copy of and whatever it replaces.
+    /// Whether a person wants it uploaded, even if it is a copy or replaces another file.
     pub by_hand: bool,
     /// Whether it has not failed, but waits for a person to decide.
     pub held: bool,

@@ -1,7 +1,7 @@
-//! What the platform was told of a job's video beside its bytes, and what is to be told anew.
+//! What was sent to the platform about a job's video beside its bytes, and what must be sent again.
 //!
-//! A changed sidecar makes the newest job of each video beside it due; whether there is news in it is
-//! found out by whoever works that off.
+//! A changed sidecar makes the newest job of each video beside it due; whether there is news in it
+//! is found out by the code that processes the list.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -29,7 +29,7 @@ pub struct Told {
     pub updated_at: Option<Timestamp>,
 }
 
-/// A job whose sidecar is to be compared with what was told.
+/// A job whose sidecar must be compared with what was sent.
 #[derive(Debug, Clone)]
 pub struct Due {
     /// The job.
@@ -42,13 +42,14 @@ pub struct Due {
     pub path: PathBuf,
     /// Its video's key.
     pub video_key: String,
-    /// Its video's mark: that of the job that made the video, whatever content it got since.
+    /// Its video's mark: that of the job that created the video, even if it got other content
+    /// since.
     pub ingest_id: String,
     /// Of what the platform was told.
     pub digest: Option<String>,
-    /// Tries of an update in vain.
+    /// Failed attempts of an update.
     pub attempts: i64,
-    /// Since when all tries were in vain.
+    /// Since when all attempts have failed.
     pub failing_since: Option<Timestamp>,
     /// Nothing was told of it yet: its bytes came without a call.
     pub untold: bool,
@@ -85,7 +86,7 @@ pub fn sidecar_changed(
     belongs: impl Fn(&Path) -> bool,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    // All names that go on with a dot, and the name itself: the slash is what follows the dot.
+    // All names that continue with a dot, and the name itself: the slash is what follows the dot.
     let with = |end: &[u8]| {
         let bytes = [base.as_os_str().as_bytes(), end].concat();
         PathBuf::from(OsString::from_vec(bytes))
@@ -129,8 +130,8 @@ pub(super) fn untold(db: &Connection, job: JobId, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-/// The job's content goes into the video of another: what that was told is told still, and whatever
-/// the job told before concerned another video.
+/// The job's content goes into the video of another: what was sent to that counts, and what the job
+/// sent before concerned another video.
 pub(super) fn inherits(db: &Connection, job: JobId, from: JobId) -> Result<(), Error> {
     db.prepare_cached("DELETE FROM metadata WHERE job_id = ?1")?
         .execute([job.0])?;

@@ -92,7 +92,7 @@ impl Queue {
     /// Opens (and where needed creates or migrates) the database and starts the writer thread.
     ///
     /// # Errors
-    /// Whatever keeps the database from being used, with what to do about it; see [`Error`].
+    /// Everything that prevents the use of the database, with what to do about it; see [`Error`].
     pub fn start(path: &Path) -> Result<Self, Error> {
         let mut connection = open(path)?;
         let seal = Arc::new(Seal::beside(path)?);
@@ -128,7 +128,7 @@ impl Queue {
     /// Runs `verb` in one transaction that survives power loss, commits it, and only then answers.
     ///
     /// What was handed over is carried out, also when the future is dropped before the answer: a
-    /// claim must not be one arm of a `select!`, or its lease is held by nobody.
+    /// claim must not be one arm of a `select!`, or its lease is lost.
     ///
     /// # Errors
     /// What `verb` returns, its panic, or the commit's failure; in these cases nothing was changed. [`Error::Marker`]
@@ -171,7 +171,7 @@ impl Queue {
         let (reply, answer) = oneshot::channel();
         self.send(Box::new(move |db, _| {
             let version = db.query_row("PRAGMA data_version", [], |row| row.get(0));
-            // The asker may have gone; then nobody misses the answer.
+            // The asker may have gone; then the answer is not missed.
             drop(reply.send(version.map_err(Error::from)));
         }))?;
         answer.await.map_err(|_| Error::WriterGone)?

@@ -52,7 +52,7 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
          WHERE id = ?1",
     )?
     .execute(params![id.0, At(now), fresh_wait, is_copy])?;
-    // Decided: it becomes a video of its own, whatever it was to replace.
+    // Decided: it becomes a video of its own, even if it should have replaced another.
     let decided = db
         .prepare_cached("UPDATE jobs SET held = 0, by_hand = 1 WHERE id = ?1 AND held = 1")?
         .execute([id.0])?;
@@ -98,7 +98,7 @@ fn not_to_retry(job: &Job) -> Option<String> {
 }
 
 /// The platform has the bytes and never said that it failed: it may still become ready. One that
-/// still says `created` after all that time never got them, whatever the upload server said.
+/// still says `created` after all that time never got them, even if the upload server said so.
 fn is_unfinished(job: &Job) -> bool {
     matches!(
         job.platform,
@@ -115,8 +115,9 @@ pub fn failed(db: &Connection) -> Result<Vec<JobId>, Error> {
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Takes a job out of the queue; an upload under way ends, and what it had begun is withdrawn. One whose
-/// bytes may have arrived is refused: its video could not be told from one that nobody knows of.
+/// Takes a job out of the queue; an upload under way ends, and what it had begun is withdrawn. One
+/// whose bytes may have arrived is refused: its video could not be distinguished from an unknown
+/// one.
 pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error> {
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
@@ -127,7 +128,7 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
     if let Some(why) = not_to_cancel(&job) {
         return Ok(Answer::Refused(why));
     }
-    // Nobody knows how much of it is there: the platform may still be at it.
+    // It is not known how much of it is there: the platform may still be at it.
     if job.standing() == Standing::Confirming {
         withdraw::video(db, id, "the job was cancelled", now)?;
         forget_video(db, id)?;
@@ -219,7 +220,8 @@ fn not_to_cancel(job: &Job) -> Option<String> {
     }
 }
 
-/// Why a job cannot be cancelled whose bytes may have arrived: nobody knows yet whether they have.
+/// Why a job cannot be cancelled whose bytes may have arrived: it is not known yet whether they
+/// have.
 fn may_be_there(db: &Connection, job: &Job) -> Result<Option<String>, Error> {
     let (id, key) = (job.id, job.video_key.as_deref().unwrap_or_default());
     Ok(match (job.state, job.step) {

@@ -2,9 +2,9 @@
 //! way, and of several such the one that had its last turn longest ago; inside a watch the oldest job.
 //!
 //! The index `jobs_due` has that shape. A claim walks from watch to watch in it and takes the first
-//! job of one, whatever lies behind that: its cost grows with the number of watches, not of jobs.
-//! A job that was put off, after a failed try, has a place behind all that came meanwhile; as soon
-//! as it is due, [`ripen`] gives it back the place of its age.
+//! job of one, no matter how many follow: its cost grows with the number of watches, not of jobs. A
+//! job that was put off, after a failed try, has a place behind all that came meanwhile; as soon as
+//! it is due, [`ripen`] gives it back the place of its age.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

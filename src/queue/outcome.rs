@@ -73,8 +73,8 @@ pub fn was_not_asked(db: &Connection, lease: &Lease) -> Result<(), Error> {
 
 /// The look-up found no video, as often as it is worth asking; answers the mark of the next one.
 ///
-/// The call may be on its way all the same: its mark goes to the withdrawals, which delete whatever
-/// appears with it.
+/// The call may be on its way anyway: its ingest id goes to the withdrawals, which delete any video
+/// that appears with it.
 pub fn create_is_missing(db: &Connection, lease: &Lease, now: Timestamp) -> Result<String, Error> {
     held(db, lease)?;
     let id = lease.job.id;
@@ -137,13 +137,13 @@ pub fn transferred(
     close_attempt(db, id, "done", report, now)
 }
 
-/// How a failed or broken-off try is to go on.
+/// How to continue after a failed or interrupted attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
     /// The try counts, and the age of failing runs.
     Yes,
-    /// The try is given back: nobody could have done better (a stop, a paused account, a file that
-    /// is still being written).
+    /// The try is given back: the job is not at fault (a stop, a paused account, a file that is
+    /// still being written).
     No,
 }
 
@@ -214,7 +214,7 @@ pub fn start_over(
     again(db, lease, (run_at, Count::Yes), (outcome, report), now)
 }
 
-/// The file changed under the job: it speaks for no file any more.
+/// The file changed under the job: it accounts for no file any more.
 ///
 /// What was sent is withdrawn; the new content, once it settles, is a new job. Answers watch and path
 /// of a name that the file was given at the last moment, which must settle anew.
@@ -249,7 +249,7 @@ pub fn broke_off(db: &Connection, job: JobId, method: &str, bytes: i64) -> Resul
         .exists(params![job.0, method, bytes])?)
 }
 
-/// How many transfers to the job's present video ended without anybody knowing what became of them.
+/// How many transfers to the job's present video ended with an unknown outcome.
 pub fn left_open(db: &Connection, job: JobId) -> Result<i64, Error> {
     Ok(db
         .prepare_cached(
@@ -358,7 +358,7 @@ pub(super) fn close_attempt(
     Ok(())
 }
 
-/// Refuses whoever lost the lease.
+/// Refuses a caller that lost the lease.
 pub(super) fn held(db: &Connection, lease: &Lease) -> Result<(), Error> {
     if super::claim::is_held(db, lease.job.id, &lease.id)? {
         Ok(())

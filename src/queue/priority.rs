@@ -97,7 +97,7 @@ pub fn bump(
     Ok(answer)
 }
 
-/// What keeps a job waiting all the same.
+/// What keeps a job waiting anyway.
 fn but(db: &Connection, job: &Job) -> Result<String, Error> {
     if let Some(other) = job.waits_for {
         return Ok(format!(

@@ -156,8 +156,8 @@ pub fn counts(db: &Connection) -> Result<HashMap<State, i64>, Error> {
 /// What is left to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Left {
-    /// Jobs that are due, run, or wait for `ready`, videos whose withdrawal is due, and sidecars that
-    /// are to be told.
+    /// Jobs that are due, run, or wait for `ready`, videos whose withdrawal is due, and sidecars to
+    /// be sent.
     pub now: i64,
     /// Jobs that wait for a later try, or for a paused account.
     pub later: i64,

@@ -1,4 +1,4 @@
-//! Files that were renamed: their jobs go on under the new names.
+//! Files that were renamed: their jobs continue under the new names.
 
 use std::path::{Path, PathBuf};
 
@@ -48,8 +48,8 @@ pub fn other_names(db: &Connection, new: &NewJob) -> Result<Vec<OtherName>, Erro
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The file of a job was renamed: the job goes on under the new name. If the job has another name
-/// or speaks for no file by now, or the new name has a job, the file is enqueued like any other.
+/// The file of a job was renamed: the job continues under the new name. If the job has another name
+/// or accounts for no file by now, or the new name has a job, the file is enqueued like any other.
 ///
 /// A rename moves the ctime, too, and hides a write before it whose mtime was put back. So a file whose
 /// bytes are up and whose ctime differs is in doubt, and nothing is changed. A folder that is renamed
@@ -80,7 +80,7 @@ pub fn moved(
     follow(db, (id, old_path), new, now).map(Offered::Taken)
 }
 
-/// The job goes on under the new name of its file, which has the content that the job knows.
+/// The job continues under the new name of its file, which has the content that the job knows.
 ///
 /// The ctime of one that is about to be moved or deleted stays that of what was sent: samples are enough
 /// to follow a file, and not to take it away.

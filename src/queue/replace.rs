@@ -1,10 +1,10 @@
 //! Files that take the place of one that is up: which video was there before, whose content it has,
 //! and what is noted of the file that comes after it.
 //!
-//! A video belongs to one file at a time. `replaced_by` names the job whose content went into a job's
-//! video, from the moment before its last byte is handed out; whoever asks whether a job's content is
-//! on the platform asks for jobs without it. That column is written here and by the triggers of
-//! migration 0008, and by nobody else.
+//! A video belongs to one file at a time. `replaced_by` names the job whose content went into a
+//! job's video, from the moment before its last byte is handed out; a query whether a job's content
+//! is on the platform asks for jobs without it. That column is written here and by the triggers of
+//! migration 0008, and nowhere else.
 
 use std::path::PathBuf;
 
@@ -232,7 +232,7 @@ pub(super) fn did_not_arrive(db: &Connection, id: JobId) -> Result<(), Error> {
     Ok(())
 }
 
-/// What was on its way may be there, whatever is sent after it.
+/// What was on its way may be there, even if something else is sent after it.
 pub(super) fn may_have_arrived(db: &Connection, id: JobId) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE jobs SET replaced = 'perhaps' WHERE replaced_by = ?1 AND replaced = 'sending'",
@@ -243,7 +243,8 @@ pub(super) fn may_have_arrived(db: &Connection, id: JobId) -> Result<(), Error> 
 
 /// Before the call that asks the platform to fetch other content into a video that is there.
 ///
-/// From here on the video may have it, whatever becomes of the answer. Answers whether the call may be made.
+/// From here on the video may have it, even if the answer is lost. Answers whether the call may be
+/// made.
 pub fn fetch_begins(
     db: &Connection,
     lease: &Lease,

@@ -42,7 +42,7 @@ pub(super) fn check_path(table: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The same for one that is there and empty: somebody made it in the place of another.
+/// The same for one that is there and empty: it was created in the place of another.
 pub(super) fn check_jobs(table: &Path, db: &Connection) -> Result<(), Error> {
     if marker::is_there(table) && !has_jobs(db)? && ordered_at(db)?.is_none() {
         return Err(vanished(table));
@@ -180,8 +180,8 @@ pub fn may_have_known(db: &Connection, file: &Identity, now: Timestamp) -> Resul
     Ok(ordered_at(db)?.is_some_and(|ordered| !is_newer(file, ordered, now)))
 }
 
-/// Whether the file came after the order. Anybody can set its mtime, also to a time to come; its ctime is this
-/// machine's, and changes with its mode, too: one of the two is no proof.
+/// Whether the file came after the order. Any user can set its mtime, also to a time to come; its
+/// ctime is this machine's, and changes with its mode, too: one of the two is no proof.
 fn is_newer(file: &Identity, ordered: Timestamp, now: Timestamp) -> bool {
     let ordered = ordered.as_nanosecond();
     let (written, changed) = (i128::from(file.mtime_ns), i128::from(file.ctime_ns));
@@ -306,7 +306,7 @@ mod tests {
         // An empty file in its place is no table either.
         fs::write(&table, "").unwrap();
         assert!(is_refused());
-        // Made by somebody else, or half made when the command was killed.
+        // Made by another program, or half made when the command was killed.
         drop(db::open_or_make(&table).unwrap());
         assert!(is_refused());
 

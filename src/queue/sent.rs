@@ -90,8 +90,8 @@ pub fn change_begins(
 /// The platform changed a video because this program asked for it: from `before` to `after`, by the
 /// platform's clock. Where either is not known, the next look judges by when it was asked for.
 ///
-/// A change that came in between by somebody else is not passed over; until the video is
-/// ready, any change may be the platform's own.
+/// A change that another person made in between is not ignored; until the video is ready, any
+/// change may be the platform's own.
 pub fn changed_by_us(db: &Connection, job: JobId, times: (&str, i64, i64)) -> Result<(), Error> {
     is_changed_by_us(db, job, times)?;
     forget_change(db, job, times.0)
@@ -196,7 +196,7 @@ pub fn lost(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Res
     give_up(db, job, loss, now)
 }
 
-/// What the job sent is nowhere, whoever replaced it.
+/// What the job sent is nowhere, no matter which job replaced it.
 pub(super) fn give_up(
     db: &Connection,
     job: JobId,

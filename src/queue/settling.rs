@@ -54,7 +54,7 @@ pub fn clear(db: &Connection) -> Result<(), Error> {
 }
 
 /// A watch begins: what was noted of its files is stale, and of those of watches that are not among
-/// `all`. Whoever watched them looks no more, and forgets none of them.
+/// `all`. Their watch does not look any more, and forgets none of them.
 pub fn begin_anew(db: &Connection, watch: &str, all: &[String]) -> Result<(), Error> {
     let mut statement = db.prepare_cached("SELECT DISTINCT watch FROM settling")?;
     let noted = statement.query_map([], |row| row.get::<_, String>(0))?;

@@ -29,7 +29,7 @@ pub struct Story {
     pub copies: Vec<Other>,
     /// How many copies are left out.
     pub more_copies: usize,
-    /// The job that it goes on after.
+    /// The job after which it continues.
     pub waits_for: Option<Other>,
     /// The job whose video gets its content.
     pub replaces: Option<Other>,
@@ -76,7 +76,7 @@ pub struct Told {
     pub has_sidecar: bool,
     /// When it is compared again with the sidecar.
     pub due_at: Option<Timestamp>,
-    /// How many tries were in vain.
+    /// How many attempts failed.
     pub attempts: i64,
     /// What went wrong last.
     pub last_error: Option<String>,
@@ -87,11 +87,11 @@ pub struct Told {
 /// A row of `afterwards`.
 #[derive(Debug, Clone)]
 pub struct Afterwards {
-    /// What is to be done: keep, move, trash, delete, failed-dir.
+    /// What to do: keep, move, trash, delete, failed-dir.
     pub action: String,
     /// When.
     pub due_at: Option<Timestamp>,
-    /// How many tries were in vain.
+    /// How many attempts failed.
     pub attempts: i64,
     /// Why it could not be done yet.
     pub last_error: Option<String>,

@@ -1,5 +1,5 @@
-//! What a transfer leaves behind so that it can go on: the link, how far the bytes are, which parts
-//! have arrived. Each verb is one transaction of the worker that holds the job.
+//! What a transfer leaves behind so that it can continue: the link, how far the bytes are, which
+//! parts have arrived. Each verb is one transaction of the worker that holds the job.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -86,7 +86,7 @@ pub fn last_byte_was_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
 }
 
 /// The platform shows nothing of the file for so long that it is sent once more. That is no proof:
-/// should it replace another's content, that may have been replaced all the same.
+/// should it replace another's content, that may have been replaced anyway.
 pub fn last_byte_counts_as_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
     held(db, lease)?;
     forget_last_byte(db, lease.job.id)?;
@@ -161,9 +161,9 @@ pub(super) fn parts_md5(db: &Connection, id: JobId, size: u64) -> Result<Option<
     )))
 }
 
-/// The file is about to be noted with another ctime while nobody reads it: somebody may have written
-/// it and put its mtime back. What is known of its parts is forgotten, so that those on the platform
-/// are compared with the file.
+/// The file is about to be noted with another ctime while it is not being read: a program may have
+/// written it and put its mtime back. What is known of its parts is forgotten, so that those on the
+/// platform are compared with the file.
 pub(super) fn doubt_parts(db: &Connection, id: JobId, ctime_ns: i64) -> Result<(), Error> {
     db.prepare_cached(
         "DELETE FROM parts WHERE job_id = ?1
@@ -220,7 +220,7 @@ fn wipe_unused_space(db: &Connection) -> rusqlite::Result<bool> {
     })
 }
 
-/// Ticket and progress go when no byte is to be sent by them any more.
+/// Ticket and progress go when no more bytes are sent by them.
 pub(super) fn forget_transfer(db: &Connection, id: JobId) -> Result<(), Error> {
     forget_parts(db, id)?;
     db.prepare_cached("DELETE FROM tickets WHERE job_id = ?1")?

@@ -53,8 +53,9 @@ pub(super) fn begun_video(
     Ok(())
 }
 
-/// Puts the job's video onto the list, unless it is another job's too, whose content this one was to
-/// replace, or whose content replaced this one's: whatever comes in between, that video stays.
+/// Puts the job's video onto the list, unless it is another job's too, whose content this one was
+/// to replace, or whose content replaced this one's: no matter what comes in between, that video
+/// stays.
 ///
 /// Only a video that a create call of this table made is withdrawn. One that was found on the platform may
 /// be another's work: an FTP upload is recognised by its looks, and what was there before a lost table may

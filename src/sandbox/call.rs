@@ -34,7 +34,7 @@ pub(super) struct Call {
 pub(super) enum Halt {
     /// A fault has the answer.
     Answer(Box<Response>),
-    /// There is no answer: nobody is there any more, or the server hangs up.
+    /// There is no answer: no client is there any more, or the server hangs up.
     Gone,
 }
 
@@ -129,7 +129,7 @@ impl Call {
         matches!(self.kind(), Some(Kind::ExpiredLinks {}))
     }
 
-    /// How the list of parts is to be wrong.
+    /// How the list of parts should be wrong.
     pub(super) fn wrong_list(&self) -> Option<WrongList> {
         match self.kind() {
             Some(Kind::PartsList { how }) => Some(*how),

@@ -52,7 +52,7 @@ pub(super) fn answer(canned: &Canned, operation: Operation) -> Response {
 
 /// Another answer in place of the right one.
 pub(super) async fn spoilt(how: Wrong, right: Response, operation: Operation) -> Response {
-    // A v2 create says 201, and a complete 202, whatever else they say.
+    // A v2 create always says 201, and a complete 202.
     let status = if operation.is_v2() {
         right.status()
     } else {

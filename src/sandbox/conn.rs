@@ -57,7 +57,7 @@ impl Conn {
         self.abrupt.store(true, Ordering::Release);
     }
 
-    /// Returns once the connection is over, whoever ended it. Cancel safe.
+    /// Returns once the connection is over, no matter which side ended it. Cancel safe.
     pub(super) async fn over(&self) {
         self.ended.cancelled().await;
     }
@@ -94,7 +94,7 @@ impl Listener for Door {
                     let conn = Conn::new(self.stop.child_token());
                     return (Io::new(stream, conn, self.stop.clone()), peer);
                 }
-                // Out of descriptors, or the client went away in between: neither is mended by
+                // Out of descriptors, or the client went away in between: neither is fixed by
                 // trying at once, and neither is a reason to end.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -154,7 +154,7 @@ impl Io {
 impl Drop for Io {
     fn drop(&mut self) {
         if self.conn.with_reset.load(Ordering::Acquire) {
-            // Should it fail, the client sees a FIN instead: a broken connection all the same.
+            // Should it fail, the client sees a FIN instead: a broken connection anyway.
             self.stream.set_zero_linger().ok();
         } else if !self.conn.ended.is_cancelled() && !self.conn.abrupt.load(Ordering::Acquire) {
             // A socket that the client has closed already needs no lingering, and refuses it.
@@ -215,7 +215,7 @@ impl AsyncWrite for Io {
     }
 }
 
-/// How long a client may go on sending after it was answered.
+/// How long a client may continue sending after it was answered.
 const LINGER: Duration = Duration::from_secs(5);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -14,7 +14,7 @@ use super::params::Params;
 use super::refusal::{Code, Refusal};
 use super::video::Video;
 
-/// What a call says of a video.
+/// What a call says about a video.
 pub(super) struct Metadata {
     pub(super) fields: BTreeMap<String, String>,
     pub(super) custom: BTreeMap<String, String>,

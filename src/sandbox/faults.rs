@@ -34,7 +34,7 @@ pub(super) enum Kind {
     Status(Canned),
     /// Answers this after the head; the body is never read.
     EarlyAnswer(Canned),
-    /// Reads no further once this much of the body came, until released; then goes on.
+    /// Reads no further once this much of the body came, until released; then continues.
     Stall {
         #[serde(default)]
         after_bytes: u64,

@@ -31,7 +31,7 @@ struct Window {
     used: u32,
 }
 
-/// What the answer says of the limit.
+/// What the answer says about the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rate {
     limit: u32,
@@ -131,7 +131,7 @@ impl Rate {
 
 const WINDOW_S: i64 = 60;
 
-/// What is announced where there is no limit: so much that nobody holds back for it.
+/// What is announced where there is no limit: so much that no client holds back for it.
 const NO_LIMIT: u32 = 1_000_000;
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(super) enum Method {
     Parts,
 }
 
-/// Where a file is to be downloaded from. Such an address may hold a password or a signature.
+/// Where to download a file from. Such an address may hold a password or a signature.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Source(pub(super) String);
 
@@ -63,7 +63,7 @@ pub(super) struct Order {
     pub(super) md5: Option<String>,
     /// The `Content-Type` that the S3 link is signed for; empty means none.
     pub(super) content_type: String,
-    /// What is to be downloaded, where the method is [`Method::Fetch`].
+    /// What to download, where the method is [`Method::Fetch`].
     #[serde(default)]
     pub(super) source: Option<Source>,
 }
@@ -243,7 +243,7 @@ impl Link {
         Some(&self.token)
     }
 
-    /// The `link` object of a v1 answer; there is none where nothing is to be uploaded.
+    /// The `link` object of a v1 answer; there is none if there is nothing to upload.
     pub(super) fn shown(&self, key: &str, origin: &Origin, keys: &Keys) -> Option<Value> {
         let (path, query) = match self.order.method {
             Method::Single => (

@@ -30,7 +30,7 @@ pub(super) struct Parser {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Before the first boundary, or in a part that nobody wants.
+    /// Before the first boundary, or in a part that is not used.
     Skipping,
     AfterBoundary,
     Headers,

@@ -1,4 +1,4 @@
-//! What the stand-in is to be: its credentials, its times and its limits.
+//! The options of the stand-in: its credentials, its times and its limits.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub const SAMPLE_SITE: &str = "sAnDb0x1";
 /// The v2 bearer token unless another is given; it opens nothing but a sandbox.
 pub const SAMPLE_V2_SECRET: &str = "sandbox-v2-secret-that-opens-nothing-else";
 
-/// What the stand-in is to be.
+/// The options of the stand-in.
 #[derive(Clone)]
 pub struct Options {
     /// The only API key that it knows.

@@ -27,7 +27,7 @@ impl Origin {
         }
     }
 
-    /// An origin that somebody wrote down; nothing where it is more, or less, than one.
+    /// An origin as a user wrote it; nothing where it is more, or less, than one.
     pub(super) fn read(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let bare = url.path() == "/"

@@ -1,7 +1,7 @@
 //! The parameters of a call, decoded from a query string or a form body.
 //!
 //! Decoding is strict: a broken percent sequence or bytes that are not UTF-8 are refused, because a
-//! signature over a guess would verify something that nobody sent.
+//! signature over a guess would verify something that was never sent.
 
 use percent_encoding::percent_decode;
 

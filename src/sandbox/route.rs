@@ -32,7 +32,7 @@ pub(super) async fn route(
             response = dispatch(&sandbox, conn, request) => response,
             () = sandbox.stop.cancelled() => Response::default(),
         };
-        // The client may have hung up; the work is done all the same.
+        // The client may have hung up; the work is done anyway.
         answer.send(response).ok();
     });
     // A task that panicked dropped its end.

@@ -113,7 +113,7 @@ fn store(sandbox: &Sandbox, call: &Call, parts: &Parts, received: Received) -> R
         let order = &video.link.order;
         Ok(order.mismatch(size, md5).map(|refusal| refusal.message))
     }) {
-        // S3 knows no videos: an object for one that was deleted meanwhile is stored all the same.
+        // S3 knows no videos: an object for one that was deleted meanwhile is stored anyway.
         Ok(_)
         | Err(Refusal {
             code: Code::NotFound,

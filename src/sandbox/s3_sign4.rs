@@ -75,7 +75,7 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
     mac.chain_update(text).finalize().into_bytes().to_vec()
 }
 
-/// A link that is to be signed, for a PUT.
+/// A link to be signed, for a PUT.
 pub(super) struct Link<'a> {
     pub(super) keys: &'a Keys,
     pub(super) origin: &'a Origin,

@@ -1,4 +1,4 @@
-//! The head of a request to the resumable upload host: what it says of its body, and what is
+//! The head of a request to the resumable upload host: what it says about its body, and what is
 //! refused by the head alone (JW docs, v1 resumable file uploads; the order of the checks and their
 //! answers are those of nginx-upload-module).
 //!

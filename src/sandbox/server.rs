@@ -77,7 +77,7 @@ pub async fn serve(
         .unwrap_or_default();
     let served = run(listener, address, options, &dir, stop).await;
     if let Some(dir) = temporary {
-        // Whoever cleans the temporary folder gets what is left.
+        // What is left is removed with the temporary folder.
         std::fs::remove_dir_all(dir).ok();
     }
     served

@@ -4,8 +4,8 @@
 //! Invariant: a range is in the state only when all of its bytes are in the file. A segment that
 //! was cut off, or that a killed sandbox was putting in its place, never was.
 //!
-//! Like the upload module, this knows sessions and nothing of videos: whoever names a new session
-//! begins one, also where it is one that ended.
+//! Like the upload module, this knows sessions and nothing of videos: a request that names a new
+//! session begins one, even if it is one that ended.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Seek, SeekFrom};

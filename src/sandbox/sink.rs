@@ -1,6 +1,6 @@
 //! Where the bytes of an upload go: to a file, hashed on the way, on a thread of its own.
 //!
-//! The file is removed again unless somebody keeps it, so an upload that breaks off leaves nothing.
+//! The file is removed again unless it is kept, so an upload that breaks off leaves nothing.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};

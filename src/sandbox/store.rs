@@ -267,7 +267,7 @@ impl State {
     }
 }
 
-/// Locks, also after a panic of somebody else: every change is whole or not there.
+/// Locks, even after a panic of another thread: every change is whole or not there.
 pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -336,7 +336,10 @@ mod tests {
         assert_eq!(store.keys().access, access);
         assert!(!store.remember("one", 100 + SIGNATURE_MEMORY_S - 1).unwrap());
         assert!(store.remember("one", 100 + SIGNATURE_MEMORY_S).unwrap());
-        assert!(store.create(video).unwrap().number > 0, "the order goes on");
+        assert!(
+            store.create(video).unwrap().number > 0,
+            "the order continues"
+        );
     }
 
     #[test]

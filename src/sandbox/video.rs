@@ -29,7 +29,7 @@ pub(super) struct Video {
     /// A file that the platform is getting by itself, or failed to get.
     #[serde(default)]
     pub(super) pending: Option<Pending>,
-    /// A status that somebody ordered in place of the timer's.
+    /// A status that was ordered in place of the timer's.
     pub(super) forced: Option<Forced>,
 }
 

@@ -171,7 +171,7 @@ impl FileBody {
         self.at = self.at.saturating_add(read);
         self.left = self.left.saturating_sub(read);
         if let Some(hash) = &self.hash {
-            // Waits while the hash thread is behind; that one waits for nobody, so this ends.
+            // Waits while the hash thread is behind; that one does not wait, so this ends.
             hash.add(at, frame.clone());
         }
         if self.left == 0 {
@@ -202,7 +202,7 @@ impl Body for FileBody {
             return Poll::Pending;
         }
         if this.turn != this.flight.turn() {
-            // Nobody's fault: its request is over.
+            // Not an error of the upload: its request is over.
             this.hash = None;
             return Poll::Ready(Some(Err(Stopped)));
         }

@@ -11,7 +11,7 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// A buffer of this length that nobody else holds, with anything in it.
+    /// A buffer of this length that no one else holds, with anything in it.
     pub(super) fn take(&mut self, length: usize) -> BytesMut {
         match self.lent.pop_front().map(Bytes::try_into_mut) {
             Some(Ok(mut buffer)) if buffer.len() >= length => {

@@ -48,7 +48,7 @@ pub enum Error {
     /// What must be stored before the last byte could not be stored.
     #[error("the upload was stopped before its last byte: {0}")]
     NotRecorded(String),
-    /// Somebody cancelled it.
+    /// It was cancelled.
     #[error("the upload was cancelled")]
     Cancelled {
         /// Whether the whole request was out.
@@ -127,7 +127,7 @@ pub enum Error {
         /// Last byte of the segment.
         last: u64,
     },
-    /// The upload session cannot go on.
+    /// The upload session cannot continue.
     #[error("the upload session cannot continue: {0}")]
     Session(Hitch),
     /// Parts that the platform would not take.
@@ -176,8 +176,8 @@ pub enum Error {
 impl Error {
     /// Whether trying again will help.
     ///
-    /// A damaged upload, or a session that cannot go on, counts as an expired link: what is there must
-    /// be withdrawn, and only a new video gives a new link.
+    /// A damaged upload, or a session that cannot continue, counts as an expired link: what is
+    /// there must be withdrawn, and only a new video gives a new link.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Empty

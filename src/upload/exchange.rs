@@ -1,7 +1,7 @@
-//! One request with a file in its body, and whatever the server answers, whenever it does.
+//! One request with a file in its body, and the server's answer, whenever it comes.
 //!
 //! A server may answer before it has read the body, and often closes right after: the answer is
-//! taken and judged all the same, together with how much was out by then.
+//! taken and judged anyway, together with how much was out by then.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -112,14 +112,14 @@ async fn attempt(
     let body = FileBody::new(file, cargo.size, wrapping, feed, Arc::clone(flight));
     let body = body.from(cargo.at).after(pause);
     let mut answer = once(request, body, flight).await?;
-    // Without all bytes the sum is nobody's, and the body may still hold the feed open.
+    // Without all bytes the sum is of no use, and the body may still hold the feed open.
     if answer.complete {
         answer.md5 = hasher.and_then(hash::Hasher::finish);
     }
     Ok(answer)
 }
 
-/// Sends the request with this body, and takes in whatever comes back.
+/// Sends the request with this body, and takes in what comes back.
 pub(super) async fn once(
     request: reqwest::RequestBuilder,
     body: FileBody,
@@ -203,7 +203,7 @@ impl Answer {
         }))
     }
 
-    /// A verdict for statuses that say enough by themselves, whoever sent them.
+    /// A verdict for statuses that say enough by themselves, no matter who sent them.
     pub(super) fn verdict_by_status(&self) -> Verdict {
         match self.status {
             401 | 403 | 404 | 410 => Verdict::LinkRefused,
@@ -233,7 +233,7 @@ pub(super) fn is_md5(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// An explanation is short; a server that goes on for ever is not listened to.
+/// An explanation is short; a server that never ends is not listened to.
 const LONGEST_ANSWER: usize = 64 * 1024;
 /// How the HTTP library puts it that the connection ended where an answer belongs.
 const CLOSED: &str = "connection closed before message completed";

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::throttle::{Gate, Share, Throttle};
 
-/// How far an upload is; anybody may look.
+/// How far an upload is; any thread may look.
 #[derive(Debug, Default)]
 pub struct Progress {
     sent: AtomicU64,
@@ -85,7 +85,7 @@ pub(super) enum Fault {
     Shrank { missing: u64 },
     /// The write-ahead hook refused.
     NotRecorded(String),
-    /// Somebody gave the transfer up.
+    /// The transfer was given up.
     Closed,
 }
 
@@ -113,7 +113,7 @@ impl Flight {
         }
     }
 
-    /// The same with somebody who wants to know what the server confirms on the way.
+    /// The same with a listener for what the server confirms on the way.
     pub(super) fn confirming(self, on_confirmed: OnConfirmed) -> Self {
         *self
             .on_confirmed
@@ -142,7 +142,7 @@ impl Flight {
             .map_err(Fault::NotRecorded)
     }
 
-    /// Counts a frame out; the last one only after the hook agreed and nobody closed the flight.
+    /// Counts a frame out; the last one only after the hook agreed and the flight was not closed.
     pub(super) fn hand_out(&self, of_file: u64, is_last: bool) -> Result<(), Fault> {
         if self.state.load(Ordering::Acquire) == CLOSED {
             return Err(Fault::Closed);
@@ -180,7 +180,7 @@ impl Flight {
         self.end_turn();
         let mut counted = self.counted();
         if let Some(before) = *counted {
-            // In one step each: whoever looks on sees no value that never was.
+            // In one step each: an observer sees no value that never was.
             if at >= before {
                 self.progress.add(at - before);
             } else {
@@ -196,8 +196,8 @@ impl Flight {
             .ok();
     }
 
-    /// Takes its bytes back for good, as they are to be sent again or not at all; whatever still
-    /// holds this flight hands out nothing any more.
+    /// Takes its bytes back for good, because they will be sent again or not at all; code that
+    /// still holds this flight hands out nothing any more.
     pub(super) fn take_back(&self) {
         if let Some(bytes) = self.counted().take() {
             self.progress.sent.fetch_sub(bytes, Ordering::Relaxed);
@@ -228,12 +228,12 @@ impl Flight {
     }
 
     /// Stops the body of the request that was answered: after an early answer the HTTP library may
-    /// go on with it, and what that hands out would be counted, or even release the flight.
+    /// continue with it, and what that hands out would be counted, or even release the flight.
     pub(super) fn end_turn(&self) {
         self.turn.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Shows the watchdog that something goes on, where no frame is handed out.
+    /// Shows the watchdog that something happens, where no frame is handed out.
     pub(super) fn pulse(&self) {
         self.frames.fetch_add(1, Ordering::Release);
     }

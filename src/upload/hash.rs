@@ -2,7 +2,7 @@
 //!
 //! MD5 costs more than the upload itself, so it runs on a thread of its own, over the very buffers
 //! that go to the socket. It is a check against corruption, as S3 and the platform use it, and no
-//! protection against anybody.
+//! protection against an attacker.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -56,7 +56,7 @@ impl Feed {
         (Self { buffers, is_lossy }, receiver)
     }
 
-    /// Ends the sum, whoever has a clone of this.
+    /// Ends the sum, even if there are clones of this.
     pub(super) fn end(&self) {
         *self.buffers.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -103,7 +103,7 @@ impl Lane {
                 }
             }
             drop(cargo);
-            // Free before the result is known, so that whoever waits for it finds this lane.
+            // Free before the result is known, so that a caller that waits for it finds this lane.
             idle().push(self.clone());
             // A caller that is gone wants no result.
             done.send(result).ok();
@@ -122,7 +122,7 @@ impl Lane {
             idle.retain(|lane| lane.number != self.number);
             idle.len() < before
         };
-        // Somebody took this lane from the list at the last moment: its task is on the way.
+        // Another caller took this lane from the list at the last moment: its task is on the way.
         if withdrawn { None } else { queue.recv().await }
     }
 }

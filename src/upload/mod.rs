@@ -2,8 +2,8 @@
 //!
 //! It knows nothing of jobs: an [`Order`] goes in, a [`Receipt`] or an [`Error`] comes out. Each
 //! transfer runs on a thread of its own (see `lane`), so that a hung disk or a slow peer stops only
-//! its own file. There is no total timeout, as nobody knows how long 25 GB take; a watchdog ends a
-//! transfer that does not move, and a [`Throttle`] keeps all of them together below a limit.
+//! its own file. There is no total timeout, because it is unknown how long 25 GB take; a watchdog
+//! ends a transfer that does not move, and a [`Throttle`] keeps all of them together below a limit.
 
 mod answered;
 mod body;
@@ -65,7 +65,7 @@ pub struct Order {
     /// Whether to compute the MD5 while sending, and to compare it with what the server says.
     pub hash: bool,
     /// Runs on the transfer's own thread just before the last byte leaves, and may block: from then
-    /// on the file may be there whatever becomes of us. If it fails, the last byte is not sent.
+    /// on the file may be there even if we are killed. If it fails, the last byte is not sent.
     pub before_last_byte: BeforeLastByte,
     /// Bytes of one segment, for the resumable way only, see [`SEGMENT_SIZE`]; a server that finds
     /// that too much gets smaller ones.
@@ -98,7 +98,7 @@ pub struct Receipt {
 /// Sends a file and waits for the server's word that it has all of it.
 ///
 /// # Errors
-/// See [`Error`]; [`Error::disposition`] says whether the server may have the file all the same.
+/// See [`Error`]; [`Error::disposition`] says whether the server may have the file anyway.
 ///
 /// # Cancel safety
 /// Dropping the future, or cancelling by the token, ends the transfer at once; a read that hangs in
@@ -133,7 +133,7 @@ pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<R
     fly(way, cargo, &flight, timeouts, &cancel).await
 }
 
-/// Has a lane carry the cargo, under the eyes of the watchdog and of whoever may cancel.
+/// Has a lane carry the cargo, observed by the watchdog and by the code that may cancel.
 async fn fly(
     way: Way,
     cargo: Cargo,
@@ -163,12 +163,12 @@ async fn fly(
     }
 }
 
-/// What a method needs to know of the file, or of the part that is to be sent.
+/// What a method needs to know of the file, or about the part to be sent.
 struct Cargo {
     file: Arc<File>,
     /// The first byte to be sent: 0 but for a part.
     at: u64,
-    /// How many are to be sent from there.
+    /// How many to send from there.
     size: u64,
     link: Link,
     name: String,

@@ -1,8 +1,9 @@
 //! The file name that goes along: short, plain ASCII, with its extension.
 //!
-//! It is a courtesy for whoever looks at the platform; the title carries the real name. The upload
-//! host cuts a part's headers at 512 bytes, ends a name at a quote, and once stumbled over four-byte
-//! characters (JW docs, release notes), so nothing but the plainest characters goes through.
+//! It is a courtesy for people who look at the platform; the title carries the real name. The
+//! upload host cuts a part's headers at 512 bytes, ends a name at a quote, and once stumbled over
+//! four-byte characters (JW docs, release notes), so nothing but the plainest characters goes
+//! through.
 
 /// Turns any name into one that no server stumbles over.
 pub(super) fn plain(name: &str) -> String {

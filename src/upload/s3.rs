@@ -89,8 +89,8 @@ fn judge(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Err
             size: cargo.size,
         });
     }
-    // S3 names what it stored, always: without that, somebody else answered, and nobody knows whether
-    // the object is there. The platform is asked.
+    // S3 names what it stored, always: without that, another server answered, and it is not known
+    // whether the object is there. The platform is asked.
     let Some(etag) = answer.header(ETAG.as_str()) else {
         return Err(answer.error(Verdict::Unclear, None, None));
     };

@@ -202,7 +202,7 @@ mod tests {
         trail.feed().add(size, Bytes::new());
         drop(trail);
         while Arc::strong_count(&file) > 1 {
-            assert!(std::time::Instant::now() < deadline, "the thread goes on");
+            assert!(std::time::Instant::now() < deadline, "the thread continues");
             thread::yield_now();
         }
     }

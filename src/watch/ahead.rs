@@ -1,9 +1,9 @@
 //! The watches of one watch folder, made ahead of time where that can be.
 //!
 //! notify answers when its own thread has made a watch; with thousands of folders, two threads that
-//! wait for each other cost more than all else. So the watches of folders that a scan will list in a
-//! moment are asked for on a third thread, while the scan goes on. A folder is still listed only
-//! after its watch was made.
+//! wait for each other cost more than all else. So the watches of folders that a scan will list in
+//! a moment are asked for on a third thread, while the scan continues. A folder is still listed
+//! only after its watch was made.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

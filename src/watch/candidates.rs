@@ -35,7 +35,7 @@ pub(super) struct Candidate {
     pub(super) due: Option<Duration>,
     /// What was last reported.
     pub(super) told: Option<Waiting>,
-    /// It may wait for ever without anything going on.
+    /// It may wait forever without anything happening.
     pub(super) rests: bool,
     /// The scan during which it was last seen.
     pub(super) pass: u32,

@@ -56,7 +56,7 @@ struct Listing {
     /// Sorted by name.
     names: Vec<(OsString, Kind)>,
     next: usize,
-    /// The folders in it that are to be listed.
+    /// The folders in it to be listed.
     folders: Vec<PathBuf>,
     /// Where the list broke off.
     trouble: Option<io::Error>,
@@ -99,7 +99,7 @@ impl Census {
         }
     }
 
-    /// Goes on in the folder that is open, and closes it at its end.
+    /// Continues in the folder that is open, and closes it at its end.
     fn listed(&mut self) -> Option<Entry> {
         while let Some(listing) = &mut self.open {
             let at = listing.next;

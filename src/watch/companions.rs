@@ -1,7 +1,7 @@
 //! The sidecars of one watch: each is told of once after it came or changed, when it has been left
 //! alone for a moment. Pure.
 //!
-//! What is in one, and whether anybody waits for it, is not known here.
+//! What is in one, and whether a video waits for it, is not known here.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ struct Known {
 }
 
 impl Companions {
-    /// Somebody saw one.
+    /// One was seen.
     pub(super) fn see(&mut self, path: PathBuf, identity: Identity, now: Duration) {
         if let Some(known) = self.known.get_mut(path.as_path()) {
             known.pass = self.pass;
@@ -53,7 +53,7 @@ impl Companions {
         self.order.push_back((due, path));
     }
 
-    /// The next one that is to be looked at now; it wants an [`answer`](Self::answer).
+    /// The next one to be looked at now; it wants an [`answer`](Self::answer).
     pub(super) fn next(&mut self, now: Duration) -> Option<PathBuf> {
         while let Some((due, path)) = self.order.pop_front_if(|(due, _)| *due <= now) {
             let waits = self.waiting.get(&path);
@@ -64,7 +64,7 @@ impl Companions {
         None
     }
 
-    /// What the look found; answers whether it is to be told of.
+    /// What the look found; answers whether it must be reported.
     pub(super) fn answer(&mut self, path: &Path, found: Option<Identity>, now: Duration) -> bool {
         let Some((then, _)) = self.waiting.remove(path) else {
             return false;

@@ -244,8 +244,8 @@ fn announce(inbox: &Sender, event: notify::Result<Event>) {
         EventKind::Modify(ModifyKind::Metadata(_)) => Message::Attributes,
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Message::Renamed,
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Message::Closed,
-        // Whoever writes will close the file, or is found by the look that is due; all other
-        // accesses are reads, such as our own.
+        // The writer will close the file, or is found by the look that is due; all other accesses
+        // are reads, such as our own.
         EventKind::Modify(ModifyKind::Data(_)) | EventKind::Access(_) => return,
         _ => Message::Changed,
     };

@@ -1,7 +1,7 @@
-//! What speaks for a file being whole, and how long it must rest in the light of that. Pure.
+//! The signs that a file is complete, and how long it must rest because of them. Pure.
 //!
-//! No single sign proves that nobody will go on writing. Together they can: it was closed after
-//! writing or came by a rename, no program has it open, all of it lies on the disk, and its
+//! No single sign proves that no program will continue writing. Together they can: it was closed
+//! after writing or came by a rename, no program has it open, all of it lies on the disk, and its
 //! container ends where the file ends. Where one of them is missing, time must stand in for it.
 
 use std::time::Duration;
@@ -41,11 +41,11 @@ pub(super) enum Ending {
 /// The times of one watch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    /// How long a file rests for want of evidence.
+    /// How long a file rests without evidence.
     pub(super) settle: Duration,
     /// How long an incomplete container may rest.
     pub(super) incomplete: Duration,
-    /// How long a whole file may rest for want of its companions.
+    /// How long a whole file may rest without its companions.
     pub(super) companion: Duration,
 }
 
@@ -60,11 +60,11 @@ pub(super) enum Weight {
     Never(Waiting),
 }
 
-/// Enough rest where everything speaks for the file.
+/// Enough rest when every sign agrees.
 const QUICK: Duration = Duration::from_secs(2);
 /// Without leases, time alone must tell: this many settle times.
 pub(super) const UNKNOWN_WRITER_FACTOR: u32 = 3;
-/// The unit of `blocks`, whatever the filesystem's own is (stat(2)).
+/// The unit of `blocks`, independent of the filesystem's own (stat(2)).
 const BLOCK: u64 = 512;
 
 impl Times {

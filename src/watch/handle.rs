@@ -132,8 +132,8 @@ impl Handle {
             .collect()
     }
 
-    /// How many files wait to settle, in all watches. Files that may wait for ever without anything
-    /// going on do not count: empty ones (after their settle time) and unreachable ones.
+    /// How many files wait to settle, in all watches. Files that may wait forever without anything
+    /// happening do not count: empty ones (after their settle time) and unreachable ones.
     pub fn waiting(&self) -> usize {
         self.watches
             .iter()

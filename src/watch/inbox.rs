@@ -72,7 +72,7 @@ impl Sender {
         if self.state.open.load(Ordering::Relaxed) < LIMIT {
             self.command(event);
         } else {
-            // Whoever works off the others will see it.
+            // The code that processes the others will see it.
             self.state.overflow.store(true, Ordering::Release);
         }
     }

@@ -1,4 +1,4 @@
-//! Files that somebody is done with since an earlier run: they need not settle again.
+//! Files that are done since an earlier run: they need not settle again.
 //!
 //! Who starts a watch may tell of them; a restart then costs one `stat` for each file that did not
 //! change, and not two looks, a report and a question to the queue. Only a file whose inode, size and
@@ -46,7 +46,7 @@ impl fmt::Debug for KnownFiles {
 /// The files that were told of.
 #[derive(Debug, Default)]
 pub(super) struct Seeds {
-    /// Random keys, so that nobody can choose names whose digests are the same.
+    /// Random keys, so that no one can choose names whose digests are the same.
     keys: RandomState,
     /// Digests of the path and of the identity; sorted.
     files: Vec<(u64, u64)>,

@@ -1,10 +1,10 @@
-//! The lock on a watch folder: one daemon of this machine has it, whatever job table it uses.
+//! The lock on a watch folder: one daemon of this machine has it, with any job table.
 //!
-//! Two daemons that see one file would make two videos of it. The lock is a `flock` on the folder's own
-//! handle: it needs no right to write, it is the same lock by whatever path or bind mount the folder is
-//! reached, and it ends with the process. On directories the kernel keeps it itself, also on NFS, SMB and
-//! FUSE; where a filesystem refuses it, the daemon works without. The folders above are locked as
-//! shared, so that a watch around or inside another daemon's watch is refused too.
+//! Two daemons that see one file would make two videos of it. The lock is a `flock` on the folder's
+//! own handle: it needs no write permission, it is the same lock by any path or bind mount to the
+//! folder, and it ends with the process. On directories the kernel keeps it itself, also on NFS,
+//! SMB and FUSE; where a filesystem refuses it, the daemon works without. The folders above are
+//! locked as shared, so that a watch around or inside another daemon's watch is refused too.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -202,7 +202,7 @@ impl FolderLocks {
         let id = FolderId::of(&file.metadata().map_err(LockError::Offline)?);
         for tries in 0..TRIES {
             if tries > 0 {
-                // Nobody wakes this thread: it is a pause.
+                // Nothing wakes this thread: it is a pause.
                 thread::park_timeout(BETWEEN_TRIES);
             }
             if let Some(known) = self.known(id) {
@@ -315,7 +315,8 @@ mod tests {
         }
     }
 
-    /// Two sets of locks in one process are as good as two processes: the lock belongs to the handle.
+    /// Two sets of locks in one process are equivalent to two processes: the lock belongs to the
+    /// handle.
     fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let outer = dir.path().canonicalize().unwrap().join("video");

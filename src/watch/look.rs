@@ -1,4 +1,4 @@
-//! One look at a path: what is there, and does anybody write it?
+//! One look at a path: what is there, and does a program write it?
 //!
 //! A look is `stat`, then the lease probe, then `stat` again, on the open file and on its name: an
 //! answer counts only if nothing moved in between. The container is examined in between, too. All of
@@ -131,8 +131,7 @@ fn look_inside(watch: &Watch, (place, meta): (&Place, &Metadata), examine: bool)
     }
 }
 
-/// What is to be thought of a file that cannot be reached. Behind a link there is nothing of this
-/// watch.
+/// How to treat a file that cannot be reached. Behind a link there is nothing of this watch.
 fn unreached(watch: &Watch, error: &Error) -> Look {
     match error {
         Error::Absent(_) | Error::NotAFile(_) => Look::Gone,

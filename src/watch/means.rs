@@ -92,7 +92,7 @@ impl Choice {
         changes
     }
 
-    /// Whether events are to be tried again; that changes the means.
+    /// Whether to try events again; that changes the means.
     pub(super) fn try_again(&mut self, now: Duration) -> bool {
         let due = self.retry.is_some_and(|retry| retry <= now);
         if due {

@@ -16,7 +16,7 @@ use super::report::Report;
 use super::settle::Finding;
 use crate::clock;
 
-/// Nobody wants reports any more.
+/// Reports are no longer wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Closed;
 

@@ -55,7 +55,7 @@ pub fn make_place(watch: &Watch, path: &Path) -> Result<Place, Error> {
     }
 }
 
-/// As [`make_place`], and no link is followed, whatever the watch does.
+/// As [`make_place`], and no symlink is followed, even if the watch follows them.
 ///
 /// # Errors
 /// Its folder can be neither reached nor made.

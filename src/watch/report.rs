@@ -18,7 +18,7 @@ pub enum Report {
         watch: String,
     },
     /// A file waits to settle. Sent after the first look at it and again when `why` changes; not at
-    /// each growth, so that a slow copy does not flood anybody.
+    /// each growth, so that a slow copy does not flood the log.
     Waiting {
         /// The watch's name.
         watch: String,
@@ -74,13 +74,14 @@ pub enum Waiting {
     Empty,
     /// It was not the same as at the look before.
     Changing,
-    /// Nothing changes and nobody writes; time must stand in for the evidence that is missing.
+    /// Nothing changes and no program writes; time must stand in for the evidence that is missing.
     Quiet(Missing),
-    /// Everything speaks for it; a moment must pass.
+    /// Every sign agrees; a moment must pass.
     Sure,
     /// A program has it open for writing; it waits for ever.
     WriterOpen,
-    /// Nothing changes, but nobody can tell whether a program has it open: it waits longer.
+    /// Nothing changes, but it is impossible to tell whether a program has it open: it waits
+    /// longer.
     WriterUnknown,
     /// Its container is incomplete: it waits for the rest, for a limited time.
     Incomplete(Flaw),
@@ -95,7 +96,7 @@ pub enum Waiting {
 /// What is missing for certainty that a file is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// Nobody saw how its writing ended.
+    /// How its writing ended was not seen.
     Ending,
     /// Not all of it lies on the disk.
     Blocks,

@@ -33,7 +33,7 @@ pub(super) enum Found {
     File(Sighting),
     /// The sidecar of a video, perhaps.
     Sidecar(PathBuf, Identity),
-    /// A folder that cannot be listed, in whole or in part; the walk goes on with the others.
+    /// A folder that cannot be listed, in whole or in part; the walk continues with the others.
     Trouble(PathBuf, io::Error),
 }
 
@@ -104,7 +104,7 @@ impl Walk {
         }
     }
 
-    /// Whether a link is to be followed, and has not been.
+    /// Whether a symlink must be followed, and has not been.
     fn follows(&mut self, link: &Path) -> bool {
         match links::leads(&self.watch, link) {
             Leads::Inside(target) => self.behind.insert(target),
@@ -112,7 +112,7 @@ impl Walk {
         }
     }
 
-    /// Goes on in the folder that is being listed.
+    /// Continues in the folder that is being listed.
     fn listed(&mut self) -> Option<Found> {
         while let Some((folder, entries)) = &mut self.open {
             let found = match entries.next() {

@@ -39,7 +39,7 @@ impl Schedule {
         self.timer = self.timer.min(now + polls.unwrap_or(INTERVAL));
     }
 
-    /// Somebody wants a scan.
+    /// A scan is wanted.
     pub(super) fn wanted(&mut self) {
         self.asked = true;
     }

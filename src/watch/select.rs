@@ -131,7 +131,7 @@ fn rule(watch: &Watch, path: &Path) -> Option<Rule> {
     folder_rule(watch, parent).or_else(|| file_rule(watch, relative))
 }
 
-/// The rule for a file, given relative to the watch folder, whatever folder it is in.
+/// The rule for a file, given relative to the watch folder, in any folder.
 fn file_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
     let Some(name) = relative.file_name() else {
         return Some(Rule::NotAFile);
@@ -207,7 +207,7 @@ pub(super) fn is_marker(watch: &Watch, name: &OsStr) -> bool {
     marker.is_some_and(|marker| marker.is_one(name))
 }
 
-/// Whether a file of this name is a companion: no video is called so, whatever `include` says.
+/// Whether a file of this name is a companion: no video is called this, even if `include` matches.
 fn is_companion(watch: &Watch, name: &OsStr) -> bool {
     sidecar::is_one(name) || is_awaited(watch, name)
 }

@@ -1,4 +1,4 @@
-//! Somebody saw a file: the one value that events and scans both give.
+//! A file was seen: the one value that events and scans both give.
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::means::Means;
 
-/// What is to be told of a watch.
+/// What to report about a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// The watch's name.
@@ -39,7 +39,7 @@ impl Status {
             && self.waiting() == 0
     }
 
-    /// What is to be told.
+    /// What to report.
     pub(super) fn state(&self, watch: &str) -> State {
         State {
             watch: watch.to_owned(),

@@ -43,7 +43,7 @@ impl Walks {
         }
     }
 
-    /// Begins a scan; with `again`, watches are to be renewed; with `audits`, events are audited.
+    /// Begins a scan; with `again`, watches must be renewed; with `audits`, events are audited.
     pub(super) fn begin_scan(&mut self, now: Duration, again: bool, audits: bool) {
         let root = self.watch.path.clone();
         let walk = Walk::new(Arc::clone(&self.watch), root, SeenBy::Scan);
@@ -111,7 +111,7 @@ impl Walks {
 }
 
 impl Iterator for Walks {
-    /// What was found, and whether a folder is to be watched although it seems to be.
+    /// What was found, and whether a folder must be watched although it seems to be.
     type Item = (Found, bool);
 
     fn next(&mut self) -> Option<(Found, bool)> {

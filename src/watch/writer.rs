@@ -1,7 +1,7 @@
 //! Is a program still writing this file? Asked of the kernel by trying to take a read lease.
 //!
-//! A read lease is granted only while nobody has the inode open for writing or mapped writable, in
-//! any process or container (fcntl(2), "Leases"). It is given back at once: while one is held, a
+//! A read lease is granted only while no process has the inode open for writing or mapped writable,
+//! in any process or container (fcntl(2), "Leases"). It is given back at once: while one is held, a
 //! writer's `open` waits for us. The answer is advice for settling, never a lock.
 
 use std::fmt;
@@ -14,9 +14,9 @@ use super::filesystem::Filesystem;
 /// What the kernel knows about writers of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Writer {
-    /// Nobody has it open for writing.
+    /// No process has it open for writing.
     None,
-    /// Somebody has.
+    /// A process has.
     Present,
     /// It cannot be known, and why.
     Unknown(Reason),
@@ -35,7 +35,7 @@ pub enum Reason {
     Errno(i32),
 }
 
-/// Asks whether somebody has this file open for writing. The file must be open for reading only.
+/// Asks whether a process has this file open for writing. The file must be open for reading only.
 ///
 /// [`ignore_sigio`] must have been called: a writer that comes in the microseconds while the lease
 /// is held makes the kernel send SIGIO, whose default action ends the process.

@@ -142,7 +142,7 @@ fn a_used_up_plan_is_tried_with_one_job_at_a_time() {
             .count()
     };
     assert_eq!(running(), 1);
-    // Whatever else comes waits for that one.
+    // Every other one waits for that one.
     files.extend(drop_files(&site, &["e.mp4"]));
     site.wait_jobs("the late file", |jobs| (jobs.len() == 5).then_some(()));
     files.extend(drop_files(&site, &["f.mp4"]));

@@ -1,7 +1,7 @@
 //! The floors of the house: which module may use which. Arrows point down only.
 //!
 //! Read from the `use` lines and paths of the product code. An edge that the table does not have is
-//! refused; an edge that nobody uses any more leaves the table.
+//! refused; an edge that is not used any more leaves the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

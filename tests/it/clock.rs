@@ -1,5 +1,5 @@
-//! A clock that is wrong is said, and costs no video: the platform's clock is set here, which is as good
-//! as setting the machine's.
+//! A clock that is wrong is said, and costs no video: the platform's clock is set here, which is
+//! equivalent to setting the machine's.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -183,7 +183,7 @@ fn a_faulty_sidecar_holds_nothing_up_and_a_mended_one_is_told() {
             "{shown}"
         );
         assert!(site.log().contains("WARN") && site.log().contains(says));
-        // Somebody at the platform has added something.
+        // A person has added something on the platform.
         let key = video["key"].as_str().unwrap();
         let (path, added): (String, &[&str]) = if api == "v1" {
             let path = "/videos/update".to_owned();
@@ -209,9 +209,9 @@ fn a_faulty_sidecar_holds_nothing_up_and_a_mended_one_is_told() {
         write(
             &site,
             "clip.json",
-            r#"{"title": "Mended", "custom": {"desk": "west"}}"#,
+            r#"{"title": "Fixed", "custom": {"desk": "west"}}"#,
         );
-        let video = wait_title(&platform, "Mended");
+        let video = wait_title(&platform, "Fixed");
         assert_eq!(video["fields"]["author"], "Newsroom");
         assert_eq!(video["fields"]["description"], "kept");
         assert_eq!(video["custom"]["theirs"], "kept");
@@ -267,7 +267,7 @@ fn a_file_that_is_renamed_is_told_what_the_sidecar_beside_it_says() {
         let _daemon = site.start();
         let file = site.drop_file("a.mp4", b"content");
         site.wait_done(1);
-        // Nobody asks for it: no video has its name.
+        // It is not requested: no video has its name.
         write(&site, "b.json", r#"{"title": "Beside b"}"#);
         fs::rename(&file, site.folder().join("b.mp4")).unwrap();
         wait_title(&platform, "Beside b");
@@ -375,7 +375,7 @@ fn a_video_whose_companion_does_not_come_goes_without() {
         "it was uploaded without clip.json, which did not appear within wait-timeout"
     );
     assert_eq!(told(&platform)["fields"]["title"], "clip");
-    // It comes all the same.
+    // It comes anyway.
     write(&site, "clip.json", r#"{"title": "Mine"}"#);
     wait_title(&platform, "Mine");
     wait_for("the note to go", || not_told(&site).is_none().then_some(()));

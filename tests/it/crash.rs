@@ -10,8 +10,8 @@ use crate::support::{Dice, Platform, Site};
 /// Large enough that a kill in mid body is in mid body: more than sockets buffer.
 const SIZE: usize = 12_000_000;
 
-/// Kills the daemon when an operation has reached a stage under a fault, lets the platform go on,
-/// restarts, and expects exactly one video. Answers how often the bytes were asked for.
+/// Kills the daemon when an operation has reached a stage under a fault, lets the platform
+/// continue, restarts, and expects exactly one video. Answers how often the bytes were asked for.
 fn crash_at(method: &str, (on, stage): (&str, &str), fault: Value, released_first: bool) -> u64 {
     let (platform, mut dice) = (Platform::start(), Dice::new());
     let limit = if method == "form" {
@@ -129,7 +129,7 @@ fn after_the_last_byte_of_the_form_and_before_its_answer() {
 
 #[test]
 fn between_the_answer_to_the_upload_and_the_commit() {
-    // The answer is on its way into a daemon that dies: as good as an answer that was lost.
+    // The answer is on its way into a daemon that dies: the same as an answer that was lost.
     let sent = crash_at(
         "s3",
         ("s3-put", "acted"),

@@ -152,7 +152,7 @@ fn a_disk_that_is_mounted_read_only_is_named() {
     assert!(matches!(code, Some(1 | 78)), "{code:?} {said}");
     assert!(said.contains(path.to_str().unwrap()), "{said}");
     assert!(said.to_lowercase().contains("read-only"), "{said}");
-    // Looking is possible all the same.
+    // Looking is possible anyway.
     site.output(&["jobs"]);
 }
 
@@ -219,7 +219,7 @@ fn a_full_disk_pauses_the_jobs_and_loses_none() {
     wait_for("the intake to meet it too", || {
         (site.logged("the database cannot be") >= 2).then_some(())
     });
-    // Nobody repeats it: each loop says once that it waits.
+    // It is not repeated: each loop says once that it waits.
     let said = site.logged("the database cannot be");
     assert!(said <= 6, "{}", site.log());
     assert_eq!(platform.count("create", "arrived"), 2);

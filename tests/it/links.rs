@@ -1,5 +1,5 @@
 //! Upload links are credentials: the group that may read the job table learns none, while they live
-//! and after, whatever ended the daemon; and without the key that seals them nothing is sent twice.
+//! and after, however the daemon ended; and without the key that seals them nothing is sent twice.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -61,7 +61,7 @@ fn a_log_of_writes_that_is_deleted_ends_the_daemon_too() {
     let daemon = site.start();
     site.wait_log("watching");
     fs::remove_file(site.root().join("jobs.db-wal")).unwrap();
-    // Somebody who reads the table makes another one.
+    // A reader of the table makes another one.
     site.wait_log("while the daemon worked on it");
     assert_eq!(daemon.wait().code(), Some(78));
 }
@@ -106,7 +106,7 @@ fn a_second_daemon_with_a_folder_in_common_is_refused_whatever_its_table() {
     let platform = Platform::start();
     let site = Site::new(&platform);
     let second = other(&platform, &watch("theirs", &site.folder()));
-    // Nobody has the folder yet, and looking at it takes no lock.
+    // No daemon has the folder yet, and looking at it takes no lock.
     assert!(!second.output(&["check", "--offline"]).contains("FAIL"));
     let daemon = site.start();
     let file = site.drop_file("clip.mp4", &Dice::new().bytes(SMALL));
@@ -144,7 +144,7 @@ fn a_reload_takes_the_locks_of_new_folders_and_gives_up_the_others() {
     site.wait_log("the new configuration is refused, the old one stays: another jw-ingest daemon");
     site.drop_file("a.mp4", &Dice::new().bytes(SMALL));
     site.wait_done(1);
-    // One that nobody has is taken; the old one is free for another.
+    // One that no daemon has is taken; the old one is free for another.
     let more = site.outside();
     site.configure(&platform, &watch("more", &more));
     daemon.signal("HUP");

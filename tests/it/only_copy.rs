@@ -1,5 +1,5 @@
-//! A video is not deleted on the strength of what the table says of it: where its file is not in the
-//! folder any more, a video that has content is the only copy.
+//! A video is not deleted on the strength of what the table says about it: where its file is not in
+//! the folder any more, a video that has content is the only copy.
 
 use std::fs;
 

@@ -81,7 +81,8 @@ fn cancel_in_the_middle_of_a_create_call_leaves_no_draft() {
         let file = site.drop_file("clip.mp4", &Dice::new().bytes(SMALL));
         platform.wait("create", "held", 1);
         site.output(&["cancel", "1"]);
-        // It has been looked for in vain, or found; and only then the call takes effect, if at all.
+        // It has been searched for without success, or found; and only then the call takes effect,
+        // if at all.
         platform.wait("list", "answered", 1);
         if fault == "hold-before-acting" {
             platform.wait("list", "answered", 3);
@@ -109,7 +110,7 @@ fn add_takes_a_file_from_anywhere_within_a_second() {
         Some(1),
         "of which watch?"
     );
-    // Somebody writes it: half a file is never taken, not even by order.
+    // A program writes it: half a file is never taken, not even by order.
     let writer = OpenOptions::new().append(true).open(&file).unwrap();
     let refused = site.command(&["add", "--watch", "drop", text]);
     assert_eq!(refused.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! The platform cannot be reached: files wait without losing tries, and go on as soon as it can.
+//! The platform cannot be reached: files wait without losing tries, and continue as soon as it can.
 
 use crate::support::{Door, Platform, Site};
 
@@ -8,7 +8,7 @@ const FILES: usize = 5;
 fn an_outage_costs_no_file_a_try_and_no_file_an_hour() {
     let platform = Platform::start();
     let mut door = Door::before(platform.address());
-    // Whatever waits for its own next try waits longer than this test.
+    // A job that waits for its own next attempt waits longer than this test.
     let site = Site::with(
         &platform,
         "[retry]\nfirst-delay = \"1h\"\nmax-delay = \"1h\"\n",

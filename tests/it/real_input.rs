@@ -13,7 +13,7 @@ use crate::support::{Daemon, Dice, Platform, Site, have, wait_for};
 /// More than four gigabits, and more than 2 GiB: where 32 bits end, signed.
 const HUGE: u64 = 2_200 * 1024 * 1024;
 
-/// The daemon's promise: resident memory, whatever the size of the file.
+/// The daemon's promise: resident memory, at any size of the file.
 const MOST_KIB: u64 = 64 * 1024;
 
 /// A command that makes a short video of its own; `args` go between picture and file.

@@ -1,5 +1,5 @@
-//! Files that move while they are on their way: nothing is lost, whoever is faster, the worker or
-//! the watch that sees the new name.
+//! Files that move while they are on their way: nothing is lost, no matter which is faster, the
+//! worker or the watch that sees the new name.
 
 use std::fs;
 

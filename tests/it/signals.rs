@@ -178,7 +178,7 @@ fn a_new_folder_is_watched_and_a_removed_one_keeps_its_uploads() {
     super::support::wait_for("the second reload", || {
         (site.logged("the configuration was reloaded") == 2).then_some(())
     });
-    let ignored = site.drop_file("nobody-looks.mp4", &dice.bytes(SMALL));
+    let ignored = site.drop_file("unwatched.mp4", &dice.bytes(SMALL));
     platform.release();
     site.wait_done(4);
     let last = site.root().join("more/last.mp4");

@@ -1,4 +1,4 @@
-//! Waits are bounded: whatever a server names as `Retry-After`, nothing is put off for longer than
+//! Waits are bounded: for any `Retry-After` of a server, nothing is delayed for longer than
 //! `max-delay`.
 
 use std::fs;

@@ -9,7 +9,7 @@ use crate::disposition::Disposition;
 use crate::platform::{Client, Error, Garbage, Skew};
 use crate::{chain, clock};
 
-/// No answer within this time is as good as none: a service that starts must not hang on it.
+/// An answer that takes longer counts as none: a service that starts must not hang on it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {

@@ -22,7 +22,7 @@ impl Finding {
         Self::new(Grade::Ok, subject, text)
     }
 
-    /// The daemon can start, but somebody should know.
+    /// The daemon can start, but a person should know.
     pub(super) fn warn(subject: impl Into<String>, text: impl Into<String>) -> Self {
         Self::new(Grade::Warn, subject, text)
     }

@@ -167,7 +167,7 @@ fn lock(watch: &Watch, daemon_runs: Option<bool>) -> Option<Finding> {
     }
 }
 
-/// Why nobody can tell whether a file is still being written, if so.
+/// Why it is impossible to tell whether a file is still being written, if so.
 fn blind(tried: &Path, is_file: bool) -> Option<String> {
     let longer = "files there wait three times `settle`";
     let file = place::open(tried).ok()?;

@@ -9,7 +9,7 @@ use crate::config::{Account, Config, Ftp, Tls};
 use crate::disposition::Disposition;
 use crate::upload::ftp;
 
-/// No answer within this time is as good as none.
+/// An answer that takes longer counts as none.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {

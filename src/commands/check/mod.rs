@@ -85,7 +85,7 @@ fn findings(args: &Args, context: &Context) -> Vec<Finding> {
                 .map(|problem| Finding::fail("configuration", text::line(&problem.to_string()))),
         ),
     }
-    // With a folder or a secret missing, the rest can be looked at all the same.
+    // With a folder or a secret missing, the rest can be checked anyway.
     if let Ok(outline) = config::load_outline(&context.config) {
         findings.push(database::check(&outline.database.path));
         let daemon_runs = queue::daemon_runs(&outline.database.path);

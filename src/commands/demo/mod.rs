@@ -1,4 +1,4 @@
-//! `jw-ingest demo`: the whole line on this machine, for somebody without an account.
+//! `jw-ingest demo`: the whole line on this machine, without an account.
 //!
 //! The sandbox on a free loopback port, the daemon on a temporary folder, a small real video
 //! written into it as slowly as a camera would, and each stage as it happens.
@@ -169,7 +169,7 @@ impl Place {
             what: format!("cannot make the demo's folder {}", root.display()),
             source,
         };
-        // For nobody else, and not one that somebody else has put there.
+        // For this user only, and not one that another user has put there.
         DirBuilder::new()
             .mode(0o700)
             .create(&root)

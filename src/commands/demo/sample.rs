@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::bars::{self, Bar};
 
-/// Made with ffmpeg's own test sources, so that it is nobody's work: `-f lavfi -i testsrc2`, H.264,
-/// and a 440 Hz tone, AAC.
+/// Made with ffmpeg's own test sources, so that no one holds rights to it: `-f lavfi -i testsrc2`,
+/// H.264, and a 440 Hz tone, AAC.
 const VIDEO: &[u8] = include_bytes!("sample.mp4");
 
 /// So many pieces, with a pause after each.

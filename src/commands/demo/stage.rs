@@ -1,4 +1,4 @@
-//! What the demo says at each stage, read from the job table as anybody could.
+//! What the demo says at each stage, read from the job table as any user could.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ pub(super) fn introduce(
     Ok(())
 }
 
-/// What to do next, in a demo that goes on.
+/// What to do next, in a demo that continues.
 pub(super) fn invite(screen: &mut Screen, place: &Place) -> Result<(), CommandError> {
     // As it was called: it need not be in $PATH, least of all right after `cargo run`.
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("jw-ingest"));

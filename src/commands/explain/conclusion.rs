@@ -11,11 +11,11 @@ use super::facts::Facts;
 /// Why the file is up, or is not.
 #[derive(Debug)]
 pub(super) enum Conclusion<'a> {
-    /// A job speaks for it: for the file that lies there, or that lay there.
+    /// A job accounts for it: for the file that lies there, or that lay there.
     Job(&'a Job),
-    /// The daemon waits for it to settle. A job, if there is one, speaks for its former content.
+    /// The daemon waits for it to settle. A job, if there is one, accounts for its former content.
     Settling(&'a Settling, Option<&'a Job>),
-    /// It will be taken as soon as it is seen. A job, if there is one, speaks for former content.
+    /// It will be taken as soon as it is seen. A job, if there is one, accounts for former content.
     Unseen(Option<&'a Job>),
     /// It belongs to no watch.
     Outside,
@@ -42,7 +42,7 @@ impl<'a> Conclusion<'a> {
         {
             return Self::Job(job);
         }
-        // Whoever may not look at the file is told what was found out by the one who may.
+        // A user who cannot access the file is told what the daemon found.
         if let (Thing::Nothing | Thing::OutOfReach(_), Some(job)) = (thing, newest) {
             return Self::Job(job);
         }
@@ -85,7 +85,7 @@ impl<'a> Conclusion<'a> {
 }
 
 /// The newest job of this very file, by the rule of enqueueing; a job whose file changed, or whose
-/// video got other content, speaks for nothing.
+/// video got other content, accounts for nothing.
 pub(super) fn speaks_for<'a>(jobs: &'a [Job], identity: &Identity) -> Option<&'a Job> {
     jobs.iter().rev().find(|job| {
         !job.superseded && job.replaced.is_none() && identity.may_still_be(&job.identity)

@@ -53,7 +53,7 @@ pub(super) enum Thing {
     File {
         /// Which.
         identity: Identity,
-        /// Whether somebody writes it, or why it cannot be opened to find out.
+        /// Whether a program writes it, or why it cannot be opened to find out.
         writer: Result<Writer, io::Error>,
     },
     /// A folder, and why it cannot be listed, if so.
@@ -72,7 +72,8 @@ impl Disk {
     /// # Errors
     /// Where the current folder is gone.
     pub(super) fn ask(typed: &Path, watches: &[Watch]) -> io::Result<Self> {
-        // Whatever is probed is given back at once; a writer that comes in between signals us.
+        // A lease taken for a probe is given back at once; a writer that comes in between signals
+        // us.
         writer::ignore_sigio();
         let absolute = std::path::absolute(typed)?;
         let (of_thread, all) = (absolute.clone(), watches.to_vec());
@@ -146,7 +147,7 @@ impl Disk {
     }
 }
 
-/// Nobody is looked for where the kernel says that there is nobody.
+/// No program is searched for if the kernel says that there is none.
 fn holders(thing: &Thing) -> Holders {
     match thing {
         Thing::File {
@@ -156,7 +157,7 @@ fn holders(thing: &Thing) -> Holders {
             let file = *identity;
             let found = patience::within(SEARCH, move || holder::of(&file));
             let mut found = found.unwrap_or_default();
-            // Whatever started us may have left us a descriptor, which we write nothing to.
+            // The parent process may have left us a descriptor, which we write nothing to.
             found
                 .known
                 .retain(|holder| holder.pid != std::process::id());

@@ -1,4 +1,4 @@
-//! Which programs have a file open for writing, as far as whoever asks may see.
+//! Which programs have a file open for writing, as far as the user who asks can see.
 //!
 //! Read out of `/proc`, where each descriptor of a process is a link to its file and `fdinfo` has
 //! the flags that it was opened with (proc(5)). Processes of other users, and those in another
@@ -76,7 +76,7 @@ fn holds(process: &Path, file: &Identity, left: &mut usize) -> io::Result<bool> 
         }
         *left -= 1;
         let descriptor = descriptor?;
-        // Through the link, to the file itself; one that was closed meanwhile is nobody's.
+        // Through the link, to the file itself; one that was closed meanwhile has no holder.
         let Ok(meta) = fs::metadata(descriptor.path()) else {
             continue;
         };

@@ -9,7 +9,7 @@ use super::time::{Present, span};
 use crate::queue::query::Progress;
 use crate::queue::{Job, Standing};
 
-/// Progress is noted about once a second; older than this, nobody notes it any more.
+/// Progress is noted about once a second; older than this, it is no longer noted.
 const STALE: SignedDuration = SignedDuration::from_secs(15);
 
 /// The step as the table has it: short, with the live progress of an upload.

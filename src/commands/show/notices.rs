@@ -58,7 +58,7 @@ pub fn settling(waiting: &Waiting) -> Option<String> {
     ))
 }
 
-/// What mends a paused account, from the platform's code or words in the reason.
+/// What fixes a paused account, from the platform's code or words in the reason.
 fn remedy(paused: &Paused) -> &'static str {
     if paused.cause == Cause::Unreachable {
         return "; it resumes by itself once the network, name resolution and the platform work \

@@ -80,7 +80,7 @@ fn duplicate(job: &Job, around: Around<'_>) -> String {
     )
 }
 
-/// It goes on when the job with the same content has ended.
+/// It continues when the job with the same content has ended.
 fn waiting_for_copy(job: &Job, around: Around<'_>) -> String {
     let noted = job.last_error.as_deref();
     let noted = noted.filter(|why| why.starts_with("waits for job "));

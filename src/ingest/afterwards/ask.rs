@@ -138,7 +138,8 @@ async fn is_up(
     }
 }
 
-/// What the platform is to be asked about; nothing where it cannot be asked now, which is written down.
+/// What the platform must be asked about; nothing where it cannot be asked now, which is written
+/// down.
 async fn ready_to_ask(
     context: &Context,
     case: &Case,
@@ -225,8 +226,8 @@ fn no_account(account: &str) -> String {
     )
 }
 
-/// Nobody knows: an account of which nothing can work is paused, as by any other call, and any is left in
-/// peace for a moment.
+/// It is not known: an account of which nothing can work is paused, as by any other call, and any
+/// is left in peace for a moment.
 ///
 /// Answers why, and what wait the server asks for.
 pub(super) async fn unanswered(

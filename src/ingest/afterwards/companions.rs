@@ -47,7 +47,7 @@ impl Companion {
         }
     }
 
-    /// Whether it is to be deleted with its video: what a marker holds, nobody was told.
+    /// Whether it should be deleted with its video: what a marker contains was never sent.
     pub(super) fn is_told(&self, errand: &Errand<'_>) -> bool {
         self.is_sidecar || errand.identity.size == 0
     }
@@ -315,7 +315,7 @@ fn all(
         let (Some(from), Some(to)) = (pattern.of(video), pattern.of(to)) else {
             continue;
         };
-        // One that repeats the whole name is shared with nobody.
+        // One that repeats the whole name is not shared.
         let of_namesake = pattern.of(&video.with_extension("jw-other"));
         let is_own = is_alone || of_namesake.as_ref() != Some(&from);
         if is_own && !pairs.iter().any(|(known, _)| *known == from) {
@@ -348,7 +348,7 @@ fn has_namesake(watch: &Watch, video: &Place) -> bool {
         return false;
     };
     let Ok(names) = video.folder().names() else {
-        // Nobody can tell: what is shared must stay.
+        // It is impossible to tell: what is shared must stay.
         return true;
     };
     let mut names = names.flatten();

@@ -1,4 +1,5 @@
-//! Moving one file so that nothing is lost, whoever else is about, and wherever a kill comes.
+//! Moving one file so that nothing is lost, even if other programs move files too, and wherever a
+//! kill comes.
 //!
 //! A name that is taken is never taken over. Between filesystems a copy is made (`copy`), and only then
 //! the original goes. It goes by way of a hidden name: what lies there is looked at once more, so that a
@@ -39,7 +40,7 @@ pub(super) struct Errand<'a> {
     pub(super) held: &'a File,
     /// What it was when it was examined.
     pub(super) identity: Identity,
-    /// Names what is hidden meanwhile; nobody else's is the same.
+    /// Names what is hidden meanwhile; no other one is the same.
     pub(super) mark: &'a str,
     /// MD5 of its content, where known.
     pub(super) md5: Option<&'a str>,

@@ -50,7 +50,7 @@ impl Task<'_> {
         Ok(self.followed(left.has_sidecar.then_some(went), &left.words()))
     }
 
-    /// Where its video is, or was before somebody took it from there.
+    /// Where its video is, or was before it was taken from there.
     fn beside_which(&self, watch: &Watch) -> Result<Place, Trouble> {
         let moved_to = self.case.row.moved_to.as_ref().ok_or(Trouble::Stopped)?;
         let trash = watch.path.join(TRASH);

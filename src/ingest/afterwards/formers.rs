@@ -188,7 +188,7 @@ async fn was_overwritten(context: &Context, former: Former, sent: &Sent) -> Resu
     Ok(())
 }
 
-/// Nobody knows: said once, not at each try.
+/// It is not known: said once, not at each try.
 fn later(
     context: &Context,
     (former, sent): (&Former, &Sent),

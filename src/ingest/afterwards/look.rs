@@ -33,7 +33,7 @@ pub(super) enum Known {
     Seemingly,
 }
 
-/// Looks at the file, and reads it where it is to be deleted or was touched. `None`: it is not there.
+/// Looks at the file, and reads it if it will be deleted or was touched. `None`: it is not there.
 pub(super) fn look(
     (case, watch): (&Case, Option<&Watch>),
     (at, action): (&Place, Action),
@@ -55,7 +55,7 @@ pub(super) fn look(
     };
     let file = source.file().map_err(unreadable)?;
     let is_untouched = source.is_untouched_since(&job.identity);
-    // What is destroyed is read once more, whatever `stat` tells.
+    // What is destroyed is read once more, even if `stat` shows no change.
     if is_untouched && action != Action::Delete {
         return of(file, Known::Untouched).map(Some);
     }

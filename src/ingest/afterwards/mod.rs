@@ -62,7 +62,7 @@ use crate::{clock, text};
 /// How often the table is looked at: a job that ends rings no bell here.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How often the notes are looked at that somebody may have deleted.
+/// How often jw-ingest checks which notes a person has deleted.
 const NOTES: Duration = Duration::from_secs(5);
 
 /// Rows that are seen to at a time.
@@ -143,8 +143,8 @@ async fn round(
     }
 }
 
-/// Lets go of those for which nothing is to be done: all in one transaction, as there may be
-/// thousands. Answers the others.
+/// Drops those for which there is nothing to do: all in one transaction, as there may be thousands.
+/// Answers the others.
 async fn forget(context: &Context, cases: Vec<Case>) -> Result<Vec<Case>, Error> {
     let settings = context.now_settings();
     let is_idle = |case: &Case| {
@@ -195,7 +195,7 @@ async fn one(
                 .await
                 .map(drop)
         }
-        // The video has gone; whatever would be done with it now, its sidecar goes the same way.
+        // The video has gone; its sidecar gets the same treatment.
         (_, Some(watch))
             if case.row.sidecar_left.is_some() && case.row.action != Action::Undecided =>
         {
@@ -213,7 +213,7 @@ async fn one(
     }
 }
 
-/// Writes the notes, and down what is to be done.
+/// Writes the notes, and records what to do.
 async fn decide(
     context: &Context,
     (case, watch): (&Case, Option<&Watch>),

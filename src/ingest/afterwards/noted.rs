@@ -1,5 +1,5 @@
 //! What people do about failed files: a note that was deleted, or a file that was put back into its
-//! folder, means that it is to be tried again.
+//! folder, means that it must be retried.
 //!
 //! That a note is not there counts only where its file is: a folder that is away has neither.
 
@@ -20,7 +20,7 @@ use crate::queue::{Error, JobId, operator};
 use crate::text;
 use crate::watch::reach;
 
-/// What is to be done about one.
+/// What to do about one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Find {
     /// As it was.

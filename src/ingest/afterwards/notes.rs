@@ -1,6 +1,6 @@
 //! The notes beside a video: why it failed, and the key of what became of it.
 //!
-//! They are written whole or not at all, and never over a file that is somebody else's.
+//! They are written whole or not at all, and never over a file that jw-ingest did not write.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

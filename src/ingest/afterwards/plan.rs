@@ -1,4 +1,4 @@
-//! What is to be done with the file of a job that has ended: pure.
+//! What to do with the file of a job that has ended: pure.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::platform::Status;
 use crate::queue::afterwards::{Action, Case};
 use crate::queue::{Arrival, Job, State};
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
     /// This.
@@ -64,7 +64,7 @@ pub(super) fn plan(case: &Case, watch: Option<&Watch>) -> Plan {
     }
 }
 
-/// Whether a failed job speaks for its file, and waits for nobody's decision.
+/// Whether a failed job accounts for its file, and does not wait for a person's decision.
 pub(super) fn is_tried_again(job: &Job) -> bool {
     !job.superseded && !job.held
 }

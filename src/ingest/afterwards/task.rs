@@ -58,7 +58,7 @@ pub(super) struct Task<'a> {
     pub(super) case: &'a Case,
     /// Its watch, if the configuration has it.
     pub(super) watch: Option<&'a Watch>,
-    /// What is to be done.
+    /// What to do.
     pub(super) action: Action,
     /// Whether to break off.
     pub(super) stopped: &'a dyn Fn() -> bool,

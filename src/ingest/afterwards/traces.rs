@@ -1,4 +1,5 @@
-//! Where the file of a job is, whatever a kill left half done, and how it gets its own name back.
+//! Where the file of a job is, even if a kill left something half done, and how it gets its own
+//! name back.
 //!
 //! Runs on a thread that may block.
 

@@ -60,7 +60,7 @@ pub(super) async fn failed(
 }
 
 /// The plan of the account is used up: it is paused as by any other answer that says so. The video
-/// is withdrawn all the same, and the job waits without a failure on its account.
+/// is withdrawn anyway, and the job waits without a failure on its account.
 pub(super) async fn blocked(context: &Context, job: Waiting, message: String) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
     let retry = &settings.config.retry;

@@ -1,8 +1,8 @@
-//! The key of a video that was sent by FTP: the platform makes it by itself and tells nobody, so it
-//! is looked for by its MD5, then by its title.
+//! The key of a video that was sent by FTP: the platform creates it by itself and does not report
+//! it, so it is searched for by its MD5, then by its title.
 //!
 //! A wrong key is worse than none. So a candidate counts only if it is not older than the file on
-//! the server, no other job's, nothing of it speaks against it, and it is the only one.
+//! the server, no other job's, nothing about it contradicts the file, and it is the only one.
 
 use std::time::Duration;
 
@@ -110,8 +110,9 @@ fn since(job: &Seeking, client: &Client) -> Timestamp {
     sent_at.checked_sub(SLACK).unwrap_or(sent_at)
 }
 
-/// A video that was taken for the job's shows other bytes now that it has any: it is somebody
-/// else's, and must not be touched. Answers whether the job is one that such a thing can happen to.
+/// A video that was taken for the job's shows other bytes now that it has any: it belongs to
+/// another file, and must not be touched. Answers whether the job is one that such a thing can
+/// happen to.
 pub(super) async fn let_go(context: &Context, job: &Waiting, why: &str) -> Result<bool, Error> {
     let (held, said, now) = (job.clone(), why.to_owned(), clock::now());
     let is_ours = persist(context, move |db| ftp::let_go(db, &held, (&said, now))).await?;
@@ -402,7 +403,7 @@ mod tests {
             (vec![video(ONE, "Harbour", Some("bb"), Some(5))], "none"),
             (vec![video(ONE, "Harbour", None, Some(6))], "none"),
             (vec![video(ONE, "Harbour at dawn", None, Some(5))], "none"),
-            // The same content twice: the title decides, or nobody can.
+            // The same content twice: the title decides, or nothing can.
             (
                 vec![
                     video(ONE, "x", Some("aa"), None),

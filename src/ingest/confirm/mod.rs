@@ -56,7 +56,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// The accounts of which jobs wait, and when each is to be looked at; never while it is paused.
+/// The accounts of which jobs wait, and when each must be looked at; never while it is paused.
 async fn due_accounts(context: &Context) -> Result<Vec<(String, Timestamp)>, Error> {
     persist(context, |db| {
         let paused = accounts::paused(db)?;

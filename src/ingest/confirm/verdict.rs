@@ -18,7 +18,7 @@ use crate::way::Way;
 /// than it is true.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
-/// What is to be done about a job that was asked for.
+/// What to do about a job that was asked for.
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// It is done.

@@ -21,7 +21,7 @@ use crate::way::Way;
 pub(super) enum Earlier {
     /// It decided about this try.
     Settled(Next),
-    /// There is none; go on with this.
+    /// There is none; continue with this.
     Nothing(Box<Lease>),
 }
 

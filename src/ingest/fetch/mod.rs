@@ -79,7 +79,7 @@ pub(super) async fn plan(
     let Some(served) = watch.and_then(|watch| served(watch, lease)) else {
         return Ok(Some(by_hand(watch)));
     };
-    // Beyond what the platform takes; whoever chooses among the other ways says so.
+    // Beyond what the platform takes; the code that chooses among the other methods says so.
     if source.size() > settings.config.upload.size_limit {
         return Ok(Some(Plan::Send { why: None }));
     }

@@ -1,8 +1,8 @@
 //! What a dropped file `NAME.url` asks for: pure, from its bytes to one http(s) address.
 //!
 //! Two forms are known: plain text with the address in it, and the `[InternetShortcut]` that
-//! browsers and Windows save. Whatever else lies in it is a mistake that a person must mend, so
-//! each fault says what to write. No fault repeats the address: it may hold a signature.
+//! browsers and Windows save. Anything else in it is a mistake that a person must fix, so each
+//! fault says what to write. No fault repeats the address: it may hold a signature.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ pub(super) enum Fault {
     Credentials,
 }
 
-/// What mends it.
+/// What fixes it.
 const WRITE: &str = "put one line into a new one: the address of the video file, like \
                      https://media.example.org/video.mp4";
 
@@ -149,7 +149,7 @@ fn address(text: &str) -> Result<Url, Fault> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Fault::Credentials);
     }
-    // For whoever shows the page; no server is ever sent it.
+    // For the server of the page; no server is ever sent it.
     url.set_fragment(None);
     Ok(url)
 }

@@ -29,7 +29,7 @@ use crate::identity::Identity;
 use crate::platform::Client;
 use crate::queue::{Error, Lease, copies};
 
-/// Finds out whether the content needs to be uploaded at all. `None`: it does, go on.
+/// Finds out whether the content needs to be uploaded at all. `None`: it does, continue.
 pub(super) async fn run(
     task: &Task,
     lease: &Lease,

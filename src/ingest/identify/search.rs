@@ -87,7 +87,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// `None`: nobody else has the content.
+    /// `None`: no other job has the content.
     pub(super) async fn run(mut self) -> Result<Option<Next>, Error> {
         for _ in 0..MOST_ROUNDS {
             let others = self.look_or_wait().await?;
@@ -111,8 +111,8 @@ impl<'a> Search<'a> {
         park(self.task, self.lease).await.map(Some)
     }
 
-    /// Who else may have it. Where that is only one under way, the job is given back at once: between
-    /// two transactions the other could come to its end, and nobody would wake this one.
+    /// Who else may have it. Where that is only one under way, the job is given back at once:
+    /// between two transactions the other could end, and nothing would wake this one.
     async fn look_or_wait(&self) -> Result<Others, Error> {
         let (lease, fingerprint) = (self.lease.clone(), self.fingerprint.clone());
         let ruled_out = self.ruled_out.clone();
@@ -330,7 +330,7 @@ impl<'a> Search<'a> {
             Ok(written)
         });
         if !written.await? {
-            // It came to nothing just now.
+            // It failed just now.
             return Ok(Finding::Not);
         }
         let (path, theirs) = (text::path(&self.lease.job.path), text::path(&original.path));

@@ -1,5 +1,5 @@
-//! Files that are up and were touched or renamed since: the same bytes, or others under the same mtime?
-//! Their samples tell: at most a MiB of each is read, whatever its size.
+//! Files that are up and were touched or renamed since: the same bytes, or others under the same
+//! mtime? Their samples tell: at most a MiB of each is read, at any size.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub(super) type Doubtful = (NewJob, Doubt);
 const SILENT: &str =
     "its disk or share does not answer, so its content cannot be compared with what was uploaded";
 
-/// One that was looked at: whether it has the content of its job still, or why nobody knows.
+/// One that was looked at: whether it has the content of its job still, or why that is not known.
 type Looked = (Doubtful, io::Result<bool>);
 
 /// Looks into the files, and makes jobs of those with other content. Those that cannot be read now settle

@@ -54,7 +54,7 @@ pub(super) async fn run(
     }
 }
 
-/// Lets somebody wait until everything reported so far is in the table.
+/// Lets a caller wait until everything reported so far is in the table.
 #[derive(Debug, Clone)]
 pub struct Barriers(mpsc::Sender<oneshot::Sender<()>>);
 

@@ -1,6 +1,6 @@
 //! Tells the platform anew what the sidecars of finished videos say, once they have changed.
 //!
-//! Only what a sidecar names is sent: whatever else somebody changed on the platform stays, and a
+//! Only what a sidecar names is sent: everything else on the platform stays, and a
 //! sidecar that was deleted changes nothing.
 
 use std::path::PathBuf;

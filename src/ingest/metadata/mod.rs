@@ -2,7 +2,7 @@
 //! has changed since.
 //!
 //! A sidecar that cannot be used holds no video up: the video goes with what its watch says, the
-//! fault is noted, and once the sidecar is mended, the platform is told.
+//! fault is noted, and once the sidecar is fixed, the platform is updated.
 
 mod anew;
 mod own_change;
@@ -89,7 +89,7 @@ fn beside(video: Result<Place, beneath::Error>) -> Beside {
     }
 }
 
-/// The companions that it waited for in vain, in words.
+/// The companions that did not appear in time, in words.
 fn missing(options: &MetadataOptions, video: &Place) -> Option<String> {
     let companions = options
         .wait_for
@@ -130,7 +130,7 @@ fn put_together(
     }
 }
 
-/// A sidecar came or changed: what is to be asked of the job table.
+/// A sidecar came or changed: what to ask the job table.
 pub(super) fn changed(
     db: &rusqlite::Connection,
     sidecar: &Path,

@@ -1,5 +1,6 @@
-//! A change of a video that this program makes itself must not look like somebody else's: by the video's
-//! last change it is known that its content is still what was sent, where the platform tells no checksum.
+//! A change of a video that this program makes itself must not look like another person's: by the
+//! video's last change it is known that its content is still what was sent, where the platform
+//! tells no checksum.
 
 use crate::clock;
 use crate::ingest::context::Context;
@@ -7,7 +8,7 @@ use crate::ingest::persist::persist;
 use crate::platform::{self, Client, Update};
 use crate::queue::{Error, JobId, sent};
 
-/// Updates a video and notes the change as ours, if nobody else made one since the upload.
+/// Updates a video and notes the change as ours, if the video was not changed since the upload.
 pub(super) async fn update(
     context: &Context,
     client: &Client,

@@ -89,8 +89,9 @@ pub(in crate::ingest) async fn run(
     call::record(task, lease, (choice.way, granted), Some(replaced)).await
 }
 
-/// The pauses between the questions for a video's last change. Without it nobody could tell later whether the new
-/// content has arrived, so that nothing is sent; one answer that is lost is no reason to begin anew.
+/// The pauses between the questions for a video's last change. Without it, it would be impossible
+/// to tell later whether the new content has arrived, so that nothing is sent; one answer that is
+/// lost is no reason to begin anew.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_secs(1),

@@ -2,7 +2,7 @@
 //! nothing until a person decides (`on-replace`).
 //!
 //! A re-upload makes no video, so that it may be asked for twice, and nothing need be looked for
-//! after a crash. The video was there before the job, and whatever becomes of the job, it stays:
+//! after a crash. The video was there before the job, and it stays, no matter how the job ends:
 //! from the moment its key is stored the row says whose it is, and nothing withdraws it.
 
 mod call;

@@ -105,7 +105,7 @@ enum Arrival {
 async fn has_arrived(task: &Task, lease: &Lease, video: &Video) -> Result<Arrival, Error> {
     if lease.job.replaces.is_none() || video.status != Status::Ready {
         if lease.job.replaces.is_some() {
-            // Perhaps it is ready before anybody looks again, and that it was at work is the proof.
+            // It may be ready before the next look, and that it was at work is the proof.
             let (seen, status) = (lease.clone(), video.status.word().to_owned());
             persist(&task.context, move |db| replace::seen(db, &seen, &status)).await?;
         }

@@ -37,7 +37,7 @@ pub(super) async fn accept(
     };
     match verdict {
         Some(Ok(())) => {}
-        // Whether it is whole is looked at again when the job goes on: the last byte is noted.
+        // Whether it is whole is looked at again when the job continues: the last byte is noted.
         None => return park(task, lease).await,
         Some(Err(problem)) => return settle_trouble(task, lease, problem, sent).await,
     }

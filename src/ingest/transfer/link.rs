@@ -93,7 +93,7 @@ pub(super) fn note_last_byte(queue: &Queue, lease: Lease) -> Result<(), String> 
     }
 }
 
-/// Notes how far a resumable upload is for certain; where to go on the server itself tells.
+/// Notes how far a resumable upload is for certain; the server itself says where to continue.
 pub(in crate::ingest) fn on_confirmed(task: &Task, lease: &Lease) -> upload::OnConfirmed {
     let (queue, lease) = (task.context.queue.clone(), lease.clone());
     Box::new(move |bytes| {

@@ -153,7 +153,7 @@ fn before_complete(
         let stopped = || stop.is_cancelled();
         if let Err(found) = is_still_what_was_sent(&source, part_size, &arrived, &stopped) {
             let why = chain(&found);
-            // Whoever does not wait for it any more does not need it.
+            // A caller that does not wait for it any more does not need it.
             problem.send(found).ok();
             return Err(why);
         }

@@ -1,5 +1,5 @@
-//! What a refusal means once an upload in parts was to be completed, and the platform still says
-//! that the video has no bytes.
+//! What a refusal means once an upload in parts should have been completed, and the platform still
+//! says that the video has no bytes.
 
 use std::time::Duration;
 

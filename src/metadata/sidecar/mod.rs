@@ -1,4 +1,4 @@
-//! Sidecars: the small files beside a video that say what the platform is to be told of it.
+//! Sidecars: the small files beside a video that say what to send to the platform about it.
 //!
 //! For `clip.mp4` these are, and the first one that is there counts: `clip.mp4.json`,
 //! `clip.mp4.toml`, `clip.json`, `clip.toml`.
@@ -132,7 +132,7 @@ fn read(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
     let file = match place.open() {
         Ok(file) => file,
         Err(Error::Absent(_)) => return Ok(None),
-        // A name that is too long for the filesystem is nobody's.
+        // A name that is too long for the filesystem belongs to no video.
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => return Ok(None),
         Err(Error::Link(_) | Error::NotAFile(_)) => return Err(Fault::NoFile),
         Err(error) => return Err(Fault::Unreadable(error.into_source())),

@@ -137,7 +137,7 @@ pub(super) fn parse(bytes: &[u8], format: Format) -> Result<Sidecar, Fault> {
     sidecar(written)
 }
 
-/// TOML has dates of its own, which are as good as those in quotes.
+/// TOML has dates of its own, which are equal to those in quotes.
 fn toml(text: &str) -> Result<Written, Fault> {
     let wrong = |fault: &toml::de::Error| {
         let at = fault.span().map(|span| {

@@ -41,7 +41,7 @@ pub struct ListQuery<'a> {
     pub search: Option<Search<'a>>,
 }
 
-/// A search in one field: the platform finds parts of words, whatever their case.
+/// A search in one field: the platform finds parts of words, in any case.
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
     /// For example `custom.ingest_id`.
@@ -54,7 +54,8 @@ impl Client {
     /// Builds the client of an account, with the API living at `base`.
     ///
     /// # Errors
-    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. for want of CA certificates.
+    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. because there are no CA
+    /// certificates.
     pub fn new(
         account: &str,
         (key, secret): (&str, &SecretString),
@@ -167,7 +168,7 @@ impl Client {
         self.transport.call(UPDATE, &all).await.map(|_| ())
     }
 
-    /// Deletes a video; one that does not exist is as good as deleted.
+    /// Deletes a video; one that does not exist counts as deleted.
     pub async fn delete(&self, key: &VideoKey) -> Result<(), Error> {
         match self
             .transport

@@ -43,8 +43,7 @@ fn link(base: &Url, video: Video, now: Timestamp) -> Option<Link> {
     url.set_path(PATH);
     // A key has letters and digits only: nothing to escape.
     url.set_query(Some(&format!("key={}&api_format=json", video.key)));
-    // The date is the one of creation; somebody may have set a later one since, which prolongs
-    // nothing.
+    // The date is the one of creation; a later one may have been set since, which prolongs nothing.
     let born = video
         .date
         .and_then(|second| Timestamp::from_second(second).ok())

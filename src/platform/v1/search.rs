@@ -10,7 +10,7 @@ impl Client {
     /// All videos whose ingest id is exactly this one, the oldest first.
     ///
     /// # Errors
-    /// Also if there are more candidates than anybody could have made, rather than a part of them.
+    /// Also if there are more candidates than can exist, rather than a part of them.
     pub async fn find_by_ingest_id(&self, ingest_id: &str) -> Result<Vec<Video>, Error> {
         let search = Search {
             field: "custom.ingest_id",

@@ -37,7 +37,8 @@ impl Client {
     /// Builds the client of an account, for one site, with the API living at `base`.
     ///
     /// # Errors
-    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. for want of CA certificates.
+    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. because there are no CA
+    /// certificates.
     pub fn new(account: &str, site: (&str, &Url), token: &SecretString) -> Result<Self, Error> {
         Ok(Self {
             transport: Transport::new(account, site, token)?,
@@ -100,7 +101,7 @@ impl Client {
         };
         let call = request.call();
         let mut answer = self.transport.send(request).await?;
-        // Which media it is need not be repeated to whoever named it.
+        // Which media it is need not be repeated to the caller, who named it.
         answer.entry("id").or_insert_with(|| key.as_str().into());
         let granted = answer::created(&answer, video.way, self.transport.base());
         match granted {
@@ -196,7 +197,7 @@ impl Client {
         Ok(self.list(listing).await?.videos)
     }
 
-    /// Deletes a media; one that does not exist is as good as deleted.
+    /// Deletes a media; one that does not exist counts as deleted.
     pub async fn delete(&self, key: &VideoKey) -> Result<(), Error> {
         let request = Request {
             verb: Verb::Delete,
@@ -263,8 +264,8 @@ fn field(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// The `upload` of a create (JW docs, v2 "Create media"). Never a `mime_type`: whoever names one has
-/// to send it with the bytes.
+/// The `upload` of a create (JW docs, v2 "Create media"). Never a `mime_type`: a caller that names
+/// one has to send it with the bytes.
 fn how(video: &NewVideo<'_>) -> Result<Value, Error> {
     match (video.way, video.source) {
         (Way::Direct | Way::Multipart, _) => Ok(json!({"method": video.way.word()})),

@@ -36,7 +36,7 @@ pub(super) fn custom_params(had: Option<&Value>, metadata: &Metadata, ingest_id:
         all.insert(name.clone(), value.as_str().into());
     }
     all.insert("ingest_id".to_owned(), ingest_id.into());
-    // The map is text to text; whatever else somebody has there would have the call refused.
+    // The map is text to text; any other text there would make the platform refuse the call.
     all.retain(|_, value| value.is_string());
     Value::Object(all)
 }

@@ -35,7 +35,8 @@ impl Call {
             skew: _,
         } = answer.map_err(|silence| self.silence(silence))?;
         let garbage = match (object, head.status) {
-            // Where nothing is expected, a list of errors is no success, whatever the status.
+            // Where nothing is expected, a list of errors is not a success, even with a status of
+            // success.
             (Ok(object), 200..300) if self.bare && said(Some(&object)).is_some() => {
                 Garbage::Shape("errors under a status of success".to_owned())
             }
@@ -120,7 +121,7 @@ fn rest_of_a_window() -> Duration {
     Duration::from_millis(rand::random_range(60_000..65_000))
 }
 
-/// What a refusal says of itself.
+/// What a refusal says about itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Said {
     code: Option<String>,

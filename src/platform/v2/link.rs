@@ -29,7 +29,7 @@ pub(super) fn read(text: &str) -> Option<Link> {
 /// Whether parsing left path and query alone.
 ///
 /// It resolves dots in the path, which would name another object. In the query it escapes what may
-/// not stand there raw, and `'`: whoever checks the signature decodes both alike.
+/// not stand there raw, and `'`: the server that checks the signature decodes both alike.
 fn is_unchanged(text: &str, url: &Url) -> bool {
     let Some((_, rest)) = text.split_once("://") else {
         return false;
@@ -110,7 +110,7 @@ mod tests {
             let stored = read(link).unwrap().store();
             assert_eq!(Link::restore(&stored).unwrap().expose().as_str(), link);
         }
-        // Escaped on the way, and the same to whoever decodes it.
+        // Escaped on the way, and the same once decoded.
         let quoted = read("https://s3.example/k?disposition='a b'").unwrap();
         assert_eq!(quoted.expose().query(), Some("disposition=%27a%20b%27"));
     }

@@ -41,7 +41,7 @@ impl Client {
     /// All videos whose ingest id is exactly this one, the oldest first.
     ///
     /// # Errors
-    /// Also if there are more candidates than anybody could have made, rather than a part of them.
+    /// Also if there are more candidates than can exist, rather than a part of them.
     pub async fn find_by_ingest_id(&self, ingest_id: &str) -> Result<Vec<Video>, Error> {
         let query = phrase("external_id", ingest_id);
         let is_it = |video: &Video| video.ingest_id.as_deref() == Some(ingest_id);
@@ -122,8 +122,8 @@ fn request<'a>(query: &'a [(&'a str, &'a str)]) -> Request<'a> {
     }
 }
 
-/// `field:"text"`: the search takes words, whatever their case and what stands between them (JW
-/// docs, "Building a request": filters on media are analysed text). `None` for a text without any.
+/// `field:"text"`: the search takes words, in any case and with anything between them (JW docs,
+/// "Building a request": filters on media are analysed text). `None` for a text without any.
 fn phrase(field: &str, text: &str) -> Option<String> {
     let words: String = text
         .chars()

@@ -28,9 +28,9 @@ pub enum Target {
 enum Kind {
     /// 400, 422 and every other 4xx: the call is refused for what it says.
     Invalid,
-    /// 401, 403: by this token, nobody may do this.
+    /// 401, 403: this token may not do this.
     Token,
-    /// 402: somebody has to pay first.
+    /// 402: the account has to be paid first.
     Unpaid,
     /// 404, 410: there is no such thing.
     Missing,

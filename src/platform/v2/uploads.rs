@@ -52,7 +52,8 @@ impl Uploads {
     /// The calls on the upload that this pass opens.
     ///
     /// # Errors
-    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. for want of CA certificates.
+    /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. because there are no CA
+    /// certificates.
     pub fn new(pass: &Pass) -> Result<Self, Error> {
         let http = http::client(pass.expose_upload()).map_err(|source| Error::Setup {
             whom: "an upload in parts".to_owned(),

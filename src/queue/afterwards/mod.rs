@@ -28,10 +28,10 @@ pub(super) use verbs::{came_back, returned};
 /// What became of a file whose watch the configuration does not have: undone once it has it again.
 pub const WATCH_IS_GONE: &str = "kept: its watch is not configured any more";
 
-/// What is to be done with a file.
+/// What to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The job has ended; nobody has looked yet what is to be done.
+    /// The job has ended; it is not decided yet what to do.
     Undecided,
     /// Nothing.
     None,
@@ -90,11 +90,11 @@ pub enum Proof {
 /// One row.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// What is to be done.
+    /// What to do.
     pub action: Action,
     /// When; not any more, where it is done.
     pub due_at: Option<Timestamp>,
-    /// How often it was tried in vain.
+    /// How many attempts failed.
     pub attempts: i64,
     /// Why it could not be done yet.
     pub last_error: Option<String>,
@@ -112,7 +112,8 @@ pub struct Row {
     pub came_from: Option<PathBuf>,
     /// The note of its failure, while it is there.
     pub note: Option<PathBuf>,
-    /// Whether the file came back or was touched, so that the platform is asked whatever is to be done.
+    /// Whether the file came back or was touched, so that the platform is asked before anything is
+    /// done.
     pub returned: bool,
     /// The grace counts from here, where that is later than the end of the job.
     pub counts_from: Option<Timestamp>,
@@ -138,7 +139,7 @@ pub struct Case {
 const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, unlinks, moved_to, \
                        came_from, note, returned, counts_from, sidecar_left";
 
-/// The row of a job; none where nothing is to be done, or was done.
+/// The row of a job; none if there is nothing to do, or it is done.
 pub fn of(db: &Connection, id: JobId) -> Result<Option<Row>, Error> {
     db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM afterwards WHERE job_id = ?1"

@@ -22,7 +22,7 @@ pub fn verified(db: &Connection, lease: &Lease) -> Result<(), Error> {
     Ok(())
 }
 
-/// Nothing is to be done for these jobs, and nothing ever was.
+/// There is nothing to do for these jobs, and there never was.
 pub fn forget(db: &Connection, jobs: &[JobId]) -> Result<(), Error> {
     let mut statement = db.prepare_cached(
         "DELETE FROM afterwards WHERE job_id = ?1 AND action = 'undecided' AND going_to IS NULL",
@@ -215,7 +215,7 @@ pub fn put_back(db: &Connection, id: JobId) -> Result<(), Error> {
     Ok(())
 }
 
-/// The platform says that the video is there: what is to be done with the file is decided as ever.
+/// The platform says that the video is there: what to do with the file is decided as usual.
 ///
 /// A file that is kept (`keeps`) is known by its new ctime from now on; by that of one that is to go it shows that
 /// its bytes must be compared.

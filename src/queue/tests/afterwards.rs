@@ -115,7 +115,7 @@ fn taking_out_a_watch_changes_nothing_that_was_said_of_a_file_that_went() {
     assert_eq!((sidecar.due_at, sidecar.done_at), (None, Some(at(20))));
     assert!(sidecar.sidecar_left.is_some());
     assert_eq!(format!("{:?}", row(2)), format!("{half_before:?}"));
-    // Told meanwhile, it waits all the same.
+    // Sent meanwhile, it waits anyway.
     db.execute_batch("UPDATE afterwards SET due_at = '2027-01-15T08:00:00.000Z', last_error = NULL WHERE job_id = 1")
         .unwrap();
     afterwards::has_no_watch(&db, JobId(1), at(31)).unwrap();

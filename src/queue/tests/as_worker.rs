@@ -5,7 +5,7 @@ use super::*;
 use crate::queue::outcome::Count;
 use crate::queue::{State, accounts};
 
-/// What a worker says of a job that it holds, or believes to hold.
+/// What a worker says about a job that it holds, or believes to hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word {
     Begin,

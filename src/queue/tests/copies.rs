@@ -1,5 +1,5 @@
 //! Jobs with the same content: one is uploaded, the others wait for it or point to it, and none is
-//! lost when it comes to nothing.
+//! lost when it fails.
 
 use std::collections::BTreeSet;
 
@@ -91,7 +91,7 @@ fn a_copy_of_what_is_not_ready_waits_for_it_and_then_becomes_its_duplicate() {
     let first = take(&db, at(10));
     assert!(identify(&db, &first, at(10)));
     upload(&db, &first, "k1", at(21));
-    // Its bytes are there, and it is not ready: nobody knows yet whether they are a video.
+    // Its bytes are there, and it is not ready: it is not known yet whether they are a video.
     let second = take(&db, at(22));
     assert!(!copies::duplicate(&db, &second, ids[0], at(22)).unwrap());
     assert!(!identify(&db, &second, at(22)));
@@ -221,7 +221,7 @@ fn copies_are_uploaded_themselves_when_their_original_fails() {
     ready(&db, ids[0], false, at(12));
     let back = job(&db, ids[1]);
     assert_eq!((back.state, back.waits_for), (State::Queued, None));
-    // Each in its turn, and then it is over: nobody is woken twice by the same end.
+    // Each in its turn, and then it is over: no job is woken twice by the same end.
     for (n, key) in [(2, "k2"), (3, "k3")] {
         let lease = take(&db, at(20));
         assert_eq!(lease.job.id, JobId(n));

@@ -1,5 +1,5 @@
-//! Random stories of jobs that all have the same content: nobody waits in a ring, never are two of
-//! them on their way to a video, and all come to an end.
+//! Random stories of jobs that all have the same content: jobs never wait in a ring, never are two
+//! of them on their way to a video, and all come to an end.
 
 use std::collections::BTreeSet;
 

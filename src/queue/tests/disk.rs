@@ -65,7 +65,7 @@ async fn a_full_disk_loses_nothing_and_passes() {
         add(kept).await.unwrap();
         kept += 1;
     }
-    // Whatever is left of the disk goes to somebody else.
+    // Another program gets the rest of the disk.
     let mut ballast = std::fs::File::create(&ballast).unwrap();
     let filled = std::io::copy(&mut std::io::repeat(1).take(64 << 20), &mut ballast);
     assert!(filled.is_err(), "the disk is full");
@@ -88,7 +88,7 @@ async fn a_full_disk_loses_nothing_and_passes() {
     assert_eq!(
         number(&reader, "SELECT count(*) FROM jobs"),
         kept,
-        "reading goes on"
+        "reading continues"
     );
     // Not removed: a child that another test has just forked could still hold it.
     ballast.set_len(0).unwrap();

@@ -8,7 +8,7 @@ use crate::queue::renames::{self, moved};
 use crate::queue::{State, afterwards};
 use std::path::Path;
 
-/// A job that is done, and its file after somebody touched it.
+/// A job that is done, and its file after it was touched.
 fn touched(db: &Connection) -> (NewJob, Doubt) {
     let seen = file("/w/a.mp4", 1);
     new_job(db, &seen, at(0));
@@ -146,7 +146,7 @@ fn offer_renamed(db: &Connection, new: &NewJob) -> Offered {
 fn a_rename_is_followed_only_once_the_content_was_looked_at() {
     let db = table();
     let (touched, _) = touched(&db);
-    // Nothing is to be done with it.
+    // There is nothing to do with it.
     db.execute_batch("DELETE FROM afterwards").unwrap();
     let new = renamed(&touched);
     let before = dump(&db);

@@ -39,7 +39,8 @@ fn a_fetch_leaves_no_ticket_and_its_failures_age() {
         fetch::in_vain(&db, id).unwrap().as_deref(),
         Some("no answer")
     );
-    // That the platform takes the next order is no progress: the age goes on until it is ready.
+    // That the platform takes the next order is no progress: the time of failing continues until it
+    // is ready.
     ask(&db, &take(&db, at(30)), "second", at(31));
     let look = waiting(&db);
     assert_eq!((look.attempts, look.failing_since), (2, Some(at(20))));

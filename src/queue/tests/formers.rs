@@ -129,8 +129,9 @@ fn a_file_that_came_back_keeps_its_own_job() {
     assert_eq!(job(&db, back).state, State::Queued);
 }
 
-/// While another file's content is on its way into the video, or may be there, no job is queued again for
-/// want of its own; in the end one whose video is gone has ended, as another file has its name.
+/// While another file's content is on its way into the video, or may be there, no job is queued
+/// again because it lost its own; in the end one whose video is gone has ended, as another file has
+/// its name.
 #[test]
 fn one_that_is_replaced_is_not_lost_before_its_time() {
     let db = table();
@@ -158,7 +159,7 @@ fn one_that_is_replaced_is_not_lost_before_its_time() {
     let ended = job(&db, JobId(1));
     assert!(ended.superseded && ended.replaced.is_none());
     assert_eq!(in_doubt(&db, 900), []);
-    // A certain replacement is nobody's loss either.
+    // A certain replacement is no loss to a job either.
     let db = table();
     let lease = replacing(&db, 2);
     ticket::last_byte(&db, &lease, at(5)).unwrap();

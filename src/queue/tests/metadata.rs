@@ -168,7 +168,7 @@ fn the_platform_was_told_once_the_video_is_there_and_not_before() {
         row.expect("a row").is_told
     };
     changed(&db, "/w/clip", &["clip"], at(0));
-    assert!(!is_told(), "a sidecar alone tells nobody");
+    assert!(!is_told(), "a sidecar alone changes nothing");
     let lease = take(&db, at(1));
     metadata::told(&db, &lease, (Some("one"), None), at(2)).unwrap();
     assert!(!is_told(), "it is noted before the call");
@@ -179,7 +179,8 @@ fn the_platform_was_told_once_the_video_is_there_and_not_before() {
     assert!(!is_told(), "the next video was told nothing yet");
 }
 
-/// A video that is found after its bytes went by FTP is told everything, whatever one before it was told.
+/// A video that is found after its bytes went by FTP gets all metadata, even if an earlier one got
+/// it.
 #[test]
 fn what_a_former_video_was_told_counts_for_no_other() {
     let db = table();

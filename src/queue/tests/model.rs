@@ -297,7 +297,7 @@ impl Story {
         }
         assert!(
             rows.next().unwrap().is_none(),
-            "nobody puts a video on the list twice"
+            "no video is on the list twice"
         );
     }
 }

@@ -205,7 +205,7 @@ fn an_operator_who_may_only_read_can_always_look() {
         .unwrap();
     assert!(
         !stranger.status.success(),
-        "nobody else may read the upload links"
+        "no other user may read the upload links"
     );
 }
 

@@ -205,7 +205,7 @@ fn the_table_and_the_program_agree_on_what_is_large() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Two watches with endless work: whoever ends, their shares stay within one.
+    /// Two watches with endless work: no matter which job ends, their shares stay within one.
     #[test]
     fn shares_stay_within_one(places in 1..6_usize, ends in prop::collection::vec(any::<Index>(), 0..40)) {
         let db = table();

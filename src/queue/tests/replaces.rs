@@ -183,7 +183,11 @@ fn the_newest_that_is_up_comes_before_and_one_under_way_first_of_all() {
         at(50),
     );
     assert_eq!(before(second), Before::UnderWay(first));
-    assert_eq!(before(first), Before::Nothing, "the older waits for nobody");
+    assert_eq!(
+        before(first),
+        Before::Nothing,
+        "the older waits for no other"
+    );
     assert_eq!(before(stranger), Before::Nothing);
     upload(&db, &lease, "Key1", at(2));
     assert_eq!(before(second), Before::UnderWay(first));
@@ -328,7 +332,7 @@ fn a_fetch_into_a_video_may_have_arrived_from_the_call_on() {
     replace::fetch_was_refused(&db, &lease).unwrap();
     assert_eq!(arrival(), None, "a clear answer");
 
-    // Nobody knows what became of the first of two calls.
+    // It is not known what happened to the first of two calls.
     assert!(begins() && begins());
     assert_eq!(arrival(), Some(Arrival::Perhaps));
     replace::fetch_was_refused(&db, &lease).unwrap();
@@ -407,8 +411,8 @@ fn a_replaced_video_keeps_its_mark_and_its_sidecar_is_compared() {
     }
 }
 
-/// Whatever ends a replacement whose last byte was handed out, the content before it does not count as
-/// uploaded any more, and the video belongs to the next file of the name.
+/// No matter what ends a replacement whose last byte was handed out, the content before it does not
+/// count as uploaded any more, and the video belongs to the next file of the name.
 #[test]
 fn a_replacement_that_may_have_arrived_is_not_forgotten() {
     let exits: [Exit; 5] = [
@@ -425,7 +429,7 @@ fn a_replacement_that_may_have_arrived_is_not_forgotten() {
         ("vanished", |db, lease| {
             outcome::vanished(db, lease, &Report::default(), at(5)).unwrap();
         }),
-        ("sent again in vain, then cancelled", |db, lease| {
+        ("sent again without success, then cancelled", |db, lease| {
             ticket::last_byte_counts_as_lost(db, lease).unwrap();
             ticket::last_byte(db, lease, at(5)).unwrap();
             ticket::last_byte_was_lost(db, lease).unwrap();

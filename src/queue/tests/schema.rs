@@ -162,7 +162,7 @@ fn what_runs_often_has_its_index() {
     for n in 2..300 {
         new_job(&db, &file(format!("/w/{n}.mp4"), n), at(n));
     }
-    // As it is in a daemon, and with the statistics that somebody may have made by hand.
+    // As it is in a daemon, and with statistics that a person may have created by hand.
     what_runs_often(&db);
     db.execute_batch("ANALYZE").unwrap();
     what_runs_often(&db);

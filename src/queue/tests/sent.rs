@@ -133,7 +133,7 @@ fn a_video_that_was_found_on_the_platform_is_never_withdrawn() {
         let id = new_job(&db, &file("/w/1.mp4", 1), at(1));
         let lease = take(&db, at(2));
         outcome::begin(&db, &lease, Step::Create, at(2)).unwrap();
-        let found = ("k1", Some("somebody's mark"), "0123");
+        let found = ("k1", Some("another mark"), "0123");
         assert!(restored::found(&db, &lease, found, at(2)).unwrap());
         assert_eq!(waiting(&db).video_key, "k1");
         end(&db, id);
@@ -248,14 +248,14 @@ fn only_our_own_change_of_a_video_passes_for_one() {
     let stamp = || sent::of(&db, first).unwrap().unwrap().changed_there;
     sent::changed_by_us(&db, first, ("k1", 5, 8)).unwrap();
     assert_eq!(stamp(), Some(8));
-    // Somebody changed it before we did.
+    // Another person changed it before we did.
     sent::changed_by_us(&db, first, ("k1", 9, 10)).unwrap();
     sent::changed_by_us(&db, first, ("k2", 8, 11)).unwrap();
     assert_eq!(stamp(), Some(8));
 }
 
-/// A kill, or an answer that was lost: what the platform then shows of about that time may be ours, and the next
-/// call goes on from there.
+/// A kill, or an answer that was lost: what the platform then shows of about that time may be ours,
+/// and the next call continues from there.
 #[test]
 fn a_change_that_was_called_for_is_known_before_its_answer() {
     let db = table();
@@ -275,7 +275,7 @@ fn a_change_that_was_called_for_is_known_before_its_answer() {
     assert_eq!(known(), (Some(101 * second), Some(300 * second)));
     sent::changed_by_us(&db, first, ("k1", 101 * second, 301 * second)).unwrap();
     assert_eq!(known(), (Some(301 * second), None));
-    // Somebody else's.
+    // Another person's.
     begins(900 * second, 1000 * second);
     assert_eq!(known(), (Some(301 * second), Some(1000 * second)));
     sent::forget_change(&db, first, "k1").unwrap();

@@ -104,11 +104,7 @@ async fn the_version_tells_what_others_changed() {
         "our own writes are no news"
     );
     let mut other = open(&path).unwrap();
-    assert_eq!(
-        queue.data_version().await.unwrap(),
-        before,
-        "nor is that somebody looks"
-    );
+    assert_eq!(queue.data_version().await.unwrap(), before, "nor is a look");
     write_now(&mut other, |db| operator::cancel(db, JobId(1), at(1))).unwrap();
     assert_ne!(queue.data_version().await.unwrap(), before);
 }

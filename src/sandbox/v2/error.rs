@@ -42,7 +42,7 @@ impl Wrong {
         Self::new(StatusCode::NOT_FOUND, "not_found", description)
     }
 
-    /// Nobody says who asks.
+    /// The request does not say who asks.
     pub(super) fn anonymous() -> Self {
         let description = "Authorization: Bearer is missing";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", description)

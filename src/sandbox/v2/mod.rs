@@ -15,8 +15,8 @@
 //! - `custom_params` of a PATCH take the place of all that were there, other fields of their own
 //!   only.
 //! - A search by custom parameters is refused, as it is not documented; ranges are for times only.
-//! - The list of originals names the file that was received last, with its size and MD5; the MD5 of one
-//!   that came in parts is null, as nobody knows whether the platform tells it.
+//! - The list of originals names the file that was received last, with its size and MD5; the MD5 of
+//!   one that came in parts is null, because it is not known whether the platform reports it.
 //! - An upload lives as long as a link; then, and when its media is deleted, it is 404.
 
 mod bearer;

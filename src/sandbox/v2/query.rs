@@ -3,7 +3,7 @@
 //!
 //! Texts are searched as a search engine has analysed them: cut into words of letters and digits,
 //! in lower case. A word that is cut into several finds any of them, a phrase finds them in a row.
-//! So a search finds more than what was asked for, and whoever wants to know compares.
+//! So a search finds more than what was asked for, and an exact answer needs a comparison.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;

@@ -1,7 +1,7 @@
 //! What can go wrong between us and an FTP server, and whether trying again helps.
 //!
-//! The one thing that can be left open is the renaming: until it was asked for, nobody sees the
-//! file; what became of a request that was not answered shows at the next look.
+//! The one thing that can be left open is the renaming: until it was asked for, the file is not
+//! visible; what became of a request that was not answered shows at the next look.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -79,7 +79,7 @@ pub enum Error {
     /// What must be stored before the renaming could not be stored.
     #[error("the upload was stopped before its file got its name: {0}")]
     NotRecorded(String),
-    /// Somebody cancelled it.
+    /// It was cancelled.
     #[error("the upload was cancelled")]
     Cancelled {
         /// Whether the renaming had been asked for.
@@ -129,7 +129,7 @@ impl std::fmt::Display for Refusal {
 
 impl Refusal {
     /// A name that is refused concerns its file; the rest concerns the account: log-in, encryption,
-    /// folder, the right to write. A full disk is emptied by somebody else than us.
+    /// folder, the right to write. A full disk is emptied by others, not by us.
     fn disposition(&self) -> Disposition {
         match (self.to, self.code) {
             // A full disk; or what was there a moment ago is gone, and the next look tells more.

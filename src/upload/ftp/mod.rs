@@ -51,7 +51,7 @@ pub struct Order {
     pub confirmed: u64,
     /// The name that was about to be given when an earlier try ended without a word.
     pub noted: Option<String>,
-    /// Counts along, from where the transfer goes on.
+    /// Counts along, from where the transfer continues.
     pub progress: Arc<Progress>,
     /// The limit of all uploads.
     pub throttle: Throttle,
@@ -90,11 +90,11 @@ pub struct Receipt {
 /// Sends a file, and gives it its name.
 ///
 /// # Errors
-/// See [`Error`]; [`Error::disposition`] says whether it may have its name all the same.
+/// See [`Error`]; [`Error::disposition`] says whether it may have its name anyway.
 ///
 /// # Cancel safety
 /// Dropping the future, or cancelling by the token, ends the connections at once. What the server
-/// has by then is where the next try goes on.
+/// has by then is where the next attempt continues.
 pub async fn send(order: Order, cancel: CancellationToken) -> Result<Receipt, Error> {
     if order.size == 0 {
         return Err(Error::Empty);
@@ -120,7 +120,7 @@ pub async fn check(server: Ftp, stall_timeout: Duration) -> Result<(), Error> {
     visit(server, stall_timeout, |_| Ok(())).await
 }
 
-/// Deletes what a transfer that will never go on has left under its temporary name.
+/// Deletes what a transfer that will never continue has left under its temporary name.
 pub async fn sweep(server: Ftp, mark: &str, stall_timeout: Duration) -> Result<(), Error> {
     let temporary = name::temporary(mark);
     visit(server, stall_timeout, move |session| {
@@ -149,7 +149,7 @@ async fn visit(
     .await
 }
 
-/// Runs a session on a thread of its own, until it ends, stands still, or nobody wants it any more.
+/// Runs a session on a thread of its own, until it ends, stalls, or is no longer wanted.
 async fn run<T: Send + 'static>(
     flight: Flight,
     timeouts: Timeouts,
@@ -157,7 +157,7 @@ async fn run<T: Send + 'static>(
     work: impl FnOnce(Arc<Flight>, Wires) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let flight = Arc::new(flight);
-    // The watchdog is the one who judges; a socket gives up later, should nobody listen any more.
+    // The watchdog is the one who judges; a socket gives up later, if no one listens any more.
     let wires = Wires::new(timeouts.stall.max(timeouts.response) * 2);
     let _end = End(Arc::clone(&flight), wires.clone());
     let (done, result) = oneshot::channel();

@@ -59,7 +59,7 @@ fn of_io(to: &'static str, error: io::Error, stall: Duration) -> Error {
     }
 }
 
-/// A server's words on one line, however long they are, and whatever it repeats in them.
+/// A server's words on one line, however long they are, and even if it repeats input in them.
 fn shown(said: &str, password: &SecretString) -> String {
     let said = said.replace(password.expose_secret(), HIDDEN);
     let first: String = said.trim().chars().take(LONGEST_TEXT).collect();

@@ -98,7 +98,7 @@ impl Session {
             (false, _) => Mode::Active,
         });
         // Where the control connection goes: the address in the answer may be one behind a NAT, or
-        // one that we are to attack for somebody.
+        // one of a third party that we are used to attack.
         self.ftp.set_passive_nat_workaround(true);
     }
 
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// Deletes a file; one that is not there is as good as deleted.
+    /// Deletes a file; one that is not there counts as deleted.
     pub(super) fn delete(&mut self, name: &str) -> Result<(), Error> {
         match self.ask("DELE", |ftp| ftp.rm(name)) {
             Err(Error::Refused(Refusal { code: 550, .. })) => Ok(()),
@@ -154,7 +154,7 @@ impl Session {
         Ok(data)
     }
 
-    /// Ends the data connection, and hears what the server says of it.
+    /// Ends the data connection, and reads what the server says about it.
     pub(super) fn finish(&mut self, data: Data) -> Result<(), Error> {
         // The other handle on the socket keeps it from closing with this one; TLS says its own
         // good-bye first.

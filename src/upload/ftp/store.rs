@@ -1,7 +1,7 @@
-//! The bytes: as many as the server lacks, under a name that nobody looks at.
+//! The bytes: as many as the server lacks, under a name that is ignored.
 //!
-//! What `SIZE` says decides where to go on, and whether all is there in the end. Nothing else can be
-//! asked of a server, as none sums up what it has.
+//! What `SIZE` says decides where to continue, and whether all is there in the end. Nothing else
+//! can be asked of a server, as none sums up what it has.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -98,7 +98,8 @@ impl Cargo<'_> {
         Ok(())
     }
 
-    /// Opens the data connection at the place where to go on, or at another where that is refused.
+    /// Opens the data connection at the place where to continue, or at another where that is
+    /// refused.
     fn open(&self, session: &mut Session, at: u64) -> Result<(Data, u64), Error> {
         let mut refused = match session.store(self.temporary, at, Store::At) {
             Ok(data) => return Ok((data, at)),
@@ -151,7 +152,7 @@ impl Cargo<'_> {
         Ok(buffer.freeze())
     }
 
-    /// A write that failed because somebody gave the transfer up is no break.
+    /// A write that failed because the transfer was given up is no break.
     fn broken(&self, error: io::Error) -> Error {
         match self.flight.hand_out(0, false) {
             Err(fault @ Fault::Closed) => Error::of_fault(fault),

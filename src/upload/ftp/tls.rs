@@ -51,7 +51,7 @@ fn roots(path: &Path) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// The sockets of a session, so that somebody else than the thread that waits for them can end it;
+/// The sockets of a session, so that another thread than the one that waits for them can end it;
 /// cheap to clone.
 #[derive(Clone)]
 pub(super) struct Wires {

@@ -1,4 +1,4 @@
-//! All parts that are to be sent, so many at once, and what is recorded of each that arrived.
+//! All parts to be sent, a fixed number at once, and what is recorded of each that arrived.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::upload::error::Error;
 
 /// Sends the pieces in their order, `at_once` at a time; true if the server named the MD5 of each.
 ///
-/// Whatever one of them meets, those that arrive are recorded: they need not be sent again. A fault
+/// Even if one of them fails, those that arrive are recorded: they need not be sent again. A fault
 /// that passes lets the others end their requests, as those bytes are worth having; any other ends
 /// them too.
 ///

@@ -1,8 +1,8 @@
 //! The links of all parts that are still to be sent, renewed page by page as they expire.
 //!
-//! Their lifetime is not documented, and a large file takes hours. Whoever meets an expired link has
-//! its page listed again; the others of that page get theirs from the same listing, as calls to the
-//! platform are few (60 a minute).
+//! Their lifetime is not documented, and a large file takes hours. A worker that meets an expired
+//! link has its page listed again; the others of that page get theirs from the same listing, as
+//! calls to the platform are few (60 a minute).
 
 use std::collections::BTreeMap;
 

@@ -33,13 +33,13 @@ pub enum Lie {
     OtherPage {
         /// From 1.
         asked: u32,
-        /// What the answer says of itself.
+        /// What the answer says about itself.
         given: u32,
     },
     /// Too many pages.
     #[error("it does not end")]
     Endless,
-    /// The part is to be sent, and nothing says where to.
+    /// The part must be sent, and nothing says where to.
     #[error("part {0} has neither a link nor a checksum")]
     NoLink(u32),
 }

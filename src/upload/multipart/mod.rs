@@ -1,11 +1,12 @@
 //! The multipart way: a large file in parts, over several connections at once (JW docs, v2 multipart
 //! uploads).
 //!
-//! What the platform's list of parts says is there is compared with what was sent, or with the file,
-//! and only the rest is sent: so a transfer goes on where an earlier process left it. Each part goes
-//! like a small S3 upload of its own, on a lane of its own, and is tried again by itself. Nothing is a
-//! video until the last call, which completes the upload: before that, no failure leaves anything
-//! behind; after it, only the platform's word on the video settles what became of it.
+//! What the platform's list of parts says is there is compared with what was sent, or with the
+//! file, and only the rest is sent: so a transfer continues where an earlier process left it. Each
+//! part goes like a small S3 upload of its own, on a lane of its own, and is tried again by itself.
+//! Nothing is a video until the last call, which completes the upload: before that, no failure
+//! leaves anything behind; after it, only the platform's word on the video settles what became of
+//! it.
 
 mod crew;
 mod cut;
@@ -68,8 +69,8 @@ pub struct PartsOrder {
     /// How long an answer may take after a part's last byte, and to the call that completes the
     /// upload.
     pub response_timeout: Duration,
-    /// Runs once when all parts are there, off the runtime, and may block: from then on the file may
-    /// be complete whatever becomes of us. If it fails, the upload is not completed.
+    /// Runs once when all parts are there, off the runtime, and may block: from then on the file
+    /// may be complete even if we are killed. If it fails, the upload is not completed.
     pub before_complete: BeforeLastByte,
     /// Runs off the runtime for each part that arrived, and for those found there that were not
     /// known.
@@ -79,7 +80,7 @@ pub struct PartsOrder {
 /// Sends what the platform lacks of a file, and completes the upload.
 ///
 /// # Errors
-/// See [`Error`]; [`Error::disposition`] says whether the platform may have the file all the same.
+/// See [`Error`]; [`Error::disposition`] says whether the platform may have the file anyway.
 ///
 /// # Cancel safety
 /// Dropping the future, or cancelling by the token, ends all connections at once. Until

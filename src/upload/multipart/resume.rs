@@ -26,7 +26,7 @@ pub(super) struct Stock<'a> {
     pub(super) progress: &'a Progress,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug)]
 pub(super) struct Rest {
     /// The parts to be sent, in their order.
@@ -48,7 +48,7 @@ impl Stock<'_> {
     /// Compares what is there with what was sent, or else with the file, and counts it as sent.
     ///
     /// # Errors
-    /// [`Error::OtherContent`], and whatever the disk or the record of a part meets.
+    /// [`Error::OtherContent`], and the errors of the disk or of recording a part.
     pub(super) async fn rest(
         &self,
         entries: &Entries,
@@ -95,7 +95,7 @@ impl Stock<'_> {
             Some(ours) if is_same(ours, etag) => Found::Ours(true),
             // It was sent, and taken without an MD5 then too.
             Some(_) if !is_md5(theirs) => Found::Ours(false),
-            // Nobody can tell what it is: it is sent again, in its place.
+            // It is impossible to tell what it is: it is sent again, in its place.
             None if !is_md5(theirs) => Found::Nothing,
             _ => Found::Something,
         }

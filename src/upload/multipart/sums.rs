@@ -199,7 +199,10 @@ mod tests {
         );
         let deadline = std::time::Instant::now() + crate::platform::tests::stub::PATIENCE;
         while Arc::strong_count(&endless) > 1 {
-            assert!(std::time::Instant::now() < deadline, "the reading goes on");
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the reading continues"
+            );
             std::thread::yield_now();
         }
     }

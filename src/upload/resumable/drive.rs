@@ -1,7 +1,7 @@
 //! One resumable transfer from where the server stands to the end, with what goes wrong on the way.
 //!
-//! It never goes on for ever: each turn makes the server hold more, or counts against a small number
-//! of faults in a row, or halves the segments.
+//! It never continues forever: each turn makes the server hold more, or counts against a small
+//! number of faults in a row, or halves the segments.
 
 use std::time::Duration;
 

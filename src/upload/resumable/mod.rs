@@ -3,10 +3,10 @@
 //! HTTP").
 //!
 //! What the server says it holds is the truth, not what was sent. Each transfer begins by sending
-//! the first two bytes, which makes the server tell; so does every one that goes on after a break.
-//! A segment counts as a whole or not at all. The segment after which nothing is missing is the one
-//! that the server acts on: once its last byte is out, the session may be gone, and to ask the upload
-//! host again would look like a new upload. Then only `/videos/show` knows.
+//! the first two bytes, which makes the server tell; so does every one that continues after a
+//! break. A segment counts as a whole or not at all. The segment after which nothing is missing is
+//! the one that the server acts on: once its last byte is out, the session may be gone, and to ask
+//! the upload host again would look like a new upload. Then only `/videos/show` knows.
 
 mod drive;
 mod range;

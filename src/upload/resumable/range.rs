@@ -15,7 +15,7 @@ pub(super) struct Piece {
     pub(super) length: u64,
 }
 
-/// Why the server's word on what it holds cannot be true, or no upload can go on from it.
+/// Why the server's word on what it holds cannot be true, or no upload can continue from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hitch {
     /// The text is no list of ranges.
@@ -224,7 +224,7 @@ mod tests {
                 let piece = Piece::after(confirmed, size, segment);
                 prop_assert!(piece.length >= 2 && piece.length <= segment.max(3));
                 prop_assert!(piece.at <= confirmed && piece.end() <= size);
-                prop_assert!(piece.end() > confirmed, "it goes on");
+                prop_assert!(piece.end() > confirmed, "it continues");
                 confirmed = piece.end();
             }
         }

@@ -8,7 +8,7 @@ use crate::upload::error::Error;
 use crate::upload::exchange::{Answer, compare, is_md5};
 use crate::upload::form;
 
-/// An answer that the transfer can go on from.
+/// An answer that the transfer can continue from.
 #[derive(Debug)]
 pub(super) enum Reply {
     /// The server tells what it holds, or something that cannot be true.

@@ -181,7 +181,7 @@ impl Line {
         next.map(|(_, file, ask)| (file, ask))
     }
 
-    /// Somebody has to look when the line is free, and it is whoever will be served then.
+    /// One waiter has to look when the line is free, and it is the one that will be served then.
     fn wake_first(&mut self) {
         let waker = self
             .first()

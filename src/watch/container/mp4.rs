@@ -20,7 +20,7 @@ pub(super) fn is_one(head: [u8; 8]) -> bool {
 enum Part {
     /// A box of this kind, which ends there.
     Box([u8; 4], u64),
-    /// A box that goes on to the end of the file, however long that grows.
+    /// A box that continues to the end of the file, however long that grows.
     Rest([u8; 4]),
     /// A box that is longer than the file.
     Overrun,

@@ -1,9 +1,9 @@
 //! The thread of one watch: it brings events, scans, looks and the settler together.
 //!
-//! It owns the clock: everything below is given the time. One turn of its loop is short, whatever
-//! is to be done: a walk goes on for some milliseconds, looks come in batches. So a file that has
-//! settled is reported in time also while a large folder is being scanned. With nothing to do it
-//! sleeps until the next timer.
+//! It owns the clock: everything below is given the time. One turn of its loop is always short: a
+//! walk continues for some milliseconds, looks come in batches. So a file that has settled is
+//! reported in time also while a large folder is being scanned. With nothing to do it sleeps until
+//! the next timer.
 
 mod finding;
 mod messages;
@@ -88,7 +88,7 @@ impl Folder {
         }
     }
 
-    /// Works until the program stops, or nobody wants reports any more.
+    /// Works until the program stops, or reports are no longer wanted.
     pub(super) fn run(mut self, known: KnownFiles) {
         if let Err(Closed) = self.outbox.started() {
             return;
@@ -147,7 +147,7 @@ impl Folder {
         next.saturating_sub(self.now())
     }
 
-    /// Whether there is a scan under way or wanted that can go on.
+    /// Whether there is a scan under way or wanted that can continue.
     fn is_busy(&self) -> bool {
         self.root.is_here() && (self.walks.is_busy() || self.schedule.is_wanted())
     }

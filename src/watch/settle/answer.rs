@@ -76,7 +76,7 @@ impl Settler {
                 self.wait(path, candidate, why, due)
             }
             Weight::After(need, Waiting::Companion) if quiet < need => {
-                // It is whole: nothing goes on but the waiting, which an arrival ends.
+                // It is whole: nothing happens but the waiting, which an arrival ends.
                 candidate.rests = quiet >= self.times.settle;
                 let next = if candidate.rests {
                     need

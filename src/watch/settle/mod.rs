@@ -35,13 +35,12 @@ pub struct SettledFile {
     pub identity: Identity,
     /// How it was found.
     pub seen_by: SeenBy,
-    /// It has waited in vain for the rest of itself: it is not to be uploaded, unless a person says
-    /// so.
+    /// Its rest did not appear in time: it is not to be uploaded, unless a person says so.
     pub flaw: Option<Flaw>,
     _mark: MadeBySettler,
 }
 
-/// Nobody else can make one of these.
+/// No other module can make one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct MadeBySettler;
 
@@ -122,7 +121,7 @@ impl Settler {
         self.seeds = Seeds::default();
     }
 
-    /// Somebody saw a file.
+    /// A file was seen.
     pub(super) fn see(&mut self, sighting: Sighting, now: Duration) {
         let Sighting {
             path,
@@ -179,8 +178,8 @@ impl Settler {
             && !self.seeds.has(path, identity)
     }
 
-    /// The paths to look at now, at most `limit`, and whether the container is to be examined; each
-    /// wants an [`answer`](Self::answer).
+    /// The paths to look at now, at most `limit`, and whether to examine the container; each wants
+    /// an [`answer`](Self::answer).
     pub(super) fn tick(&mut self, now: Duration, limit: usize) -> Vec<(Arc<Path>, bool)> {
         std::iter::from_fn(|| self.candidates.next(now))
             .take(limit)

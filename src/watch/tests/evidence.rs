@@ -1,4 +1,4 @@
-//! How long real files wait, in the light of what speaks for them.
+//! How long real files wait, by the signs that they are complete.
 
 use std::fs;
 use std::io::Write;
@@ -80,7 +80,7 @@ fn an_incomplete_mp4_waits_for_its_rest() {
     let path = bench.path("a.mp4");
     fs::write(&path, &half).unwrap();
     bench.waiting(&path, Waiting::Incomplete(Flaw::NoIndex));
-    // Long after its settle time, and without keeping anybody.
+    // Long after its settle time, and without delaying anything.
     bench.quietly(bench.watch.settle * 4);
     bench.idle();
     assert_eq!(bench.times_settled(&path), 0);

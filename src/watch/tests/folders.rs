@@ -110,7 +110,7 @@ fn folders_below_are_left_alone_without_recursive() {
     assert_eq!(bench.all_settled(), 1);
 }
 
-/// A folder whose path is too long cannot be listed by anybody, root or not.
+/// A folder whose path is too long cannot be listed by any user, root or not.
 #[test]
 fn an_unreadable_folder_spoils_only_itself() {
     let deep: PathBuf = vec!["d".repeat(200); 12].into_iter().collect();
@@ -201,7 +201,7 @@ fn with_closed_folders() {
     bench.handle().scan();
     bench.idle();
     assert_eq!(bench.all_settled(), 6);
-    // Nobody has to ask for a scan when the right is given.
+    // No scan has to be requested when the permission is given.
     closed(&bench.watch.path.clone(), 0o755);
     for name in ["b", "d"] {
         bench.settled_ever(&bench.path(name).join("old.mp4"));

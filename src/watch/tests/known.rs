@@ -132,7 +132,7 @@ fn a_file_asked_for_before_it_was_seen_is_not_passed_over() {
         &crate::watch::FolderLocks::default(),
     )
     .unwrap();
-    // A report that nobody has taken keeps the watch from being idle.
+    // A report that was not taken keeps the watch from being idle.
     let begins = next(&mut reports);
     assert!(matches!(begins, Some(Report::Started { .. })));
     handle.recheck("test", path.clone());
@@ -164,7 +164,7 @@ fn a_folder_that_comes_late_brings_its_known_files() {
         &crate::watch::FolderLocks::default(),
     )
     .unwrap();
-    // A report that nobody has taken keeps the watch from being idle.
+    // A report that was not taken keeps the watch from being idle.
     let begins = next(&mut reports);
     assert!(matches!(begins, Some(Report::Started { .. })));
     while !handle.idle() {

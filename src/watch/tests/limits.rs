@@ -1,5 +1,5 @@
 //! What happens when the kernel gives no more watches. Its limits are lowered in a user namespace
-//! of their own, so that nobody else feels it; the test binary runs itself there.
+//! of their own, so that no other process feels it; the test binary runs itself there.
 
 use std::fs;
 use std::io::Write;
@@ -135,7 +135,7 @@ fn with_three_watches_and_polling() {
     let mut bench = six_folders_with(|watch| watch.watching.poll_interval = often);
     settle_all(&mut bench, 5);
     write_everywhere(&bench, "new.mp4");
-    // Nobody asks for a scan.
+    // No scan is requested.
     settle_all(&mut bench, 11);
     assert_eq!(bench.handle().states()[0].events_missed, 0, "it is known");
 }

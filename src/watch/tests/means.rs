@@ -38,7 +38,7 @@ fn a_polled_folder_needs_no_events() {
     assert_eq!(bench.handle().states()[0].events_missed, 0);
 }
 
-/// An index that comes late, with nobody to announce it.
+/// An index that comes late, with nothing to announce it.
 #[test]
 fn a_polled_file_goes_on_and_settles() {
     let mut bench = Bench::start_with(polled, |_| {});

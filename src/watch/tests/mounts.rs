@@ -107,7 +107,7 @@ fn events_that_miss_a_file_are_given_up() {
     bench.settled(&root.join("missed.mp4"));
     until_means(&mut bench, Some(Means::Polling(Why::Missed)));
     assert_eq!(bench.handle().states()[0].events_missed, 1);
-    // Nobody asks for a scan any more.
+    // No scan is requested any more.
     fs::write(behind.join("polled.mp4"), b"x").unwrap();
     bench.settled(&root.join("polled.mp4"));
 }

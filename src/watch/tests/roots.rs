@@ -39,7 +39,7 @@ fn a_root_made_again_is_watched_again_and_nothing_is_gone() {
         SeenBy::Event,
         "the new root is watched"
     );
-    // The old one comes back: what was known is not settled again, what waited goes on waiting.
+    // The old one comes back: what was known is not settled again, what waited continues waiting.
     fs::rename(&root, bench.dir.path().join("other")).unwrap();
     fs::rename(&aside, &root).unwrap();
     bench.waiting(&waiting, Waiting::WriterOpen);
@@ -209,7 +209,7 @@ fn lost_events_are_made_good_by_a_scan() {
         reports.blocking_recv(),
         Some(Report::Scanned { .. })
     ));
-    // Nobody takes reports, so the thread stands still, and events pile up until they are dropped:
+    // No one takes reports, so the thread is blocked, and events pile up until they are dropped:
     // those of the folder, too, which comes last.
     for number in 0..FILES {
         fs::write(dir.path().join(format!("{number}.mp4")), b"x").unwrap();

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::config::{Afterwards, Globs, MetadataOptions, Method, OnReplace, Watch, Watching};
 use crate::watch::{Handle, KnownFiles, Report, SettledFile, Waiting, start};
 
-/// Compiled patterns, which match whatever the case.
+/// Compiled patterns, which match in any case.
 pub(crate) fn globs(patterns: &[&str]) -> Globs {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {

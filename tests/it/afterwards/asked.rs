@@ -205,7 +205,8 @@ fn a_video_that_is_not_ready_now_is_no_yes() {
     drop(daemon);
 }
 
-/// API v2 without `originals`: a video that nobody changed since goes by the `ETag`s of its upload.
+/// API v2 without `originals`: a video that was not changed since goes by the `ETag`s of its
+/// upload.
 #[test]
 fn where_no_checksum_is_told_a_change_since_keeps_the_file() {
     for touched in [false, true] {
@@ -237,7 +238,7 @@ fn where_no_checksum_is_told_a_change_since_keeps_the_file() {
     }
 }
 
-/// A change that the program makes itself is none of somebody else's.
+/// A change that the program makes itself is not another person's.
 #[test]
 fn our_own_change_of_a_sidecar_does_not_keep_the_file() {
     let platform = Platform::start();

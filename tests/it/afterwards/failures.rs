@@ -73,7 +73,7 @@ fn a_note_that_is_deleted_has_the_upload_tried_again() {
     wait_there(&note);
     wait_noted(&site);
     drop(daemon);
-    // While nobody looks.
+    // While the daemon does not run.
     fs::remove_file(&note).unwrap();
     let daemon = site.start();
     site.wait_done(1);

@@ -142,7 +142,7 @@ fn a_taken_name_is_left_and_move_to_may_lie_inside_the_watch() {
     );
     configure(&site, &platform, &keys);
     fs::create_dir(&up).unwrap();
-    fs::write(up.join("a.mp4"), "somebody's").unwrap();
+    fs::write(up.join("a.mp4"), "another's").unwrap();
     let daemon = site.start();
     let (first, second) = (dice.bytes(5_000), dice.bytes(6_000));
     let file = site.drop_file("a.mp4", &first);
@@ -150,7 +150,7 @@ fn a_taken_name_is_left_and_move_to_may_lie_inside_the_watch() {
     fs::write(&file, &second).unwrap();
     let said = wait_outcome(&site, 2);
     assert!(said.ends_with("up/a (3).mp4"), "{said}");
-    assert_eq!(fs::read(up.join("a.mp4")).unwrap(), b"somebody's");
+    assert_eq!(fs::read(up.join("a.mp4")).unwrap(), b"another's");
     assert_eq!(fs::read(up.join("a (2).mp4")).unwrap(), first);
     assert_eq!(fs::read(up.join("a (3).mp4")).unwrap(), second);
     drop(daemon);

@@ -1,4 +1,4 @@
-//! `demo`: the story it tells, what it says of videos dropped later, and how it ends.
+//! `demo`: the story it tells, what it says about videos dropped later, and how it ends.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines};

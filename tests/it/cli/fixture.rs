@@ -82,7 +82,7 @@ impl Fixture {
         command
     }
 
-    /// Lets everybody look at everything, and nobody but the owner change it.
+    /// Lets every user read everything, and only the owner change it.
     pub(crate) fn open_to_readers(&self) {
         for (name, mode) in [(".", 0o755), ("news", 0o755), ("secret", 0o644)] {
             fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
@@ -94,8 +94,8 @@ impl Fixture {
         }
     }
 
-    /// As [`run`](Self::run), by somebody who owns nothing here: nobody, for tests that root runs.
-    /// Others are the owner, whom the modes of the files keep from writing just as well.
+    /// As [`run`](Self::run), by a user who owns nothing here: the user `nobody`, for tests that
+    /// root runs. Others are the owner, whom the modes of the files keep from writing just as well.
     pub(crate) fn run_as_reader(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);
         if fs::metadata("/proc/self").unwrap().uid() == 0 {

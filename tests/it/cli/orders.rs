@@ -109,7 +109,7 @@ fn hints_are_given_only_where_they_are_true() {
 fn a_mere_reader_is_told_as_whom_to_give_orders() {
     let fixture = Fixture::new();
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        // Somebody else than the owner is needed, and only root can become somebody else.
+        // Another user than the owner is needed, and only root can become another user.
         return;
     }
     let db = fixture.database();
@@ -143,7 +143,7 @@ fn cancel_takes_what_is_queued_and_refuses_what_is_up() {
         &fixture.news(b"2.mp4"),
         &[("step", text("confirm")), ("video_key", text("AbCd1234"))],
     );
-    // All of its bytes were sent, and nobody knows whether they arrived.
+    // All of its bytes were sent, and it is not known whether they arrived.
     job(
         &db,
         &fixture.news(b"3.mp4"),

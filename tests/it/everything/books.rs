@@ -112,7 +112,7 @@ pub(super) struct Books {
     /// Where each content lay once, for what comes back.
     pub(super) past: Vec<(PathBuf, Id, Stamp)>,
     pub(super) deleted: Vec<Deleted>,
-    /// Jobs that a person ordered to be uploaded whatever they are copies of, and those cancelled.
+    /// Jobs that a person ordered to be uploaded even if they are copies, and those cancelled.
     pub(super) by_hand: HashSet<i64>,
     pub(super) cancelled: HashSet<i64>,
     /// The sidecars that people left.

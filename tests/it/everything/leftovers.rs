@@ -58,8 +58,8 @@ impl Verdict<'_> {
             .into_iter();
         let video = match Self::video_of(path) {
             Some(video) => video,
-            // Mended after the daemon had taken its video from the folder. Where people took it, the job of
-            // that name is that of a file before.
+            // Fixed after the daemon had taken its video from the folder. Where people took it, the
+            // job of that name is that of a file before.
             None if mended => gone.find(|video| !video.exists() && self.was_taken(video))?,
             None => return None,
         };

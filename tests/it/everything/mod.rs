@@ -1,5 +1,5 @@
-//! Everything together: people, commands, signals, kills, and the platforms' bad days, drawn at random
-//! against the real daemon; and at the end, what must be true whatever was done.
+//! Everything together: people, commands, signals, kills, and the platforms' bad days, drawn at
+//! random against the real daemon; and at the end, what must be true after any sequence.
 //!
 //! Every content that people left in a folder is exactly one video of its account that can be played,
 //! or a recorded copy of one, or is named with the reason. Nothing is there twice or half. No byte that
@@ -120,7 +120,7 @@ fn run(world: &mut World, dice: &mut Dice, time: Duration) -> usize {
             (is_busy, looked) = (world.is_busy(), Instant::now());
         }
         if is_busy {
-            // An account may rest for a minute: all goes on, more slowly.
+            // An account may rest for a minute: everything continues, more slowly.
             rest(Duration::from_millis(120));
         }
         // Numbers of its own, so that the choices do not depend on what an operation found.

@@ -65,7 +65,8 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// progress without end is stuck too.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Nothing is to be done for so long: what was announced by an event has begun to settle by then.
+/// There is nothing to do for this long: what was announced by an event has begun to settle by
+/// then.
 const QUIET: Duration = Duration::from_secs(3);
 
 impl World {

@@ -1,4 +1,5 @@
-//! What the platforms' own record says of every moment: nothing may have been wrong for a while only.
+//! What the platforms' own record says about every moment: nothing may have been wrong for a while
+//! only.
 
 use std::collections::{HashMap, HashSet};
 
@@ -111,7 +112,7 @@ impl Verdict<'_> {
         for stored in &self.record.stored {
             match self.world.books.known(&stored.md5) {
                 None => {
-                    let what = format!("bytes that nobody left were published: {stored:?}");
+                    let what = format!("bytes that were never dropped were published: {stored:?}");
                     self.fault("half", (None, None), what);
                 }
                 Some(id) if self.world.books.contents[id].placed_in[stored.account].is_none() => {

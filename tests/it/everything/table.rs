@@ -79,7 +79,7 @@ impl Table {
         })
     }
 
-    /// The job that speaks for the file of that name, or spoke for the last one.
+    /// The job that accounts for the file of that name, or accounted for the last one.
     pub(super) fn of(&self, path: &Path) -> Option<&Row> {
         let at = self.by_path.get(path).into_iter().flatten().rev();
         let mut jobs = at.map(|at| &self.jobs[*at]).filter(|job| !job.superseded);

@@ -1,4 +1,4 @@
-//! What must be true at the end, whatever was done.
+//! What must be true at the end of any sequence.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ impl<'a> Verdict<'a> {
     /// Why a file is not up, as the table has it.
     fn reason(&self, path: &Path, id: Id) -> Result<(), String> {
         let Some(job) = self.table.of(path) else {
-            return Err("there is no job that speaks for it".to_owned());
+            return Err("there is no job that accounts for it".to_owned());
         };
         let error = job.error.as_deref().unwrap_or_default();
         let told = match job.state.as_str() {
@@ -168,7 +168,7 @@ impl<'a> Verdict<'a> {
             let account = Some(place.account);
             let is_live = self.table.live(account, self.md5(id)).next().is_some();
             let books = &self.world.books;
-            // Under a name that is taken again, in a watch with on-replace = "replace", nobody wants it to
+            // Under a name that is taken again, in a watch with on-replace = "replace", it need not
             // stay in a video.
             let is_wanted = books.contents[id].is_left_in(&place.folder(&self.world.site));
             if !is_live && is_wanted && !books.deleted_after_it_was_taken(id, place.account, path) {
@@ -272,7 +272,7 @@ impl<'a> Verdict<'a> {
                 self.fault(
                     "half",
                     (None, None),
-                    format!("bytes that nobody left are published: {video:?}"),
+                    format!("bytes that were never dropped are published: {video:?}"),
                 );
             }
             if !keys.contains(&(video.account, video.key.as_str())) {
@@ -317,7 +317,7 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// What the log says of a copy that is uploaded, as nothing proves that it is one.
+/// What the log says about a copy that is uploaded, because nothing proves that it is one.
 const UNPROVEN: &str = "uploaded as a video of its own, since nothing proves";
 
 /// What a job says whose video a person deleted while the platform worked on its content.

@@ -34,8 +34,8 @@ impl Api {
     }
 }
 
-/// Kills the daemon when a create call has reached a stage under a fault, lets the platform go on,
-/// restarts, and expects exactly one video. Answers how many were made.
+/// Kills the daemon when a create call has reached a stage under a fault, lets the platform
+/// continue, restarts, and expects exactly one video. Answers how many were made.
 fn crash_at(api: Api, stage: &str, fault: Value, released_first: bool) -> u64 {
     let (platform, web, mut dice) = (Platform::start(), Web::start(), Dice::new());
     let site = api.site(&platform, &served(&web, ""));
@@ -77,7 +77,10 @@ fn killed_before_the_create_call_reaches_the_platform() {
 fn killed_after_it_acted_and_before_its_answer_the_video_is_taken_over() {
     for api in Api::BOTH {
         let made = crash_at(api, "held", json!({"kind": "hold-after-acting"}), true);
-        assert_eq!(made, 2, "one video for each file, and none made in vain");
+        assert_eq!(
+            made, 2,
+            "one video for each file, and none made for nothing"
+        );
     }
 }
 

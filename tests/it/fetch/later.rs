@@ -68,7 +68,7 @@ fn a_fetch_that_fails_for_too_long_is_given_up_with_the_platforms_words() {
     wait_for("the others to be withdrawn", || {
         (platform.videos().len() == 1).then_some(())
     });
-    // Somebody mends the server, and says so.
+    // A person fixes the server, and says so.
     web.serve("/gone.mp4", b"there it is");
     site.output(&["retry", "1"]);
     site.wait_done(1);

@@ -228,7 +228,7 @@ fn a_watch_that_only_fetches_waits_until_the_file_is_on_the_web() {
     let daemon = site.start();
     let content = dice.bytes(SIZE);
     let file = site.drop_file("late.mp4", &content);
-    let message = site.wait_jobs("a try in vain", |jobs| {
+    let message = site.wait_jobs("a failed attempt", |jobs| {
         let job = jobs.first().filter(|job| job.attempts > 1)?;
         job.last_error.clone()
     });

@@ -171,7 +171,7 @@ fn python() -> Option<String> {
     let why = format!(
         "{named} has no pyftpdlib and pyOpenSSL for a real FTP server (JW_INGEST_TEST_PYTHON names another one)"
     );
-    // Whoever names one means these tests to run.
+    // A user who names one wants these tests to run.
     assert!(wanted.is_none(), "{why}");
     left_out(&why);
     None

@@ -1,5 +1,5 @@
-//! The same content, dropped again: one video, whatever its name, its watch, its inode or the moment
-//! of a kill; and never one too few.
+//! The same content, dropped again: one video, with any name, watch, inode or moment of a kill; and
+//! never one too few.
 
 mod kills;
 mod unproven;
@@ -245,7 +245,7 @@ fn a_folder_put_back_from_its_backup_is_asked_for_and_uploads_nothing() {
     }
     assert_eq!(calls("create"), seen.1);
     assert!(calls("show") >= seen.0 + 4, "each was asked for");
-    // Once more, deleted in between under the daemon's eyes, and with whatever inode.
+    // Once more, deleted in between under the daemon's eyes, and with any inode.
     for file in &files {
         fs::remove_file(file).unwrap();
         copy_with_times(&site.outside().join(file.file_name().unwrap()), file);

@@ -79,7 +79,7 @@ fn copies_that_ran_out_of_room(disk: impl FnOnce(&Site) -> Option<Mount>) {
             said.contains("incomplete: it").then_some(())
         });
         assert_eq!(platform.videos().len(), files.len(), "half a video is up");
-        // Room comes back, and whoever copied tries again.
+        // Room comes back, and the copy is tried again.
         fs::remove_file(ballast).unwrap();
         let said = cp(&original, &copy);
         assert!(said.status.success(), "{said:?}");

@@ -109,7 +109,7 @@ fn an_ext4_disk_that_goes_and_comes_back() {
     drop(mount);
     site.wait_log("the watch folder is offline");
     platform.release();
-    // Nothing is withdrawn or failed because of that, and nobody asks for it meanwhile.
+    // Nothing is withdrawn or failed because of that, and it is not asked for meanwhile.
     site.wait_jobs("the disk to be waited for", |jobs| {
         assert!(
             jobs.iter()
@@ -170,7 +170,7 @@ fn a_read_only_view_of_a_folder_that_others_write_is_watched() {
     mount.remount("bind,ro");
     let daemon = site.start();
     site.wait_log("files are found by events");
-    // Its writer comes by the other way, and is seen all the same.
+    // Its writer comes by the other way, and is seen anyway.
     let mut file = File::create(site.outside().join("a.mpg")).unwrap();
     file.write_all(&dice.bytes(10_000)).unwrap();
     wait_for("the writer to be seen", || {

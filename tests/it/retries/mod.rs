@@ -1,4 +1,4 @@
-//! Whatever the platform answers, or does not: one video in the end, with the right bytes, no draft
+//! After any answer of the platform, or none: one video in the end, with the right bytes, no draft
 //! left behind, a table that tells the story, and no secret in any log or output.
 
 mod api;

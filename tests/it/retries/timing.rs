@@ -143,7 +143,7 @@ fn a_link_that_the_platform_calls_expired_is_replaced_too() {
     // A clock that runs ahead on the other side: the link is a week old at once.
     platform.control("POST", "clock", &json!({"advance_s": 8 * 24 * 3600}));
     platform.release();
-    // The signed calls are too old for such a clock as well: no account may work until it is mended.
+    // The signed calls are too old for such a clock as well: no account may work until it is fixed.
     site.wait_jobs("the link to be refused", |jobs| {
         let refused = |job: &crate::support::JobRow| {
             site.story(job.id)

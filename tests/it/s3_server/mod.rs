@@ -1,4 +1,4 @@
-//! Uploads to an S3 server that nobody here wrote, by links that it would have signed itself: its
+//! Uploads to an S3 server of another project, by links that it would have signed itself: its
 //! reading of signatures, expiry, checksums and parts judges ours.
 
 mod server;

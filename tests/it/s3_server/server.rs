@@ -1,4 +1,4 @@
-//! An S3 server of somebody else's (`s3s-fs`) in this process: it checks signatures of both
+//! An S3 server of another project (`s3s-fs`) in this process: it checks signatures of both
 //! versions, expiry and checksums, and keeps objects as plain files.
 //!
 //! In front of it stands what the platform adds for uploads in parts: a list of slots with links,

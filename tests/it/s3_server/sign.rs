@@ -1,4 +1,4 @@
-//! Signed links, as whoever owns a bucket makes them: AWS signature versions 2 and 4 in the query
+//! Signed links, as the owner of a bucket makes them: AWS signature versions 2 and 4 in the query
 //! (AWS docs, "REST authentication" and "Authenticating requests: using query parameters").
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ impl Version {
     pub(super) const ALL: [Self; 2] = [Self::V2, Self::V4];
 }
 
-/// A request that whoever has the link may make.
+/// A request that anyone who has the link may make.
 #[derive(Debug, Clone)]
 pub(super) struct Permission<'a> {
     pub(super) method: &'a str,

@@ -179,7 +179,7 @@ async fn two_sandboxes_do_not_share_a_folder() {
     let stand = Stand::start().await;
     let second = Stand::on(&stand.dir, |_| {}).await;
     let refused = in_time(stand.http.get(second.url("/control/videos")).send()).await;
-    assert!(refused.is_err(), "nobody listens there");
+    assert!(refused.is_err(), "nothing listens there");
     assert_eq!(stand.total().await, 0);
 }
 

@@ -86,7 +86,7 @@ async fn an_early_answer_comes_before_the_body() {
     let mut answer = [0; 12];
     in_time(stream.read_exact(&mut answer)).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 403");
-    // Who goes on sending is not cut off before it can have read the answer.
+    // A client that continues sending is not cut off before it can have read the answer.
     in_time(stream.write_all(&vec![7; 1_000_000]))
         .await
         .unwrap();
@@ -326,7 +326,7 @@ async fn a_huge_answer_goes_on_and_on() {
         read += response.chunk().await.unwrap().unwrap().len();
     }
     drop(response);
-    assert_eq!(stand.total().await, 0, "and the sandbox goes on too");
+    assert_eq!(stand.total().await, 0, "and the sandbox continues too");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The resumable upload host of the sandbox: what it takes, and what it says of what it has. The
+//! The resumable upload host of the sandbox: what it takes, and what it says about what it has. The
 //! expected answers were seen on a running nginx-upload-module.
 
 use std::time::Duration;
@@ -218,7 +218,7 @@ async fn a_list_that_is_too_long_ends_early() {
         );
     }
     assert!((256..280).contains(&longest), "{longest}");
-    // What is not shown is known all the same.
+    // What is not shown is known anyway.
     assert_eq!(
         upload.send(0, 2899).await.body.len(),
         "0-2901/1000000".len()

@@ -164,7 +164,7 @@ async fn a_full_disk_is_an_error_in_json_and_nothing_counts() {
     std::fs::write(&incoming, "").unwrap();
     let reply = upload.send(100_000, LAST).await;
     reply.refused(400, "FileUploadFailed");
-    // It was read to its end all the same.
+    // It was read to its end anyway.
     assert_eq!(upload.counts().await, (0, 1_000_000));
     std::fs::remove_file(&incoming).unwrap();
     std::fs::create_dir(&incoming).unwrap();

@@ -316,7 +316,7 @@ async fn an_object_is_noticed_late_and_processed_for_a_while() {
     assert_eq!(stand.show(&key).await["status"], "ready");
 }
 
-/// The platform signs no link with a Content-MD5; somebody with the keys can.
+/// The platform signs no link with a Content-MD5; a person with the keys can.
 #[tokio::test]
 async fn a_signed_content_md5_is_held_against_the_body() {
     let stand = Stand::start().await;

@@ -50,7 +50,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// One that goes on at a sandbox that was started again.
+    /// One that continues at a sandbox that was started again.
     pub(crate) fn resumed(stand: &'a Stand, key: &str, session: &str) -> Self {
         let target = format!("/v1/videos/upload/resumable?key={key}&api_format=json");
         Self {
@@ -106,11 +106,11 @@ impl<'a> Upload<'a> {
         stream.write_all(head.as_bytes()).await.unwrap();
         // The other side need not want the body.
         stream.write_all(body).await.ok();
-        // Who closes with something unread resets: no answer all the same.
+        // Who closes with something unread resets: no answer anyway.
         Reply::of(&rest(&mut stream).await.unwrap_or_default())
     }
 
-    /// What the control endpoint says of the video.
+    /// What the control endpoint says about the video.
     pub(crate) async fn stored(&self) -> Value {
         let Answer { body, .. } = self.stand.control("GET", "videos", Value::Null).await;
         let videos = body["videos"].as_array().unwrap();

@@ -131,7 +131,7 @@ impl Stand {
         self.http.put(url).body(bytes).send().await.unwrap()
     }
 
-    /// What `/videos/show` says of a video.
+    /// What `/videos/show` says about a video.
     pub(crate) async fn show(&self, key: &str) -> Value {
         self.ok("show", &[("video_key", key)]).await["video"].clone()
     }

@@ -31,7 +31,10 @@ pub(crate) fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T
         if let Some(value) = ready() {
             return value;
         }
-        assert!(Instant::now() < deadline, "waited in vain for: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "waited without success for: {what}"
+        );
         // A state that another process makes has no event to wait for: look often.
         std::thread::park_timeout(Duration::from_millis(10));
     }

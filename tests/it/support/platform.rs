@@ -213,7 +213,7 @@ impl Platform {
         received.sum()
     }
 
-    /// The tokens and sessions of all uploads so far: what nobody else may learn.
+    /// The tokens and sessions of all uploads so far: what must stay secret.
     pub(crate) fn upload_tokens(&self) -> Vec<String> {
         let index = std::fs::read_to_string(self.dir.path().join("index.jsonl")).unwrap();
         let mut tokens = Vec::new();

@@ -59,7 +59,7 @@ impl Site {
         site
     }
 
-    /// Its folder outlives the test, for whoever wants to look at it.
+    /// Its folder outlives the test, for a person who wants to look at it.
     pub(crate) fn keep(&mut self) {
         self.dir.disable_cleanup(true);
     }
@@ -219,7 +219,7 @@ impl Site {
     /// The platform has exactly one video for each of the files, with the right bytes and the key
     /// that the table says, and nothing else.
     pub(crate) fn assert_exactly_one_each(&self, platform: &Platform, files: &[PathBuf]) {
-        // What was begun in vain is deleted a moment after the job is done.
+        // An unfinished video is deleted a moment after the job is done.
         let videos = wait_for("one video for each file", || {
             let videos = platform.videos();
             (videos.len() <= files.len()).then_some(videos)

@@ -24,7 +24,7 @@ pub(super) struct Crowd<'a> {
     stopped: AtomicBool,
 }
 
-/// Ends the crowd's work if it is dropped in a panic, so that nobody waits for it.
+/// Ends the crowd's work if it is dropped in a panic, so that nothing waits for it.
 pub(super) struct Ending<'a>(&'a AtomicBool);
 
 impl<'a> Crowd<'a> {

@@ -15,7 +15,7 @@ use crate::support::{Dice, Site};
 pub(super) struct Place {
     name: &'static str,
     keys: &'static str,
-    /// How long a file rests for want of evidence.
+    /// How long a file rests without evidence.
     pub(super) settle: Duration,
     /// How many of a hundred files go there.
     share: u64,
@@ -49,7 +49,7 @@ const PLACES: [Place; 4] = [
     },
 ];
 
-/// The daemon's own: what all speaks for settles after so long at the latest.
+/// The daemon's own: a file of which every sign agrees settles after this long at the latest.
 const SURE: Duration = Duration::from_secs(2);
 
 /// The configuration of all watches.
@@ -158,12 +158,12 @@ impl<'a> Hand<'a> {
         &self.folder
     }
 
-    /// Where the file is to be.
+    /// Where the file should be.
     pub(super) fn target(&self, kind: Kind) -> PathBuf {
         self.folder.join(self.name("", kind))
     }
 
-    /// Nobody watches it; on the same filesystem.
+    /// It is not watched; on the same filesystem.
     pub(super) fn outside(&self, name: &str) -> PathBuf {
         let folder = self
             .site

@@ -63,7 +63,7 @@ pub(super) struct Ledger {
     entries: Vec<Entry>,
 }
 
-/// What is to be said of a content.
+/// What to say about a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
     Final,

@@ -1,10 +1,11 @@
 //! Thousands of files, written as people and tools write them, while the daemon is killed again and
 //! again: every final content is uploaded exactly once, and no other content ever.
 //!
-//! A content is *final* when its writer has finished and leaves it alone. What is left alone for less
-//! than the shortest time after which a file may settle, and then goes on, is *passing* and must never
-//! be published. What lies in between may be: nobody can tell a writer that closes its file and comes
-//! back after a long rest from one that has finished, unless the container tells.
+//! A content is *final* when its writer has finished and leaves it alone. What is left alone for
+//! less than the shortest time after which a file may settle, and then continues, is *passing* and
+//! must never be published. What lies in between may be: it is impossible to distinguish a writer
+//! that closes its file and comes back after a long rest from one that has finished, unless the
+//! container tells.
 //!
 //! `JW_INGEST_TEST_SEED=N` repeats the choices of a run (not the moments at which threads run),
 //! `JW_INGEST_TEST_FILES=N` sets how many files there are.
@@ -71,7 +72,7 @@ fn interval(dice: &mut Dice) -> Duration {
     Duration::from_millis(3_000 + dice.below(5_000))
 }
 
-/// So many jobs are to be done between two kills, unless that takes very long.
+/// So many jobs must be done between two kills, unless that takes very long.
 const LEAST: i64 = 40;
 const SLOW: Duration = Duration::from_secs(20);
 

@@ -65,7 +65,7 @@ impl Shelf {
             let done = site.value::<i64>(super::DONE).unwrap_or_default();
             let all = open == 0 && usize::try_from(done).unwrap() >= expected;
             if all || failed > 0 {
-                // What was begun in vain is deleted a moment later.
+                // An unfinished video is deleted a moment later.
                 end = end.min(Instant::now() + Duration::from_secs(20));
             } else if done > before {
                 (end, before) = (Instant::now() + patience, done);
@@ -88,7 +88,10 @@ impl Shelf {
         let mut times: HashMap<&str, u64> = HashMap::new();
         for video in &videos {
             let Some((_, number)) = contents.get(video.sha256.as_str()) else {
-                let what = format!("{}: a content that nobody left is published", video.title);
+                let what = format!(
+                    "{}: a content that was never dropped is published",
+                    video.title
+                );
                 trouble.push(wrong(number_of(&video.title), what));
                 continue;
             };

@@ -71,7 +71,7 @@ impl Mapped {
     #[expect(unsafe_code, reason = "a store into the mapping")]
     pub(super) fn store(&mut self, offset: usize, bytes: &[u8]) {
         assert!(offset + bytes.len() <= self.size);
-        // SAFETY: inside the mapping, as was just seen, which nobody shortens meanwhile.
+        // SAFETY: inside the mapping, as was just seen, and it is not shortened meanwhile.
         unsafe {
             let to = self.at.cast::<u8>().add(offset);
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
@@ -82,7 +82,7 @@ impl Mapped {
 impl Drop for Mapped {
     #[expect(unsafe_code, reason = "ends the mapping")]
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours alone, and nobody uses it afterwards.
+        // SAFETY: the mapping is ours alone, and is not used afterwards.
         unsafe {
             libc::munmap(self.at, self.size);
         }

@@ -11,7 +11,7 @@ pub(crate) enum Kind {
     IndexFirst,
     /// MP4 in fragments, with the index of fragments at the end.
     Fragmented,
-    /// An MPEG programme stream: a format that nobody judges.
+    /// An MPEG programme stream: a format that is not judged.
     Programme,
     /// MXF: the same.
     Mxf,

@@ -32,7 +32,7 @@ pub(super) fn facts(
         let rule = format!("matches include pattern {pattern:?}; no exclude pattern applies");
         told.push(Fact::new(now, "rule", rule));
     }
-    // Whatever has a job has settled.
+    // A file with a job has settled.
     let is_settled = matches!(conclusion, Conclusion::Job(_));
     let is_taken = facts.disk.verdict == Some(Verdict::Taken);
     if !is_file || is_settled || !is_taken {
@@ -84,7 +84,7 @@ fn no_file(thing: &Thing) -> String {
     }
 }
 
-/// Whether somebody writes it, in words.
+/// Whether a program writes it, in words.
 pub(in super::super) fn writer_words(writer: &Result<Writer, std::io::Error>) -> String {
     match writer {
         Ok(Writer::None) => "no program has it open for writing".to_owned(),
@@ -124,10 +124,13 @@ fn settle(watch: &Watch) -> String {
     if watch.watching.done_marker.is_some() {
         return "a file of this watch settles as soon as its done-marker is there".to_owned();
     }
-    format!("it settles after at most {settle:#} of rest, if nothing speaks against it")
+    format!(
+        "it settles after at most {settle:#} without a change, if no sign says that it is \
+             incomplete"
+    )
 }
 
-/// What one look found, whatever was announced of the file.
+/// What one look found, independent of what was announced about the file.
 fn evidence(found: &Inspection, now: Timestamp) -> Vec<Fact> {
     let fact = |text: String| Fact::new(now, "evidence", text);
     let mut told = Vec::new();

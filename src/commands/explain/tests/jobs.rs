@@ -116,7 +116,7 @@ fn what_holds_one_job_is_told() {
                 |job| job.held = true,
             ),
         ),
-        ("tried in vain", in_vain),
+        ("tried without success", in_vain),
         (
             "done without a key",
             changed(job(State::Done, Step::Confirm), |job| {

@@ -2,8 +2,8 @@
 //!
 //! The facts are made up here, so that nothing depends on the machine; what the machine gives is
 //! tested from outside, by the command itself. Closed sets are gone through by a `match` without a
-//! wildcard: a new reason does not compile before it stands here, and is in no snapshot before
-//! somebody has read its sentence.
+//! wildcard: a new reason does not compile before it stands here, and is in no snapshot before a
+//! person has read its sentence.
 
 mod after;
 mod jobs;
@@ -96,7 +96,7 @@ fn inspection() -> Inspection {
     }
 }
 
-/// A whole file that nobody writes, in a watch whose daemon runs; nothing is in the table.
+/// A complete file that no program writes, in a watch whose daemon runs; nothing is in the table.
 fn facts() -> Facts<'static> {
     Facts {
         disk: Disk {

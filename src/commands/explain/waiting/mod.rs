@@ -1,7 +1,7 @@
 //! `explain --all-waiting`: every file in the watched folders that is not up, one line each.
 //!
 //! The folders are walked and the table asked file by file, so that the memory needed does not grow
-//! with the number of files. A folder that hangs is left after a while, and the others go on.
+//! with the number of files. A folder that hangs is left after a while, and the others continue.
 
 mod reason;
 mod tally;
@@ -154,7 +154,7 @@ impl List<'_> {
     }
 }
 
-/// Hands out all entries, each with the time since when it lies there; ends early where nobody
+/// Hands out all entries, each with the time since when it lies there; ends early once no one
 /// listens any more.
 fn send(census: Census, to: &mpsc::SyncSender<(Entry, Option<Timestamp>)>) {
     for entry in census {

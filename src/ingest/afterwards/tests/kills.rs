@@ -104,7 +104,7 @@ fn no_try_that_fails_leaves_the_file_hidden() {
     let said = ground.run_if(&case, Action::Delete, &no);
     assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
     assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"]);
-    // A program that had it open went on writing.
+    // A program that had it open continued writing.
     let (ground, case) = killed(Kill::Hidden);
     fs::write(case.row.going_to.as_ref().unwrap(), "insidious").unwrap();
     let said = ground.run(&case, Action::Delete);
@@ -145,7 +145,7 @@ fn what_lies_beside_the_name_of_a_newer_file_stays() {
     assert_eq!(names(&ground.at("drop/sub")).len(), 2);
 }
 
-/// Of a file that nobody was about to delete, nobody says that it was deleted.
+/// A file that was not about to be deleted is not reported as deleted.
 #[test]
 fn a_file_that_somebody_took_away_was_not_deleted() {
     let ground = Ground::new();

@@ -139,7 +139,7 @@ fn what_was_not_sent_is_not_deleted() {
     let outcome = ground.run(&case, Action::Delete);
     assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
     assert!(ground.file().exists());
-    // Nobody knows what was sent.
+    // It is not known what was sent.
     let mut case = ground.case_again(None);
     let outcome = ground.run(&case, Action::Delete).unwrap();
     assert!(

@@ -174,7 +174,7 @@ async fn a_renaming_that_was_noted_is_settled_by_looking() {
         assert_eq!(receipt.name, "Été.mp4");
         assert_eq!(receipt.md5.is_some(), file && there);
         assert_arrived(&stub, "Été.mp4");
-        assert!(stub.heard("STOR").is_empty(), "sent in vain");
+        assert!(stub.heard("STOR").is_empty(), "sent without success");
         assert_eq!(stub.heard("RNTO").len(), usize::from(there));
     }
 }
@@ -303,7 +303,7 @@ async fn cancelling_ends_the_connections_and_the_thread() {
     );
     let deadline = Instant::now() + crate::platform::tests::stub::PATIENCE;
     while Arc::strong_count(&watched) > 1 {
-        assert!(Instant::now() < deadline, "the thread goes on");
+        assert!(Instant::now() < deadline, "the thread continues");
         thread::yield_now();
     }
 }

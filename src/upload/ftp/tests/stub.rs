@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(super) enum Say {
     /// As an honest server would.
     Usual,
-    /// This, whatever it is.
+    /// This, as it is.
     Line(&'static str),
     /// A reply without end.
     Endless,
@@ -126,7 +126,7 @@ impl Peer {
             "PASV" => {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let port = listener.local_addr().unwrap().port();
-                // An address of somebody else's, which must not be believed.
+                // A third party's address, which must not be believed.
                 self.say(&format!("227 go (10,9,8,7,{},{})", port / 256, port % 256));
                 self.data = Some(listener);
             }

@@ -199,7 +199,7 @@ async fn stopping_closes_all_connections_and_completes_nothing() {
             first.send(number).unwrap();
             Ok(())
         });
-        order.before_complete = Box::new(|| panic!("nothing is to be completed"));
+        order.before_complete = Box::new(|| panic!("nothing must be completed"));
         let cancel = CancellationToken::new();
         let mut sending = Box::pin(send_parts(order, cancel.clone()));
         let seen = Arc::clone(&host);

@@ -83,7 +83,7 @@ async fn a_list_that_cannot_be_true_is_not_followed() {
         let asked = Arc::clone(&pages);
         let host = host(move |host, _| {
             asked.fetch_add(1, Ordering::Relaxed);
-            // The page that follows repeats, but for what it says of itself.
+            // The page that follows repeats, except for what it says about itself.
             Some(lie(host))
         });
         let error = send(host.order()).await.unwrap_err();

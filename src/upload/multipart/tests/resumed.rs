@@ -1,4 +1,4 @@
-//! Tests of transfers that go on where an earlier one ended.
+//! Tests of transfers that continue where an earlier one ended.
 
 use super::super::*;
 use super::harness::{Notes, md5, pattern, send};

@@ -126,7 +126,7 @@ async fn breaks_of_any_other_kind_are_the_network_s() {
 #[tokio::test]
 async fn after_a_break_the_server_is_asked_where_it_stands() {
     let bytes = pattern(3 * MIB);
-    // The second segment breaks off; it was kept all the same once, as its answer was lost.
+    // The second segment breaks off; it was kept anyway once, as its answer was lost.
     let (stub, held) = host(b"", |asked: Asked| match asked.number {
         2 => Deed::Cut(MIB / 2),
         5 => Deed::TakeAndSay(String::new()),

@@ -27,7 +27,7 @@ async fn until_sent(progress: &Progress, bytes: u64) {
     };
     tokio::time::timeout(PATIENCE, sent)
         .await
-        .expect("it goes on");
+        .expect("it continues");
 }
 
 /// The most that may have gone since then: with a tenth of a second's burst.

@@ -230,7 +230,7 @@ fn proportion(whole: usize, part: f64) -> usize {
     (whole as f64 * part) as usize
 }
 
-/// Files of every kind that ffmpeg writes, with what is to be said of them.
+/// Files of every kind that ffmpeg writes, with what should be said about them.
 const REAL: [(&str, &[&str], Verdict); 8] = [
     ("end.mp4", &[], Verdict::Complete),
     ("start.mp4", &["-movflags", "+faststart"], Verdict::Complete),

@@ -394,7 +394,7 @@ fn a_whole_file_waits_for_its_companion_and_goes_at_once_when_it_comes() {
         assert_eq!(settler.waiting(), 1);
         settler.tick(SETTLE, 9);
         assert_eq!(settler.answer(&path(0), look(true), SETTLE), None);
-        assert_eq!(settler.waiting(), 0, "nothing goes on but the waiting");
+        assert_eq!(settler.waiting(), 0, "nothing happens but the waiting");
         assert_eq!(settler.next_due(), Some(TIMES.companion));
         let mut now = TIMES.companion;
         if comes {

@@ -10,7 +10,7 @@ use crate::watch::container::Verdict;
 use crate::watch::evidence::UNKNOWN_WRITER_FACTOR;
 use crate::watch::writer::{Reason, Writer};
 
-/// Longer than what is enough where everything speaks for a file.
+/// Longer than what is enough when every sign agrees.
 const SETTLE: Duration = Duration::from_secs(3);
 const QUICK: Duration = Duration::from_secs(2);
 const TIMES: Times = Times {

@@ -115,7 +115,7 @@ impl Upload {
     }
 }
 
-/// What `/control/videos` says of a video.
+/// What `/control/videos` says about a video.
 pub(super) async fn seen(stand: &Stand, key: &str) -> Value {
     let answer = stand.control("GET", "videos", Value::Null).await.body;
     let videos = answer["videos"].as_array().unwrap();

@@ -105,7 +105,7 @@ async fn what_makes_no_file_is_not_completed() {
     assert_eq!(refusal(&upload.complete(&stand).await), conflict, "no part");
     upload.put(&stand, 2, "last").await;
     assert_eq!(refusal(&upload.complete(&stand).await), conflict, "a gap");
-    // A slot that is filled has no link any more, but the one that it had goes on being good.
+    // A slot that is filled has no link any more, but the one that it had stays good.
     let first = upload.link(&stand, 1).await;
     stand.put(&first, vec![1; MIN_PART - 1]).await;
     assert_eq!(

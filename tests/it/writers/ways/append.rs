@@ -64,7 +64,7 @@ fn close_between_pieces(hand: &mut Hand<'_>, kind: Kind, percent: u64, counts: b
     hand.finished(&path);
 }
 
-/// Whatever pauses it makes, and whatever it looks like: nothing counts but its marker.
+/// With any pauses, and with any content: nothing counts but its marker.
 pub(super) fn marked(hand: &mut Hand<'_>) {
     let kind = hand.any();
     let (bytes, path) = (hand.video(kind), hand.target(kind));
