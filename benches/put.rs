@@ -211,7 +211,7 @@ fn drain(stream: TcpStream) {
     let length = body.len();
     let answer =
         format!("HTTP/1.1 200 OK\r\nETag: \"sink\"\r\nContent-Length: {length}\r\n\r\n{body}");
-    // The client's own error tells if it went away.
+    // The client's own error says if it went away.
     stream.get_mut().write_all(answer.as_bytes()).ok();
 }
 

@@ -41,7 +41,7 @@ impl Identity {
     /// inode or the ctime.
     ///
     /// `chmod`, a rename and a hard link move the ctime and no byte; some filesystems number their
-    /// inodes anew at each mount; and the device number of many changes at each boot.
+    /// inodes again at each mount; and the device number of many changes at each boot.
     pub fn may_still_be(&self, then: &Self) -> bool {
         self.size == then.size
             && self.mtime_ns == then.mtime_ns

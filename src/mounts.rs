@@ -1,7 +1,7 @@
-//! What is mounted where, as the kernel tells (`/proc/self/mountinfo`, proc(5)).
+//! What is mounted where, as the kernel reports (`/proc/self/mountinfo`, proc(5)).
 //!
-//! The number of a device is given anew at each mount; what stays is the source, the type, and which
-//! folder of it is shown.
+//! The number of a device is given again at each mount; what stays is the source, the type, and
+//! which folder of it is shown.
 
 use std::fs;
 use std::io;
@@ -35,9 +35,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether this is what was mounted then. Disks are named anew at each start of the machine: at the
-    /// same place, another name is the same disk. A source that is but a word (`tmpfs`, `none`) names
-    /// nothing, and counts at the same place only.
+    /// Whether this is what was mounted then. Disks are named again at each start of the machine:
+    /// at the same place, another name is the same disk. A source that is but a word (`tmpfs`,
+    /// `none`) names nothing, and counts at the same place only.
     pub fn is(&self, then: &Self) -> bool {
         let is_disk = |origin: &Self| origin.source.starts_with("/dev/");
         let is_named = self.source.contains(['/', ':']);
@@ -56,7 +56,7 @@ impl Origin {
     }
 }
 
-/// The mount that a folder lies on. `None`: the kernel does not say.
+/// The mount that a folder is on. `None`: the kernel does not say.
 ///
 /// # Errors
 /// The folder cannot be reached by this path without a symbolic link.
@@ -152,7 +152,7 @@ no line\n\
         assert_eq!(all.len(), 6);
         assert_eq!(read(22), "/dev/sda1 ext4 / /");
         assert_eq!(read(40), "nas:/vol\\x nfs4 / /mnt/nas one");
-        // A bind mount shows a folder; another mount lies over it.
+        // A bind mount shows a folder; another mount is over it.
         assert_eq!(read(41), "/dev/sdb1 xfs /video/in /srv/drop");
         assert_eq!(read(42), "tmpfs tmpfs / /srv/drop");
         assert_eq!(read(43), "- fuse.x / /a\tb\nc");

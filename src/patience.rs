@@ -1,4 +1,4 @@
-//! Asking the disk without waiting for ever: a share whose server is gone blocks every caller.
+//! Asking the disk without waiting forever: a share whose server is gone blocks every caller.
 
 use std::sync::mpsc;
 use std::thread;

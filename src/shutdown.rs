@@ -1,7 +1,7 @@
 //! Signals, as events that the supervisor waits for.
 //!
 //! TERM and INT ask to stop, a second one ends the process at once; HUP asks to read the
-//! configuration anew. SIGIO is ignored elsewhere, before any lease is taken.
+//! configuration again. SIGIO is ignored elsewhere, before any lease is taken.
 
 use std::io;
 use std::thread;

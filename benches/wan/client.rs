@@ -1,4 +1,4 @@
-//! Who sends: curl, or this program's own upload and nothing else.
+//! The sender: curl, or this program's own upload and nothing else.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -28,7 +28,7 @@ pub(crate) struct Quality {
     pub(crate) loss_percent: f64,
 }
 
-/// What stands against running here.
+/// What prevents running here.
 pub(crate) fn missing() -> Result<(), String> {
     let mut missing = Vec::new();
     // A process's folder belongs to whom it runs as.
@@ -110,7 +110,7 @@ impl Net {
         })
     }
 
-    /// Lets connections over the line use this congestion control from now on; tells whether the
+    /// Lets connections over the line use this congestion control from now on; says whether the
     /// kernel has it. A route may name it, even where a namespace's own default is not free to.
     pub(crate) fn control_congestion_by(&self, control: &str) -> Result<bool, String> {
         for (name, address) in [(&self.near, NEAR), (&self.far, FAR)] {
@@ -162,7 +162,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Takes it down; tells what went over it.
+    /// Takes it down; says what went over it.
     pub(crate) fn close(mut self) -> String {
         self.child.end();
         self.counters

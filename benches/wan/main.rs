@@ -56,7 +56,7 @@ const LINES: [(Quality, [Turn; 6]); 2] = [
     ),
 ];
 
-/// Who sends, by which congestion control, and how many MiB: as many as take about a minute on the
+/// The sender, by which congestion control, and how many MiB: as many as take about a minute on the
 /// lossy line, and enough on the other that the start does not count for much.
 #[derive(Clone, Copy)]
 struct Turn(Client, &'static str, u64);
@@ -92,7 +92,7 @@ fn compare() -> Result<(), String> {
             return Ok(());
         }
     };
-    println!("TCP as the table says, whatever this machine prefers; no run learns from another");
+    println!("TCP as the table says, on any machine; no run learns from another");
     println!(
         "(tcp_no_metrics_save = 1); tcp_wmem = {}",
         line::send_buffers()

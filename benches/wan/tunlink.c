@@ -4,8 +4,8 @@
 //   tunlink NS_A IP_A NS_B IP_B [RATE_MBIT] [DELAY_MS] [LOSS_%] [QUEUE_MS] [SEED]
 //
 // Namespaces are names under /run/netns; each gets a device "wan" with its address/30. Rate, delay,
-// loss and queue hold in each direction. It says one line when the line is up, runs until SIGINT,
-// SIGTERM, or the death of whoever started it, and then prints counters.
+// loss and queue hold in each direction. It says one line when the line is ready, runs until SIGINT,
+// SIGTERM, or the death of its parent, and then prints counters.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -34,7 +34,7 @@ impl Platform {
         self.address
     }
 
-    /// Waits for the first request in which this name stands; tells when it came.
+    /// Waits for the first request in which this name is; says when it came.
     pub(crate) fn request_about(&self, name: &str) -> Outcome<Instant> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -48,7 +48,7 @@ impl Platform {
     }
 }
 
-/// One request for each connection; what is asked stands in its first bytes.
+/// One request for each connection; what is asked is in its first bytes.
 fn answer(mut stream: TcpStream, sender: &Sender<(Instant, String)>) {
     let at = Instant::now();
     let mut bytes = vec![0; 64 * 1024];

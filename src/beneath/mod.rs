@@ -168,7 +168,7 @@ impl Folder {
         Ok(self.list()?.map(|entry| entry.map(|(name, _)| name)))
     }
 
-    /// Has the names in it written to the disk. Filesystems that know no such order need none.
+    /// Writes the names in it to the disk. Filesystems that know no such order need none.
     ///
     /// # Errors
     /// They cannot be written.

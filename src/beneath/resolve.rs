@@ -23,7 +23,7 @@ pub(super) enum Resolver {
     Names,
 }
 
-/// So often the kernel is asked again while renames are under way.
+/// How often the kernel is asked again while renames are in progress.
 const ATTEMPTS: u32 = 16;
 
 impl Resolver {

@@ -156,7 +156,7 @@ impl Pace {
     /// The rate, once it is known.
     fn rate(&mut self, sent: u64, now: Instant) -> Option<u64> {
         if self.marks.back().is_some_and(|(_, last)| sent < *last) {
-            // The upload began anew.
+            // The upload began again.
             self.marks.clear();
         }
         self.marks.push_back((now, sent));
@@ -233,7 +233,7 @@ mod tests {
             pace.rate(79 * MB, at(second * 1000));
         }
         assert_eq!(pace.rate(79 * MB, at(40_000)), None, "nothing moves");
-        assert_eq!(pace.rate(MB, at(40_200)), None, "it began anew");
+        assert_eq!(pace.rate(MB, at(40_200)), None, "it started again");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `jw-ingest cancel`: jobs are taken out of the queue; an upload under way ends within a second.
+//! `jw-ingest cancel`: jobs are taken out of the queue; an upload in progress ends within a second.
 
 use super::context::Context;
 use super::error::CommandError;

@@ -1,4 +1,4 @@
-//! `jw-ingest job ID`: everything that is known of one job, with all its tries.
+//! `jw-ingest job ID`: everything that is known of one job, with all its attempts.
 
 use std::io;
 

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::Watch;
 use crate::watch::links;
 
-/// The absolute path, canonical but for the last name. What does not exist keeps its names below
+/// The absolute path, canonical except for the last name. What does not exist keeps its names below
 /// the deepest folder that does.
 ///
 /// # Errors
@@ -45,8 +45,8 @@ fn deepest(folder: &Path) -> PathBuf {
     folder.to_owned()
 }
 
-/// As [`absolute`], but a link that its watch follows is kept: the watch knows what lies behind it
-/// by the link's path.
+/// As [`absolute`], but a link that its watch follows is kept: the watch knows what is behind it by
+/// the link's path.
 pub fn watched(absolute: &Path, watches: &[Watch]) -> PathBuf {
     let plain = || self::absolute(absolute).unwrap_or_else(|_| absolute.to_owned());
     let within = |ancestor: &Path| {

@@ -82,7 +82,8 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     })
 }
 
-/// A duplicate whose file was moved after the upload is to find it there; a refusal if it is nowhere.
+/// A duplicate whose file was moved after the upload must find it there; a refusal if it is
+/// nowhere.
 fn follow(db: &Connection, id: JobId) -> Result<Option<Answer>, queue::Error> {
     let Some(to) = afterwards::gone_to(db, id)? else {
         return Ok(None);

@@ -42,7 +42,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> {
     // Before anything that takes time: a signal that is not listened to ends the process.
     let requests = listen()?;
-    // Who stays can wait for a folder; who is to end when all is done must see them all.
+    // A daemon that stays can wait for a folder; one that ends when all is done must see them all.
     let config = if args.until_idle {
         config::load(&context.config)?
     } else {

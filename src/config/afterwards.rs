@@ -14,12 +14,12 @@ use super::section::Section;
 use super::value;
 use super::watch::Draft;
 
-/// What is done with files that are up, and with those that failed.
+/// What is done with files that are uploaded, and with those that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Afterwards {
-    /// What is done with a file that is up.
+    /// What is done with a file that is uploaded.
     pub after_upload: AfterUpload,
-    /// Where files that are up are moved to; there with [`AfterUpload::Move`] at least.
+    /// Where files that are uploaded are moved to; there with [`AfterUpload::Move`] at least.
     pub move_to: Option<PathBuf>,
     /// Where files are moved to whose job has failed for good.
     pub failed_dir: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct Afterwards {
     pub notes: bool,
 }
 
-/// What is done with a file that is up.
+/// What is done with a file that is uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterUpload {
     /// It stays where it is.
@@ -124,7 +124,7 @@ fn folder(section: &mut Section<'_>, key: &'static str, own: Option<&Path>) -> O
     )
 }
 
-/// Where a path lies in the watch folder, if it leads into that.
+/// Where a path is in the watch folder, if it leads into that.
 fn inside(path: &Path, own: &Path) -> Option<PathBuf> {
     let parts: Vec<&Path> = path.ancestors().collect();
     let is_own =
@@ -163,7 +163,7 @@ pub(super) fn check(drafts: &[Draft<'_>]) {
     }
 }
 
-/// Who reads the text only does not wait for a disk.
+/// A caller that only reads the text does not wait for a disk.
 fn place<'a>(draft: &Draft<'_>, folder: &'a Path) -> Place<'a> {
     match draft.section.look() {
         Look::TextOnly => Place::named(folder),
@@ -171,7 +171,7 @@ fn place<'a>(draft: &Draft<'_>, folder: &'a Path) -> Place<'a> {
     }
 }
 
-/// How a folder of a draft stands in the way of a watch, its own or another.
+/// How a folder of a draft conflicts with a watch, its own or another.
 fn clash(
     draft: &Draft<'_>,
     (watch, watched): &(&Draft<'_>, Place<'_>),

@@ -115,7 +115,7 @@ fn check_pair(
     draft.section.fault("path", message);
 }
 
-/// How a folder lies to another.
+/// How a folder relates to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Relation {
     /// It is that folder.
@@ -155,7 +155,7 @@ impl<'a> Place<'a> {
         Self { path, trail }
     }
 
-    /// How it lies to the other; `None`: beside it.
+    /// How it relates to the other; `None`: beside it.
     pub(super) fn relation(&self, other: &Self) -> Option<Relation> {
         match (self.is_below(other), other.is_below(self)) {
             (true, true) => Some(Relation::Same),

@@ -17,7 +17,7 @@ pub struct Ftp {
     pub host: String,
     /// TCP port of the control connection.
     pub port: u16,
-    /// Who logs in.
+    /// The login name.
     pub user: String,
     /// With what.
     pub password: SecretString,

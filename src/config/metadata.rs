@@ -1,5 +1,5 @@
-//! `[[watch]]`: what the platform is told of a video beside its bytes, and the companions that it
-//! waits for.
+//! `[[watch]]`: what is sent to the platform about a video beside its bytes, and the companions
+//! that it waits for.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::metadata::template::{KNOWN, Template};
 /// Title, tags and the like, and the companions that bring more.
 #[derive(Debug, Clone)]
 pub struct MetadataOptions {
-    /// What a video is told with, where its sidecar does not say otherwise.
+    /// What a video is sent with, where its sidecar does not say otherwise.
     pub rules: Rules,
     /// The files beside a video that it waits for.
     pub wait_for: Vec<Marker>,

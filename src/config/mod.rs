@@ -90,6 +90,6 @@ pub struct Outline {
     pub confirm: Confirm,
     /// `[[watch]]`, in the order of the file; the names are distinct.
     pub watches: Vec<Watch>,
-    /// Who each `[account.NAME]` is, see [`Account::identity`].
+    /// Which account each `[account.NAME]` is, see [`Account::identity`].
     pub identities: BTreeMap<String, String>,
 }

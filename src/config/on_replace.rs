@@ -1,4 +1,4 @@
-//! `[[watch]]` `on-replace`: what a file means that takes the place of one that is up.
+//! `[[watch]]` `on-replace`: what a file means that takes the place of one that is uploaded.
 
 use toml::de::DeValue;
 
@@ -6,7 +6,7 @@ use super::section::Section;
 use super::value;
 use super::watch::Method;
 
-/// What is made of other content under the name of a file that is up.
+/// What is made of other content under the name of a file that is uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnReplace {
     /// Another video.

@@ -12,7 +12,7 @@ pub struct Problem {
     pub file: PathBuf,
     /// The line it is about, from 1; none if it is about the file as a whole.
     pub line: Option<usize>,
-    /// The section as it stands in the file, such as `[[watch]] "news"`; empty at the top level.
+    /// The section as it is in the file, such as `[[watch]] "news"`; empty at the top level.
     pub section: String,
     /// The key it is about, if it is about one.
     pub key: Option<String>,

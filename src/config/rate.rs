@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::value;
 
-/// So many bytes a second; shown as it was written.
+/// How many bytes a second; shown as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rate {
     bytes: NonZeroU64,

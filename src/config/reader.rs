@@ -25,7 +25,7 @@ pub(super) enum Look {
 pub(super) struct Reader<'a> {
     /// The file, for the messages.
     pub(super) file: &'a Path,
-    /// What stands in it.
+    /// What is in it.
     pub(super) text: &'a str,
     /// What may be looked at.
     pub(super) look: &'a Look,

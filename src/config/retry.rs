@@ -1,4 +1,4 @@
-//! `[retry]`: how long to wait between tries, and when to stop trying.
+//! `[retry]`: how long to wait between attempts, and when to stop trying.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::value;
 pub struct Retry {
     /// The wait after the first failure.
     pub first_delay: Duration,
-    /// The longest wait between two tries; never below `first_delay`.
+    /// The longest wait between two attempts; never below `first_delay`.
     pub max_delay: Duration,
     /// The age of a job at which trying ends.
     pub give_up_after: Duration,

@@ -68,7 +68,7 @@ pub(super) fn read(section: &mut Section<'_>, kind: Kind) -> Option<SecretString
         return None;
     }
     let Look::Everything { credentials, .. } = section.look() else {
-        // Not read, so that who may not know it can still be told which accounts there are.
+        // Not read, so that a user who may not know it can still be shown which accounts there are.
         return Some(SecretString::default());
     };
     let (key, outcome) = match (file, credential) {

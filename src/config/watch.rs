@@ -45,9 +45,9 @@ pub struct Watch {
     pub public_url: Option<Url>,
     /// Whether the platform is asked to fetch from the own network too.
     pub allow_private_urls: bool,
-    /// What the platform is told of its videos.
+    /// What is sent to the platform about its videos.
     pub metadata: MetadataOptions,
-    /// What other content under the name of a file that is up means.
+    /// What other content under the name of a file that is uploaded means.
     pub on_replace: OnReplace,
     /// What becomes of its files once their jobs have ended.
     pub afterwards: Afterwards,

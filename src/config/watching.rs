@@ -1,4 +1,4 @@
-//! `[[watch]]`: how its files are found, and what tells that one is whole.
+//! `[[watch]]`: how its files are found, and what says that one is whole.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -132,7 +132,7 @@ impl Marker {
         })
     }
 
-    /// The marker of a video, which lies beside it.
+    /// The marker of a video, which is beside it.
     pub fn of(&self, video: &Path) -> Option<PathBuf> {
         let part = match self.part {
             Part::Name => video.file_name(),

@@ -314,7 +314,7 @@ impl Supervisor {
             return Ok(None);
         }
         let exit = idle.check(&self.parts.context, &self.barriers).await?;
-        // A job that let go of its file a moment ago has asked for it to settle anew.
+        // A job that let go of its file a moment ago has asked for it to settle again.
         while let Ok((watch, path)) = self.parts.rechecks.try_recv() {
             self.recheck(&watch, path);
         }

@@ -1,7 +1,7 @@
 //! Keeps the limit of all uploads at what the configuration says for this moment.
 //!
 //! It looks at the clock on the wall once a second, just after the second begins, and at once when
-//! the configuration was read anew.
+//! the configuration was read again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Reading the configuration anew on SIGHUP: a bad one is refused, and the old one stays.
+//! Reading the configuration again on SIGHUP: a bad one is refused, and the old one stays.
 
 use crate::chain;
 use crate::config::{self, Config};
@@ -46,7 +46,7 @@ pub(super) fn priorities(config: &Config) -> Vec<(String, i64)> {
         .collect()
 }
 
-/// Whether the folders must be watched anew.
+/// Whether the folders must be watched again.
 pub(super) fn folders_differ(a: &Config, b: &Config) -> bool {
     let look = |config: &Config| -> Vec<_> {
         let watches = config.watches.iter();

@@ -21,7 +21,7 @@ pub(super) struct Systemd {
 }
 
 impl Systemd {
-    /// Tells systemd that the daemon is up.
+    /// Tells systemd that the daemon is running.
     pub(super) fn ready() -> Self {
         say(&[NotifyState::Ready]);
         let now = Instant::now();

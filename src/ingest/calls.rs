@@ -1,4 +1,5 @@
-//! What all API calls of a worker have in common: a stop while one is under way, and a failed one.
+//! What all API calls of a worker have in common: a stop while one is in progress, and a failed
+//! one.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::queue::outcome::Report;
 use crate::queue::{Error, Lease};
 use crate::{address, chain, clock};
 
-/// A stop waits so long for the answer to a call that is under way: an answer that is not awaited
+/// A stop waits so long for the answer to a call that is in progress: an answer that is not awaited
 /// costs a look-up, and a draft to delete, at the next start.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -67,7 +68,7 @@ pub(super) async fn settle_call(
     }
     let report = Report {
         bytes_sent: 0,
-        // A refusal may repeat the address that the platform was to fetch from.
+        // A refusal may repeat the address that the platform should fetch from.
         message: Some(address::hosts_only(&chain(error))),
         request_id: error.request_id().map(str::to_owned),
     };

@@ -95,7 +95,7 @@ pub struct Context {
     pub sidecars: Arc<Notify>,
     /// Rung when an account was paused, or may work again.
     pub pauses: Arc<Notify>,
-    /// Files that must settle anew: watch and path.
+    /// Files that must settle again: watch and path.
     pub recheck: mpsc::UnboundedSender<(String, PathBuf)>,
     /// Cancelled when nothing new may begin; what runs continues. With `stop`, at the latest.
     pub closing: CancellationToken,

@@ -126,7 +126,7 @@ impl Crew {
     }
 }
 
-/// Who may still be taken on.
+/// Which jobs may still be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
     /// Any job.

@@ -39,7 +39,7 @@ pub(super) enum Fault {
     NotReady(String),
     /// No checksum is reported, and the video was changed since.
     ChangedSince,
-    /// No checksum is told, and there is nothing else to go by.
+    /// No checksum is reported, and there is nothing else to go by.
     Untold,
     /// Of what was sent no MD5 is known. With the one that the platform tells, if it does.
     Uncompared(Option<String>),
@@ -140,8 +140,9 @@ fn judge(sent: &Sent, video: Video) -> Answer {
     }
 }
 
-/// What the platform tells of the bytes decides. Where that proves nothing, also since an MD5 that it tells can be
-/// compared with none of ours, the upload server must have confirmed every byte, and nothing have changed since.
+/// What the platform reports of the bytes decides. Where that proves nothing, also since an MD5
+/// that it tells can be compared with none of ours, the upload server must have confirmed every
+/// byte, and nothing have changed since.
 fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
     // Not sent to this very video: a web server may have other bytes of the same length, and so may another video of
     // the same name.

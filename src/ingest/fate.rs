@@ -1,5 +1,5 @@
-//! What becomes of a job after a try that did not work out: the only place where a failure turns
-//! into a queue verb.
+//! What becomes of a job after an attempt that did not work out: the only place where a failure
+//! turns into a queue verb.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::queue::outcome::{self, Count, Report};
 use crate::queue::{Error, JobId, Lease, retry};
 use crate::{chain, clock, config, text};
 
-/// A try of a step that did not work out.
+/// An attempt of a step that did not work out.
 #[derive(Debug)]
 pub(super) struct Failure {
     /// What that means for trying again.
@@ -37,7 +37,7 @@ impl Failure {
     }
 }
 
-/// Writes the failure down and decides about the next try.
+/// Writes the failure down and decides about the next attempt.
 pub(super) async fn settle(
     context: &Context,
     lease: &Lease,

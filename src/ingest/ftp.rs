@@ -96,12 +96,12 @@ async fn no_server(task: &Task, lease: &Lease, is_noted: bool) -> Result<Next, E
     Ok(Next::GoOn(Box::new(on)))
 }
 
-/// One try.
+/// One attempt.
 struct Errand<'a> {
     task: &'a Task,
     lease: &'a Lease,
     server: Ftp,
-    /// The name that an earlier try was about to give, and when.
+    /// The name that an earlier attempt was about to give, and when.
     noted: Option<(String, Timestamp)>,
 }
 
@@ -155,7 +155,7 @@ impl Errand<'_> {
         }
     }
 
-    /// Notes where the server stands, which the next try must find there at least.
+    /// Notes how much the server has, which the next attempt must find there at least.
     fn on_confirmed(&self, begun: Arc<AtomicU64>) -> upload::OnConfirmed {
         let mut note = transfer::on_confirmed(self.task, self.lease);
         Box::new(move |bytes| {

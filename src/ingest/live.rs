@@ -225,7 +225,7 @@ mod tests {
         let mut meter = Meter::default();
         assert_eq!(meter.rate(0, start), 0);
         assert_eq!(meter.rate(1000, start + Duration::from_secs(1)), 1000);
-        // Too soon after the last reading: the rate stands.
+        // Too soon after the last reading: the rate stays.
         assert_eq!(meter.rate(9000, start + Duration::from_millis(1100)), 1000);
         let slowed = meter.rate(1000, start + Duration::from_secs(2));
         assert_eq!(slowed, 700);

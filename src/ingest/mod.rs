@@ -1,12 +1,12 @@
 //! The steps of a job: create the video, transfer the bytes, wait until the platform is ready.
 //!
 //! `dispatch` claims due jobs and runs `worker`s. A worker takes its job through `create` (which
-//! asks `identify` whether the content is up already, `replace` whether it takes another's place,
-//! and `fetch` whether the platform can get the file by itself) and `transfer`. `confirm` looks
-//! after all that wait for `ready`, `withdraw` deletes unfinished videos, `metadata` sends changed
-//! sidecars to the platform, `afterwards` handles the files of jobs that have ended, and `probe`
-//! finds out when a paused account works again. `pulse` keeps the leases alive and notices what
-//! other processes changed; `intake` turns settled files into jobs.
+//! asks `identify` whether the content is uploaded already, `replace` whether it takes another's
+//! place, and `fetch` whether the platform can get the file by itself) and `transfer`. `confirm`
+//! looks after all that wait for `ready`, `withdraw` deletes unfinished videos, `metadata` sends
+//! changed sidecars to the platform, `afterwards` handles the files of jobs that have ended, and
+//! `probe` finds out when a paused account works again. `pulse` keeps the leases alive and notices
+//! what other processes changed; `intake` turns settled files into jobs.
 //!
 //! `evidence` decides whether the platform has what a job sent: no file is moved, deleted or called a copy
 //! without asking it; `lost` sees to a job whose video turned out to be gone.

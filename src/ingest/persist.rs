@@ -10,7 +10,7 @@ use crate::queue::Error;
 /// How long to wait before the database is asked again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// After this many tries a stop is obeyed; the restart finds out what the platform has.
+/// After this many attempts a stop is obeyed; the restart finds out what the platform has.
 const TRIES_WHILE_STOPPING: u32 = 3;
 
 /// Runs `verb` in a transaction, again and again while the database is only passingly unable.

@@ -34,13 +34,13 @@ enum Answer<'a> {
     Found(&'a Video),
     /// It may be this video, which the platform still works on.
     Later(&'a Video),
-    /// It may be this video, and the platform tells no checksum of it.
+    /// It may be this video, and the platform reports no checksum of it.
     Open(&'a Video),
     /// It is none of them.
     None,
 }
 
-/// Looks whether the file is up. `None`: it is not, or nothing was lost; go on.
+/// Looks whether the file is uploaded. `None`: it is not, or nothing was lost; continue.
 pub(super) async fn look(
     task: &Task,
     lease: &Lease,

@@ -33,7 +33,7 @@ impl Target {
     /// Looks at a target of this watch. Blocks.
     pub fn look(watch: &Watch, folder: &Path) -> Self {
         let is_inside = folder.starts_with(&watch.path);
-        // Of one that was deleted, its parent tells whether the mount is there.
+        // Of one that was deleted, its parent says whether the mount is there.
         let parent = folder.parent().unwrap_or(folder);
         let reached = Folder::root(folder);
         let link = match &reached {
@@ -74,7 +74,7 @@ impl Target {
             Ok(()) => (self.mount.clone(), None),
             Err(why) => match then {
                 Some(then) => (then.mount, Some(why.clone())),
-                // Whether it lies on a mount is not known before it was there.
+                // Whether it is on a mount is not known before it was there.
                 None => return Ok(answer),
             },
         };

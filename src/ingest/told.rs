@@ -1,20 +1,21 @@
-//! What the platform tells of a video's bytes, compared with what was sent: the one comparison of sizes and
-//! checksums. Pure.
+//! What the platform reports of a video's bytes, compared with what was sent: the one comparison of
+//! sizes and checksums. Pure.
 
 use crate::platform::Video;
 
-/// How what the platform tells compares with what was sent.
+/// How what the platform reports compares with what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
     /// Its MD5 is that of what was sent. The size does not count beside it.
     Checksum,
     /// Its size is that of what was sent, and it has no MD5 to tell.
     Size,
-    /// It tells an MD5, of what was sent none is known, and the size does not differ: that proves nothing.
+    /// It reports an MD5, of what was sent none is known, and the size does not differ: that proves
+    /// nothing.
     Uncompared,
     /// It has other bytes.
     Other,
-    /// It tells nothing that could be compared.
+    /// It reports nothing that could be compared.
     Nothing,
 }
 

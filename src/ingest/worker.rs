@@ -1,4 +1,4 @@
-//! One worker: takes its job from the step where it stands as far as it goes.
+//! One worker: takes its job from the step where it is as far as it goes.
 
 use super::context::Context;
 use super::persist::persist;

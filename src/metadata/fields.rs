@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-/// What is told of a video. What is not there is not sent: the platform keeps what it has.
+/// What is sent about a video. What is not there is not sent: the platform keeps what it has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// Some lines of text.
     pub description: Option<String>,
-    /// Who made it.
+    /// The author.
     pub author: Option<String>,
     /// Its tags; none holds a comma, as API v1 has them all in one text.
     pub tags: Vec<String>,

@@ -1,5 +1,5 @@
-//! What the platform is told of a video beside its bytes: by the rules of its watch, and by the
-//! sidecar that lies beside it. Pure, but for [`sidecar::beside`], which reads that one file.
+//! What is sent to the platform about a video beside its bytes: by the rules of its watch, and by
+//! the sidecar that is beside it. Pure, except for [`sidecar::beside`], which reads that one file.
 
 pub mod clean;
 pub mod date;
@@ -16,7 +16,7 @@ use facts::Facts;
 use sidecar::Sidecar;
 use template::Template;
 
-/// A video's title and all else that is told of it.
+/// A video's title and all else that is sent about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// Its title, never empty.
@@ -27,7 +27,7 @@ pub struct Described {
     pub fault: Option<String>,
 }
 
-/// What a new video is told with: what the sidecar says, and by the watch's rules what it does not.
+/// What a new video is sent with: what the sidecar says, and by the watch's rules what it does not.
 pub fn describe(rules: &Rules, facts: &Facts, sidecar: &Sidecar) -> Described {
     let (own, bad_date) = by_rules(rules, facts);
     let metadata = sidecar.metadata().or(own);

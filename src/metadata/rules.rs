@@ -1,4 +1,4 @@
-//! The rules of a watch: the texts that its videos are told with.
+//! The rules of a watch: the texts that its videos are sent with.
 
 use regex::Regex;
 
@@ -11,7 +11,7 @@ pub struct Rules {
     pub title: Template,
     /// Some lines about it.
     pub description: Option<Template>,
-    /// Who made it.
+    /// The author.
     pub author: Option<Template>,
     /// Its tags.
     pub tags: Vec<Template>,

@@ -106,8 +106,8 @@ impl Client {
         }
     }
 
-    /// Changes what is told of a video. What the update does not name stays as it is there, and so
-    /// does the mark by which the video is found.
+    /// Changes what is sent about a video. What the update does not name stays as it is there, and
+    /// so does the ingest id by which the video is found.
     ///
     /// # Errors
     /// For a video that does not exist, one whose [`Error::is_not_found`] is true.
@@ -119,7 +119,7 @@ impl Client {
     }
 
     /// Lets another file into a video that is `ready`; nothing else of the video changes, and its
-    /// mark and title stay. Doing it twice is harmless: no video can arise by it.
+    /// ingest id and title stay. Doing it twice is harmless: no video can arise by it.
     ///
     /// # Errors
     /// For a video that does not exist, one whose [`Error::is_not_found`] is true. How a video is
@@ -142,8 +142,8 @@ impl Client {
         }
     }
 
-    /// As [`Client::show`], with the size and the MD5 of what the platform received, as far as it tells
-    /// them: with API v2 that takes a call more.
+    /// As [`Client::show`], with the size and the MD5 of what the platform received, as far as it
+    /// reports them: with API v2 that takes a call more.
     ///
     /// # Errors
     /// For a video that does not exist, one whose [`Error::is_not_found`] is true.
@@ -182,9 +182,10 @@ impl Client {
         }
     }
 
-    /// All videos made at or after `since` that hold exactly these bytes (`md5` in hex) or, where the
-    /// platform tells no checksum, have exactly one of these titles; the oldest first. The better
-    /// sign, and the earlier title, come first: once one finds something, the others are not tried.
+    /// All videos made at or after `since` that hold exactly these bytes (`md5` in hex) or, where
+    /// the platform reports no checksum, have exactly one of these titles; the oldest first. The
+    /// better sign, and the earlier title, come first: once one finds something, the others are not
+    /// tried.
     ///
     /// For files that came without a call, so that no id is known.
     ///
@@ -220,7 +221,7 @@ impl Client {
     pub async fn reopen(&self, key: &VideoKey) -> Result<Option<Link>, Error> {
         match self {
             Self::V1(client) => client.reopen(key).await,
-            // API v2 tells an upload's link or token once.
+            // API v2 reports an upload's link or token once.
             Self::V2(_) => Ok(None),
         }
     }

@@ -60,7 +60,7 @@ pub enum Class {
     MaybeRun,
     /// It was refused for what it asks; the same call is refused again.
     Refused,
-    /// What it was to make exists already.
+    /// What it should make exists already.
     Exists,
     /// No call of this account can work until a person fixes the account, its key or the clock.
     Account,

@@ -26,13 +26,13 @@ pub(super) enum Outcome {
     Unsent,
     /// It may have been counted; the answer, if any, said nothing of it.
     Silent,
-    /// The answer told how much is left, and how long until the window is renewed.
+    /// The answer said how much is left, and how long until the window is renewed.
     Left {
         limit: u32,
         remaining: u32,
         renewed_in: Duration,
     },
-    /// The answer told how much is left, but not until when.
+    /// The answer said how much is left, but not until when.
     Counted { limit: u32, remaining: u32 },
     /// Refused for being too many (429); the wait, where the answer named one.
     TooMany { wait: Option<Duration> },
@@ -118,7 +118,7 @@ impl Permit {
     }
 }
 
-/// A call under way in one budget.
+/// A call in progress in one budget.
 #[derive(Debug)]
 struct Slot {
     bucket: Arc<Bucket>,
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(
             take(&mut window, now, 100),
             2,
-            "six are left and four are under way"
+            "six are left and four are in progress"
         );
     }
 

@@ -16,9 +16,9 @@ use crate::way::Way;
 pub struct NewVideo<'a> {
     /// Its title; an empty one is not sent.
     pub title: &'a str,
-    /// What else is told of it.
+    /// What else is sent about it.
     pub metadata: &'a Metadata,
-    /// The mark by which it is found again; distinct for each file.
+    /// The ingest id by which it is found again; distinct for each file.
     pub ingest_id: &'a str,
     /// Which way its bytes will come.
     pub way: Way,

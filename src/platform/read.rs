@@ -1,7 +1,7 @@
 //! Takes one HTTP answer in: bounded, and sorted into "the platform's JSON", "its refusal", "garbage".
 //!
 //! It decides nothing about retries; it only finds out what was said, including what the headers
-//! and the body say of the rate limit.
+//! and the body say about the rate limit.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) struct Head {
     /// `Retry-After`, as a wait.
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
-    /// Whether API v2 itself put its mark on the answer, which no proxy does.
+    /// Whether API v2 itself marked the answer, which no proxy does.
     pub(super) is_v2: bool,
     limit: Option<u64>,
     remaining: Option<u64>,

@@ -1,4 +1,4 @@
-//! The name of one resumable upload under way, which is also all that protects it.
+//! The name of one resumable upload in progress, which is also all that protects it.
 
 use std::fmt;
 use std::str::FromStr;

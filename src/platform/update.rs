@@ -7,8 +7,8 @@ use crate::metadata::Metadata;
 pub struct Update<'a> {
     /// Another title.
     pub title: Option<&'a str>,
-    /// What else is told anew.
+    /// What else is sent again.
     pub metadata: &'a Metadata,
-    /// Its mark, which stays.
+    /// Its ingest id, which stays.
     pub ingest_id: &'a str,
 }

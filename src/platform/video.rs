@@ -17,10 +17,10 @@ pub struct Video {
     /// The custom field `ingest_id` (v1) or the `external_id` (v2), by which this program knows its
     /// own videos again.
     pub ingest_id: Option<String>,
-    /// Bytes, once the platform has them; v2 tells them only when the originals are asked for.
+    /// Bytes, once the platform has them; v2 reports them only when the originals are asked for.
     pub size: Option<u64>,
-    /// MD5 of the bytes in hex, once the platform has computed it; v2 tells it only when the originals are
-    /// asked for.
+    /// MD5 of the bytes in hex, once the platform has computed it; v2 reports it only when the
+    /// originals are asked for.
     pub md5: Option<String>,
     /// Seconds, once the platform has looked into it.
     pub duration: Option<f64>,
@@ -29,7 +29,8 @@ pub struct Video {
     /// UNIX seconds: the time of creation, in v1 the publish date, which is the same unless another
     /// was set.
     pub date: Option<i64>,
-    /// Last change, nanoseconds since the epoch, as finely as the platform tells it: v1 in whole seconds.
+    /// Last change, nanoseconds since the epoch, as finely as the platform reports it: v1 in whole
+    /// seconds.
     pub updated: Option<i64>,
     /// The resumable upload that waits for its bytes, where there is one.
     pub upload_session_id: Option<SessionId>,

@@ -85,7 +85,7 @@ pub fn resume(db: &Connection, account: &str, now: Timestamp) -> Result<Option<P
         }
         db.prepare_cached("DELETE FROM paused_accounts WHERE account = ?1")?
             .execute([account])?;
-        // The pause was no job's failure: the age of failing starts anew.
+        // The pause was no job's failure: the age of failing starts again.
         db.prepare_cached(
             "UPDATE jobs SET failing_since = NULL WHERE account = ?1 AND state = 'queued'",
         )?
@@ -101,7 +101,7 @@ pub fn forget(db: &Connection, account: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Probes are due at once: the configuration was read anew, or the daemon starts.
+/// Probes are due at once: the configuration was read again, or the daemon starts.
 pub fn probe_now(db: &Connection, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached("UPDATE paused_accounts SET probe_at = ?1, trying = 0")?
         .execute([At(now)])?;

@@ -1,12 +1,13 @@
 //! How two moments compare at which the platform changed a video, by its own clock.
 //!
-//! In nanoseconds since the epoch, in the platform's own resolution. API v2 tells fractions of a second; API v1 whole seconds, as earlier releases stored.
+//! In nanoseconds since the epoch, in the platform's own resolution. API v2 reports fractions of a
+//! second; API v1 whole seconds, as earlier releases stored.
 
 /// In nanoseconds.
 const SECOND: i64 = 1_000_000_000;
 
-/// Whether the video was not changed between a moment that was stored and the one that is told now.
-/// Where only whole seconds were stored, it is impossible to tell within that second.
+/// Whether the video was not changed between a moment that was stored and the one that is reported
+/// now. Where only whole seconds were stored, it is impossible to tell within that second.
 pub fn is_same(stored: i64, told: i64) -> bool {
     told == stored || is_whole(stored) && told.div_euclid(SECOND) == stored.div_euclid(SECOND)
 }
@@ -21,8 +22,8 @@ pub fn is_later(stored: i64, told: i64) -> bool {
 const AFTER: i64 = 180 * SECOND;
 const BEFORE: i64 = 5 * SECOND;
 
-/// Whether the video was not changed since a moment that was stored, but for a change of this program's own, called
-/// for at `called`, of which it is not known what became.
+/// Whether the video was not changed since a moment that was stored, except for a change of this
+/// program's own, called for at `called`, of which it is not known what became.
 pub fn is_ours(stored: i64, called: Option<i64>, told: i64) -> bool {
     let is_about_then = |called: i64| {
         let since = told.saturating_sub(called);

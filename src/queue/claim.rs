@@ -34,7 +34,7 @@ pub struct Terms {
 }
 
 /// Takes the job that is next by the rules of `order`, if the terms allow one. A paused account's
-/// jobs are passed over; an account on probation has at most one job under way.
+/// jobs are passed over; an account on probation has at most one job in progress.
 pub fn claim(db: &Connection, now: Timestamp, terms: &Terms) -> Result<Option<Lease>, Error> {
     order::ripen(db, now)?;
     let Some(id) = order::next(db, now, terms)? else {

@@ -32,9 +32,9 @@ pub struct Waiting {
     pub identity: Identity,
     /// Which way its bytes went, or come.
     pub way: Option<Way>,
-    /// How many tries were made that count.
+    /// How many attempts were made that count.
     pub attempts: i64,
-    /// Since when every try has failed.
+    /// Since when every attempt has failed.
     pub failing_since: Option<Timestamp>,
     /// Its video.
     pub video_key: String,
@@ -161,7 +161,7 @@ pub fn later(
     Ok(())
 }
 
-/// What lies on the platform is not our file, or is none: it is withdrawn, and the job starts over at
+/// What is on the platform is not our file, or is none: it is withdrawn, and the job starts over at
 /// `run_at`; the age of failing runs if it counts. `outcome` is the word for `attempts`.
 pub fn start_over(
     db: &Connection,

@@ -25,7 +25,7 @@ use super::ticket::forget_transfer;
 pub struct Original {
     /// The job.
     pub id: JobId,
-    /// Its file, as far as that still lies there.
+    /// Its file, as far as that still is there.
     pub path: PathBuf,
     /// When its file was modified, nanoseconds since the epoch.
     pub mtime_ns: i64,
@@ -41,10 +41,11 @@ pub struct Original {
     pub has_fingerprint: bool,
 }
 
-/// Who else has the content, or may have it.
+/// Which other jobs have the content, or may have it.
 #[derive(Debug, Clone, Default)]
 pub struct Others {
-    /// Those whose bytes are up, the oldest first; not those that are known to be something else.
+    /// Those whose bytes are uploaded, the oldest first; not those that are known to be something
+    /// else.
     pub arrived: Vec<Original>,
     /// One with the same fingerprint that is being uploaded.
     pub under_way: Option<JobId>,
@@ -111,8 +112,8 @@ pub fn look(
     Ok(others)
 }
 
-/// Back to the queue until the other job's bytes are up or it has come to an end; looked at again
-/// `run_at` in any case. The try does not count.
+/// Back to the queue until the other job's bytes are uploaded or it has come to an end; looked at
+/// again `run_at` in any case. The attempt does not count.
 pub fn wait(
     db: &Connection,
     lease: &Lease,

@@ -38,10 +38,11 @@ const MIGRATIONS: &[M<'_>] = &[
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So often may another process get ahead while the database is opened.
+/// How often may another process get ahead while the database is opened.
 const MEETINGS: u32 = 20;
 
-/// So often in a row may a command be just looking whether a daemon runs, which takes microseconds.
+/// How often in a row may a command be just looking whether a daemon runs, which takes
+/// microseconds.
 const LOOKS_AT_ONCE: u32 = 10_000;
 
 /// Readable by the owner's group, so that operators can read it, and by no other user. The upload
@@ -258,7 +259,7 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     // A recorded key must survive power loss: without it the file would be uploaded again.
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted are upload links: nothing of them is to stay in the file.
+    // What is deleted are upload links: nothing of them may stay in the file.
     db.pragma_update(None, "secure_delete", true)?;
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     db.set_prepared_statement_cache_capacity(64);
@@ -339,7 +340,7 @@ fn explain(path: &Path, source: rusqlite::Error) -> Error {
     }
 }
 
-/// The name of the network filesystem that `folder` lies on, if it does.
+/// The name of the network filesystem that `folder` is on, if it does.
 ///
 /// Over these, locks and the shared memory of WAL do not reach the other hosts.
 pub fn network_filesystem(folder: &Path) -> Option<&'static str> {

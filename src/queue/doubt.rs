@@ -18,7 +18,7 @@ use super::renames::{follow, moved};
 pub struct Doubt {
     /// The job.
     pub job: JobId,
-    /// The fingerprint of what was uploaded, or found to be up.
+    /// The fingerprint of what was uploaded, or found to be uploaded.
     pub fingerprint: String,
     /// The name that the job knows, where the file has another one now.
     pub renamed_from: Option<PathBuf>,

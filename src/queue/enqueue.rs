@@ -16,7 +16,7 @@ use super::sql::{At, PathColumn};
 use super::ticket;
 use crate::identity::Identity;
 
-/// A file that is to become a job.
+/// A file that will become a job.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     /// The watch that it was found in.
@@ -83,7 +83,7 @@ pub fn offer(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Offered, E
 /// The job takes over what the file has become without a byte of it changing.
 ///
 /// It is impossible to tell whether it was away meanwhile, or was only touched: where it is said to
-/// be up, the platform is asked.
+/// be uploaded, the platform is asked.
 fn adopt(
     db: &Connection,
     found: &Found,
@@ -98,7 +98,8 @@ fn adopt(
         afterwards::returned(db, found.id, ctime_ns, now)?;
     }
     // Where nothing differs nothing is written: a scan at the start asks for every file. The ctime
-    // of one that is up stays that of what was sent: by it its bytes are compared before it goes.
+    // of one that is uploaded stays that of what was sent: by it its bytes are compared before it
+    // goes.
     db.prepare_cached(
         "UPDATE jobs SET dev = ?2, ino = ?3, ctime_ns = ?4
          WHERE id = ?1 AND state <> 'running' AND (dev <> ?2 OR ino <> ?3 OR ctime_ns <> ?4)
@@ -131,8 +132,8 @@ fn insert(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Err
     Ok(Enqueued::New(JobId(id)))
 }
 
-/// Makes a job that has failed before its first try: the file is not fit to be uploaded, for this
-/// reason. One that is known keeps its job as it is. A retry by hand uploads it anyway.
+/// Makes a job that has failed before its first attempt: the file is not fit to be uploaded, for
+/// this reason. One that is known keeps its job as it is. A retry by hand uploads it anyway.
 pub fn refused(
     db: &Connection,
     new: &NewJob,
@@ -154,7 +155,7 @@ pub fn refused(
 ///
 /// - the inode. Its ctime may differ, since `chmod`, `chown` and a hard link beside it move that and
 ///   no byte;
-/// - the ctime. Some filesystems (FUSE, some shares) number their inodes anew at each mount.
+/// - the ctime. Some filesystems (FUSE, some shares) number their inodes again at each mount.
 ///
 /// The device says nothing: btrfs, NFS and overlays get another number at each boot, and disks
 /// change their letters. By it a reboot would upload every file a second time.
@@ -235,8 +236,8 @@ pub fn finished(
     Ok(())
 }
 
-/// A mark that no other video carries. All have one length, so that none is part of another: the
-/// platform searches by substring.
+/// An ingest id that no other video carries. All have one length, so that none is part of another:
+/// the platform searches by substring.
 pub(super) fn new_ingest_id() -> String {
     Uuid::now_v7().to_string()
 }

@@ -62,7 +62,7 @@ pub enum Error {
     /// The migration to this release failed.
     #[error("cannot bring the database to this release")]
     Migration(#[source] rusqlite_migration::Error),
-    /// The file lies on a filesystem where several hosts could write it at once.
+    /// The file is on a filesystem where several hosts could write it at once.
     #[error(
         "the database {} is on a network filesystem ({kind}), where SQLite can lose data: set \
          [database] path to a local disk",
@@ -174,7 +174,7 @@ pub enum Error {
         job: i64,
         /// The column.
         column: &'static str,
-        /// What stands there.
+        /// What is there.
         value: String,
     },
     /// The lease that an outcome was reported for is not held any more.

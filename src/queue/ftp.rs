@@ -92,7 +92,7 @@ pub struct Seeking {
     pub id: JobId,
     /// Its file.
     pub path: PathBuf,
-    /// Its mark.
+    /// Its ingest id.
     pub ingest_id: String,
     /// When the file got its name on the server.
     pub sent_at: Timestamp,

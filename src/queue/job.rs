@@ -27,7 +27,7 @@ impl fmt::Display for JobId {
     }
 }
 
-/// Where a job stands with the scheduler.
+/// Where a job is with the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Waits until `run_at`; with step `confirm` it waits for the platform. Entered by enqueueing,
@@ -39,10 +39,10 @@ pub enum State {
     Done,
     /// Trying again by itself cannot help; `last_error` says why. `retry` queues it again.
     Failed,
-    /// It was cancelled, or its file changed under it (`superseded`). Final but for `retry`.
+    /// It was cancelled, or its file changed under it (`superseded`). Final except for `retry`.
     Cancelled,
-    /// The same content is another job's video. Final but for `retry`; if the other fails, this one
-    /// is queued.
+    /// The same content is another job's video. Final except for `retry`; if the other fails, this
+    /// one is queued.
     Duplicate,
 }
 
@@ -126,7 +126,7 @@ pub struct Job {
     pub method_why: Option<String>,
     /// The video's key, from the moment the platform gave it.
     pub video_key: Option<String>,
-    /// How many tries were made that count.
+    /// How many attempts were made that count.
     pub attempts: i64,
     /// What went wrong last, in words for the operator.
     pub last_error: Option<String>,
@@ -136,11 +136,11 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When it reached a final state.
     pub finished_at: Option<Timestamp>,
-    /// Our mark on the video, `custom.ingest_id`.
+    /// Our ingest id on the video, `custom.ingest_id`.
     pub ingest_id: String,
     /// Whether the file changed under it.
     pub superseded: bool,
-    /// Since when every try has failed.
+    /// Since when every attempt has failed.
     pub failing_since: Option<Timestamp>,
     /// When a create call with this ingest id may first have been sent.
     pub create_sent_at: Option<Timestamp>,
@@ -189,8 +189,8 @@ pub struct Replaced {
 pub enum Arrival {
     /// It is on its way.
     Sending,
-    /// It may have: the job that sent it has ended or begun anew, and no answer of the platform has
-    /// settled it.
+    /// It may have: the job that sent it has ended or begun again, and no answer of the platform
+    /// has settled it.
     Perhaps,
     /// It has.
     Certain,

@@ -19,11 +19,11 @@ use super::sql::{At, PathColumn, StoredPath, optional_time};
 /// What is known of one job's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// Distinct for what the sidecar said that the platform was told.
+    /// Distinct for what the sidecar said that the platform was sent.
     pub digest: Option<String>,
     /// When it is compared with the sidecar again.
     pub due_at: Option<Timestamp>,
-    /// What was not told and why.
+    /// What was not sent and why.
     pub last_error: Option<String>,
     /// When this was written last.
     pub updated_at: Option<Timestamp>,
@@ -42,24 +42,24 @@ pub struct Due {
     pub path: PathBuf,
     /// Its video's key.
     pub video_key: String,
-    /// Its video's mark: that of the job that created the video, even if it got other content
+    /// Its video's ingest id: that of the job that created the video, even if it got other content
     /// since.
     pub ingest_id: String,
-    /// Of what the platform was told.
+    /// Of what was sent to the platform.
     pub digest: Option<String>,
     /// Failed attempts of an update.
     pub attempts: i64,
     /// Since when all attempts have failed.
     pub failing_since: Option<Timestamp>,
-    /// Nothing was told of it yet: its bytes came without a call.
+    /// Nothing was sent about it yet: its bytes came without a call.
     pub untold: bool,
     /// When its file was last changed, nanoseconds since the epoch.
     pub mtime_ns: i64,
-    /// When it became due: should the sidecar change once more, it is due anew.
+    /// When it became due: should the sidecar change once more, it is due again.
     pub due_at: Timestamp,
 }
 
-/// What the video of a job is told as it is made, and what could not be told.
+/// What the video of a job is sent as it is made, and what could not be sent.
 pub fn told(
     db: &Connection,
     lease: &Lease,
@@ -120,8 +120,8 @@ pub fn sidecar_changed(
     Ok(some)
 }
 
-/// All that is told of the job's video is due: it was found, and nothing could be told before, or it
-/// has got other content, and a sidecar may have come with that.
+/// All that is sent about the job's video is due: it was found, and nothing could be sent before,
+/// or it has got other content, and a sidecar may have come with that.
 pub(super) fn untold(db: &Connection, job: JobId, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
         "INSERT INTO metadata (job_id, due_at) VALUES (?1, ?2) ON CONFLICT (job_id) DO UPDATE SET due_at = ?2",
@@ -143,7 +143,8 @@ pub(super) fn inherits(db: &Connection, job: JobId, from: JobId) -> Result<(), E
     Ok(())
 }
 
-/// The job's video is given up: its next one was told nothing yet. What could not be told stays noted.
+/// The job's video is given up: its next one was sent nothing yet. What could not be sent stays
+/// noted.
 pub(super) fn forget(db: &Connection, job: JobId) -> Result<(), Error> {
     db.prepare_cached("UPDATE metadata SET digest = NULL, updated_at = NULL WHERE job_id = ?1")?
         .execute([job.0])?;
@@ -151,7 +152,8 @@ pub(super) fn forget(db: &Connection, job: JobId) -> Result<(), Error> {
 }
 
 /// The next ones that are due, on accounts that are not paused. A video that has not all its bytes
-/// waits for them: it may yet be made anew; and one that was looked for until it is known for ours.
+/// waits for them: it may yet be made again; and one that was looked for until it is known for
+/// ours.
 pub fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
     let sql = format!(
         "SELECT job_id, account, watch, path, video_key, ({MARK}) AS ingest_id, digest, metadata.attempts,
@@ -199,22 +201,24 @@ pub(super) fn count_due(db: &Connection, now: Timestamp) -> Result<i64, Error> {
         .query_row([At(now)], |row| row.get(0))?)
 }
 
-/// The mark of a job's video. A chain that ends nowhere leaves its own: such a video is marked anew.
+/// The ingest id of a job's video. A chain that ends nowhere leaves its own: such a video is marked
+/// again.
 const MARK: &str = "WITH RECURSIVE chain (id, replaces, ingest_id) AS (
              SELECT jobs.id, jobs.replaces, jobs.ingest_id
              UNION
              SELECT made.id, made.replaces, made.ingest_id FROM chain JOIN jobs AS made ON made.id = chain.replaces)
          SELECT coalesce((SELECT ingest_id FROM chain WHERE replaces IS NULL), jobs.ingest_id)";
 
-/// To be asked of `metadata CROSS JOIN jobs`: SQLite keeps to that order, and a few that are due are
-/// not looked for among all jobs that are done. A video that is to get other content is left alone
-/// until it has: by its changes the new content shows. Then it is the business of the job that has it.
+/// To be asked of `metadata CROSS JOIN jobs`: SQLite keeps to that order, and a few that are due
+/// are not looked for among all jobs that are done. A video that will get other content is left
+/// alone until it has: by its changes the new content shows. Then it is the business of the job
+/// that has it.
 const DUE: &str = "due_at IS NOT NULL AND video_key IS NOT NULL AND replaced_by IS NULL
            AND (state = 'done' OR state IN ('queued', 'running') AND step = 'confirm' AND method IS NOT 'ftp' AND replaces IS NULL)
            AND account NOT IN (SELECT account FROM paused_accounts)";
 
-/// The comparison is over: the platform knows all that can be told, `digest` of it from a sidecar. One that was
-/// left behind follows its video from here on.
+/// The comparison is over: the platform knows all that can be sent, `digest` of it from a sidecar.
+/// One that was left behind follows its video from here on.
 pub fn compared(
     db: &Connection,
     due: &Due,

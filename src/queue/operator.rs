@@ -26,9 +26,9 @@ pub enum Answer {
     Refused(String),
 }
 
-/// Queues a failed or cancelled job again, due at once. A job that waits for its next try is
-/// brought forward. A duplicate, or a job that waits for one with the same content, becomes a video
-/// of its own.
+/// Queues a failed or cancelled job again, due at once, and brings one forward that waits.
+///
+/// A duplicate, or a job that waits for one with the same content, becomes a video of its own.
 pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error> {
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
@@ -115,9 +115,9 @@ pub fn failed(db: &Connection) -> Result<Vec<JobId>, Error> {
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Takes a job out of the queue; an upload under way ends, and what it had begun is withdrawn. One
-/// whose bytes may have arrived is refused: its video could not be distinguished from an unknown
-/// one.
+/// Takes a job out of the queue; an upload in progress ends, and what it had begun is withdrawn.
+/// One whose bytes may have arrived is refused: its video could not be distinguished from an
+/// unknown one.
 pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error> {
     let Some(job) = by_id(db, id)? else {
         return Ok(Answer::Refused(format!("there is no job {id}")));
@@ -158,7 +158,7 @@ pub fn cancel_without_account(db: &Connection, job: &Job, now: Timestamp) -> Res
          there; delete it there if it must go",
         job.account
     );
-    // With all bytes there, a retry can still wait for `ready`; anything less is begun anew.
+    // With all bytes there, a retry can still wait for `ready`; anything less is begun again.
     if job.step != Step::Confirm {
         forget_video(db, id)?;
     }

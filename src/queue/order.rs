@@ -1,10 +1,11 @@
-//! Whose turn it is: the greatest priority first; inside it the watch with the fewest jobs under
-//! way, and of several such the one that had its last turn longest ago; inside a watch the oldest job.
+//! Whose turn it is: the greatest priority first; inside it the watch with the fewest jobs in
+//! progress, and of several such the one that had its last turn longest ago; inside a watch the
+//! oldest job.
 //!
 //! The index `jobs_due` has that shape. A claim walks from watch to watch in it and takes the first
 //! job of one, no matter how many follow: its cost grows with the number of watches, not of jobs. A
-//! job that was put off, after a failed try, has a place behind all that came meanwhile; as soon as
-//! it is due, [`ripen`] gives it back the place of its age.
+//! job that was put off, after a failed attempt, has a place behind all that came meanwhile; as
+//! soon as it is due, [`ripen`] gives it back the place of its age.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -129,7 +130,7 @@ pub fn line(db: &Connection, now: Timestamp) -> Result<Vec<JobId>, Error> {
 }
 
 /// How many jobs go before this one, if nothing else comes; none for a job that does not wait for
-/// its turn: not due, under way, over, or of a paused account.
+/// its turn: not due, in progress, over, or of a paused account.
 pub fn ahead(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<usize>, Error> {
     Ok(line(db, now)?.iter().position(|id| *id == job.id))
 }
@@ -232,7 +233,7 @@ enum Door {
 
 /// What runs now, and who had turns before.
 struct UnderWay {
-    /// Jobs under way: all, and the small ones among them.
+    /// Jobs in progress: all, and the small ones among them.
     accounts: HashMap<String, (u32, u32)>,
     watches: HashMap<String, i64>,
     turns: HashMap<String, i64>,
@@ -260,14 +261,15 @@ impl UnderWay {
         Ok(under_way)
     }
 
-    /// How much a watch has had: jobs under way, then when it had its last turn. The least is next.
+    /// How much a watch has had: jobs in progress, then when it had its last turn. The least is
+    /// next.
     fn share(&self, watch: &str) -> (i64, i64) {
         let of = |map: &HashMap<String, i64>| map.get(watch).copied().unwrap_or_default();
         (of(&self.watches), of(&self.turns))
     }
 
-    /// An account on probation has one job under way. One that has as many large ones under way as
-    /// it may have files gets one small one more: the express lane of the account.
+    /// An account on probation has one job in progress. One that has as many large ones in progress
+    /// as it may have files gets one small one more: the express lane of the account.
     fn door(&self, account: &str, terms: &Terms) -> Door {
         let (all, small) = self.accounts.get(account).copied().unwrap_or_default();
         let is_full = terms

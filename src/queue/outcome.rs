@@ -18,7 +18,7 @@ use super::sql::{At, StoredPath};
 use super::ticket::{self, NewTicket, drop_progress, forget_transfer};
 use super::withdraw;
 
-/// What a try of a step came to, for `attempts`.
+/// What an attempt of a step came to, for `attempts`.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Bytes handed out.
@@ -140,9 +140,9 @@ pub fn transferred(
 /// How to continue after a failed or interrupted attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// The try counts, and the age of failing runs.
+    /// The attempt counts, and the age of failing runs.
     Yes,
-    /// The try is given back: the job is not at fault (a stop, a paused account, a file that is
+    /// The attempt is given back: the job is not at fault (a stop, a paused account, a file that is
     /// still being written).
     No,
 }
@@ -216,8 +216,8 @@ pub fn start_over(
 
 /// The file changed under the job: it accounts for no file any more.
 ///
-/// What was sent is withdrawn; the new content, once it settles, is a new job. Answers watch and path
-/// of a name that the file was given at the last moment, which must settle anew.
+/// What was sent is withdrawn; the new content, once it settles, is a new job. Answers watch and
+/// path of a name that the file was given at the last moment, which must settle again.
 pub fn superseded(
     db: &Connection,
     lease: &Lease,
@@ -300,7 +300,7 @@ pub fn absence(db: &Connection, lease: &Lease) -> Result<Absence, Error> {
 }
 
 /// The file went away before it was uploaded: failed, and should it come back, it is a new job.
-/// Answers watch and path of a name that it was given at the last moment, which must settle anew.
+/// Answers watch and path of a name that it was given at the last moment, which must settle again.
 pub fn vanished(
     db: &Connection,
     lease: &Lease,
@@ -335,7 +335,7 @@ pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
     metadata::forget(db, id)
 }
 
-/// Writes the end of the try that is open, if one is.
+/// Writes the end of the attempt that is open, if one is.
 pub(super) fn close_attempt(
     db: &Connection,
     id: JobId,

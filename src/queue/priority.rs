@@ -48,8 +48,8 @@ pub fn front(db: &Connection) -> Result<i64, Error> {
 
 /// Gives a job that waits for its turn this priority (see [`front`]).
 ///
-/// One that waits for its next try is due at once. `has_worker` is false where no daemon runs: what
-/// the table calls running waits for its start.
+/// One that waits for its next attempt is due at once. `has_worker` is false where no daemon runs:
+/// what the table calls running waits for its start.
 pub fn bump(
     db: &Connection,
     id: JobId,

@@ -1,4 +1,4 @@
-//! Reading for people: lists, one job with its tries, live progress.
+//! Reading for people: lists, one job with its attempts, live progress.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub struct Progress {
     pub updated_at: Timestamp,
 }
 
-/// One try of one step.
+/// One attempt of one step.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// The step.

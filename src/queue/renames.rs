@@ -51,9 +51,9 @@ pub fn other_names(db: &Connection, new: &NewJob) -> Result<Vec<OtherName>, Erro
 /// The file of a job was renamed: the job continues under the new name. If the job has another name
 /// or accounts for no file by now, or the new name has a job, the file is enqueued like any other.
 ///
-/// A rename moves the ctime, too, and hides a write before it whose mtime was put back. So a file whose
-/// bytes are up and whose ctime differs is in doubt, and nothing is changed. A folder that is renamed
-/// leaves the ctime of its files alone: they are followed without a look into them.
+/// A rename moves the ctime, too, and hides a write before it whose mtime was put back. So a file
+/// whose bytes are uploaded and whose ctime differs is in doubt, and nothing is changed. A folder
+/// that is renamed leaves the ctime of its files alone: they are followed without a look into them.
 pub fn moved(
     db: &Connection,
     (id, old_path): (JobId, &Path),

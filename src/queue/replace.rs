@@ -1,5 +1,5 @@
-//! Files that take the place of one that is up: which video was there before, whose content it has,
-//! and what is noted of the file that comes after it.
+//! Files that take the place of one that is uploaded: which video was there before, whose content
+//! it has, and what is noted of the file that comes after it.
 //!
 //! A video belongs to one file at a time. `replaced_by` names the job whose content went into a
 //! job's video, from the moment before its last byte is handed out; a query whether a job's content
@@ -18,17 +18,17 @@ use super::sql::{At, PathColumn, StoredPath};
 use super::ticket::forget_transfer;
 use super::{metadata, withdraw};
 
-/// What lies before a job under its path, on its account.
+/// What is before a job under its path, on its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Before {
     /// Nothing that counts.
     Nothing,
-    /// An older job that is at it still, and may be up in a moment.
+    /// An older job that is at it still, and may be uploaded in a moment.
     UnderWay(JobId),
-    /// A video that is up, and a file that has not settled, of the size of the video's file: it may be
-    /// that file under another name, and then the video goes with it.
+    /// A video that is uploaded, and a file that has not settled, of the size of the video's file:
+    /// it may be that file under another name, and then the video goes with it.
     Moving(Predecessor, PathBuf),
-    /// A video that is up.
+    /// A video that is uploaded.
     Up(Predecessor),
 }
 
@@ -80,7 +80,7 @@ pub fn before(db: &Connection, job: &Job) -> Result<Before, Error> {
     let Some((before, holder, size)) = up else {
         return Ok(Before::Nothing);
     };
-    // The job itself is the holder where an earlier try of its own may have arrived.
+    // The job itself is the holder where an earlier attempt of its own may have arrived.
     let elsewhere = db
         .prepare_cached(
             "SELECT path FROM settling WHERE size = ?1 AND path <> ?2 AND ?3 <> ?4 LIMIT 1",
@@ -154,7 +154,7 @@ pub(super) fn is_replaced(alias: &str) -> String {
     )
 }
 
-/// MD5 of the content that the job is to replace, where known.
+/// MD5 of the content that the job will replace, where known.
 pub fn former_md5(db: &Connection, id: JobId) -> Result<Option<String>, Error> {
     Ok(db
         .prepare_cached(
@@ -165,9 +165,9 @@ pub fn former_md5(db: &Connection, id: JobId) -> Result<Option<String>, Error> {
         .flatten())
 }
 
-/// Before the last byte of a job is handed out. If it is to replace a video's content, the video may have it from
-/// here on. Answers whether the byte may be sent; not where another file relies on the video by now: this is the
-/// last moment at which that can be seen, and nothing is noted.
+/// Before the last byte of a job is handed out. If it will replace a video's content, the video may
+/// have it from here on. Answers whether the byte may be sent; not where another file relies on the
+/// video by now: this is the last moment at which that can be seen, and nothing is noted.
 pub(super) fn may_arrive(db: &Connection, id: JobId, now: Timestamp) -> Result<bool, Error> {
     let key: Option<String> = db
         .prepare_cached(
@@ -182,7 +182,7 @@ pub(super) fn may_arrive(db: &Connection, id: JobId, now: Timestamp) -> Result<b
     }
 }
 
-/// The content of a video that is in doubt already stays so, and its quiet begins anew.
+/// The content of a video that is in doubt already stays so, and its quiet begins again.
 fn is_sent_into(
     db: &Connection,
     (id, video_key): (JobId, &str),
@@ -196,8 +196,8 @@ fn is_sent_into(
     Ok(())
 }
 
-/// If another file relies on the video whose content the job is to replace, the job starts over as a video of its
-/// own, at once. Answers whether it does; no byte of it has arrived.
+/// If another file relies on the video whose content the job will replace, the job starts over as a
+/// video of its own, at once. Answers whether it does; no byte of it has arrived.
 pub fn gives_way(
     db: &Connection,
     lease: &Lease,
@@ -310,7 +310,7 @@ pub fn seen(db: &Connection, lease: &Lease, status: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Nothing is done until a person decides; the try does not count.
+/// Nothing is done until a person decides; the attempt does not count.
 pub fn hold(db: &Connection, lease: &Lease, report: &Report, now: Timestamp) -> Result<(), Error> {
     held(db, lease)?;
     let id = lease.job.id;

@@ -1,7 +1,7 @@
-//! When to try again: pure arithmetic from the stored count of tries.
+//! When to try again: pure arithmetic from the stored count of attempts.
 //!
 //! The only place that knows the `backoff` crate, whose exponential policy gives the delays; its
-//! retry loops are not used, since a job's next try is stored and survives a restart.
+//! retry loops are not used, since a job's next attempt is stored and survives a restart.
 
 use std::time::Duration;
 

@@ -170,7 +170,7 @@ pub struct Loss<'a> {
 pub enum Became {
     /// Its file is uploaded again.
     Queued,
-    /// A person is to decide.
+    /// A person decides.
     Held,
     /// Its file is not in the folder any more: the job has ended.
     Ended,

@@ -1,4 +1,4 @@
-//! Files that have not settled yet, as far as other processes are to see them (`explain`).
+//! Files that have not settled yet, as far as other processes should see them (`explain`).
 
 use std::path::{Path, PathBuf};
 

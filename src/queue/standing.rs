@@ -1,16 +1,16 @@
-//! Where a job stands: the one answer that its row comes to, for everything that tells of jobs.
+//! Where a job is: the one answer that its row comes to, for everything that reports jobs.
 //!
 //! The column `phase` (migration 0015) is the same rule for people who read the table.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use super::job::{Arrival, Job, State, Step};
 
-/// Where a job stands.
+/// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Standing {
     /// It waits for its turn, or for its next attempt at `run_at`.
     Turn,
-    /// It waits for the job `waits_for`, which has the same content and is under way.
+    /// It waits for the job `waits_for`, which has the same content and is in progress.
     WaitingForCopy,
     /// Its video is created on the platform now.
     Creating,
@@ -147,7 +147,7 @@ impl Standing {
 }
 
 impl Job {
-    /// Where it stands.
+    /// Where it is.
     pub fn standing(&self) -> Standing {
         match (self.state, self.step) {
             // No verb leaves a job running at this step.

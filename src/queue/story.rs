@@ -1,5 +1,6 @@
-//! What the table tells of one job beside its row, for `explain`: its tries, its neighbours by
-//! content, its place in the queue, what the platform was told of it and what becomes of its file.
+//! What the table says about one job beside its row, for `explain`: its attempts, its neighbours by
+//! content, its place in the queue, what was sent to the platform about it and what becomes of its
+//! file.
 //!
 //! Only for people who ask about one path: some of it looks through all jobs.
 
@@ -35,7 +36,7 @@ pub struct Story {
     pub replaces: Option<Other>,
     /// The job whose content went, or goes, or may have gone, into its video.
     pub replaced_by: Vec<Other>,
-    /// What the platform was told of the video beside its bytes.
+    /// What was sent to the platform about the video beside its bytes.
     pub metadata: Option<Told>,
     /// What becomes of the file.
     pub afterwards: Option<Afterwards>,
@@ -57,7 +58,7 @@ pub struct Other {
     pub id: JobId,
     /// Its file.
     pub path: PathBuf,
-    /// Where it stands.
+    /// Where it is.
     pub standing: Standing,
     /// Its video.
     pub video_key: Option<String>,
@@ -70,7 +71,8 @@ pub struct Other {
 /// A row of `metadata`.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// Whether the platform was told: what is noted before the video is made has not arrived yet.
+    /// Whether it was sent to the platform: what is noted before the video is made has not arrived
+    /// yet.
     pub is_told: bool,
     /// Whether a sidecar says more than the title and what the configuration says.
     pub has_sidecar: bool,
@@ -99,7 +101,7 @@ pub struct Afterwards {
     pub outcome: Option<String>,
     /// When that was.
     pub done_at: Option<Timestamp>,
-    /// Where the file lies now.
+    /// Where the file is now.
     pub moved_to: Option<PathBuf>,
     /// The note beside it.
     pub note: Option<PathBuf>,
@@ -118,7 +120,7 @@ pub struct Place {
     pub pace: Option<i64>,
 }
 
-/// So many tries and copies are told one by one.
+/// How many attempts and copies are listed one by one.
 const MOST: usize = 10;
 /// The usual rate is that of so many transfers.
 const PACE_OF: i64 = 20;

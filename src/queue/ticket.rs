@@ -58,7 +58,7 @@ pub(super) fn store(db: &Connection, id: JobId, ticket: &NewTicket<'_>) -> Resul
     Ok(())
 }
 
-/// So many bytes of a resumable upload are on the platform for certain.
+/// How many bytes of a resumable upload are on the platform for certain.
 pub fn confirmed(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error> {
     held(db, lease)?;
     db.prepare_cached("UPDATE tickets SET confirmed_bytes = ?2 WHERE job_id = ?1")?
@@ -78,7 +78,7 @@ pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<bool,
     Ok(true)
 }
 
-/// The platform surely has not got the file: the next try may send it without asking.
+/// The platform surely has not got the file: the next attempt may send it without asking.
 pub fn last_byte_was_lost(db: &Connection, lease: &Lease) -> Result<(), Error> {
     held(db, lease)?;
     forget_last_byte(db, lease.job.id)?;
@@ -174,7 +174,7 @@ pub(super) fn doubt_parts(db: &Connection, id: JobId, ctime_ns: i64) -> Result<(
 }
 
 /// Seals the links that an earlier release left in the table, once, and leaves nothing of them in
-/// unused space: the whole table is written anew.
+/// unused space: the whole table is written again.
 pub(super) fn seal_plain_links(db: &mut Connection, seal: &Seal) -> Result<(), Error> {
     let is_pending = "SELECT 1 FROM chores WHERE name = 'seal-links'";
     if !db.prepare(is_pending)?.exists([])? {
@@ -212,7 +212,7 @@ pub(super) fn seal_plain_links(db: &mut Connection, seal: &Seal) -> Result<(), E
     Ok(())
 }
 
-/// Writes the table anew, and empties the log beside it; answers whether both are done.
+/// Writes the table again, and empties the log beside it; answers whether both are done.
 fn wipe_unused_space(db: &Connection) -> rusqlite::Result<bool> {
     db.execute_batch("VACUUM")?;
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {

@@ -1,7 +1,7 @@
 //! Corrects times in the table that a wrong clock wrote, or that grew old while the daemon was off.
 //!
-//! What is put off too far is pulled back, and ages start anew: at a start and after each jump of the
-//! clock, for all tables.
+//! What is put off too far is pulled back, and ages start again: at a start and after each jump of
+//! the clock, for all tables.
 
 use std::time::Duration;
 

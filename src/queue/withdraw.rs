@@ -22,7 +22,7 @@ pub struct Withdrawal {
     pub job: JobId,
     /// Its account.
     pub account: String,
-    /// The mark it carries.
+    /// The ingest id it carries.
     pub ingest_id: String,
     /// Its key; unknown where the create call's answer was lost.
     pub video_key: Option<String>,
@@ -33,8 +33,8 @@ pub struct Withdrawal {
 }
 
 /// Lets the job's unfinished video go, if there is or may be one: onto the list, and the job back
-/// to its first step with a new mark. A video that has all its bytes is left alone, and so is one
-/// that was there before the job, which only was to get its content.
+/// to its first step with a new ingest id. A video that has all its bytes is left alone, and so is
+/// one that was there before the job, which only should have got its content.
 pub(super) fn begun_video(
     db: &Connection,
     job: JobId,
@@ -53,9 +53,9 @@ pub(super) fn begun_video(
     Ok(())
 }
 
-/// Puts the job's video onto the list, unless it is another job's too, whose content this one was
-/// to replace, or whose content replaced this one's: no matter what comes in between, that video
-/// stays.
+/// Puts the job's video onto the list, unless it is another job's too, whose content this one
+/// should have replaced, or whose content replaced this one's: no matter what comes in between,
+/// that video stays.
 ///
 /// Only a video that a create call of this table made is withdrawn. One that was found on the platform may
 /// be another's work: an FTP upload is recognised by its looks, and what was there before a lost table may
@@ -111,7 +111,7 @@ pub fn next_due(db: &Connection) -> Result<Option<Timestamp>, Error> {
     Ok(at.map(|at| at.0))
 }
 
-/// Whether a job has taken back the video that was to be withdrawn.
+/// Whether a job has taken back the video that should have been withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenBack {
     /// It waits for it as for one that it has sent.

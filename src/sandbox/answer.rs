@@ -77,7 +77,7 @@ pub(super) fn refusal(refusal: &Refusal, format: Format) -> Response {
     response
 }
 
-/// In XML, everything about the video hangs under `<video key="…">`; in JSON it lies at the top.
+/// In XML, everything about the video hangs under `<video key="…">`; in JSON it is at the top.
 fn xml(value: &Value) -> String {
     let mut outer = String::new();
     let mut inner = String::new();

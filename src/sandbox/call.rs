@@ -20,7 +20,7 @@ use super::operation::Operation;
 use super::refusal::Refusal;
 use super::requests::{Entry, Stage};
 
-/// A request and what is to happen to it.
+/// A request and what should happen to it.
 pub(super) struct Call {
     pub(super) operation: Operation,
     sandbox: Arc<Sandbox>,
@@ -90,7 +90,7 @@ impl Call {
         }
     }
 
-    /// All was received; the next thing is to act on it.
+    /// All was received; the next step acts on it.
     pub(super) async fn ready(&self) -> Result<(), Halt> {
         self.sandbox.requests.reach(&self.entry, Stage::Received);
         match self.kind() {
@@ -108,7 +108,7 @@ impl Call {
         }
     }
 
-    /// The message with which processing is to fail.
+    /// The message with which processing should fail.
     pub(super) fn failure(&self) -> Option<String> {
         match self.kind() {
             Some(Kind::FailProcessing { message }) => Some(message.clone()),
@@ -116,7 +116,7 @@ impl Call {
         }
     }
 
-    /// Bytes a second at which a download is to go.
+    /// Bytes a second of a download.
     pub(super) fn pace(&self) -> Option<u64> {
         match self.kind() {
             Some(Kind::SlowFetch { bytes_per_second }) => Some(*bytes_per_second),
@@ -124,7 +124,7 @@ impl Call {
         }
     }
 
-    /// Whether the links in the answer are to have expired.
+    /// Whether the links in the answer should have expired.
     pub(super) fn expired_links(&self) -> bool {
         matches!(self.kind(), Some(Kind::ExpiredLinks {}))
     }

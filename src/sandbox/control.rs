@@ -20,11 +20,11 @@
 //!                                   negative number back: `Date`, signatures and links go by it
 //! ```
 //!
-//! A fault names the operation that it meets, how often (`times`, 1 by default, `null` for ever),
+//! A fault names the operation that it meets, how often (`times`, 1 by default, `null` forever),
 //! and what it does. The operations are `any`; of v1 `create`, `show`, `list`, `update`, `delete`,
 //! `form-upload` and `resumable`; of S3 `s3-put` (a whole file) and `part-put`; of v2 `v2-create`,
-//! `v2-get`, `v2-list`, `v2-update`, `v2-delete`, `v2-reupload`, `v2-originals`, `v2-parts` (the list
-//! of slots) and `v2-complete`. What there is to do, [`Kind`](super::faults::Kind) has it all:
+//! `v2-get`, `v2-list`, `v2-update`, `v2-delete`, `v2-reupload`, `v2-originals`, `v2-parts` (the
+//! list of slots) and `v2-complete`. What there is to do, [`Kind`](super::faults::Kind) has it all:
 //!
 //! ```json
 //! {"on": "create", "times": 2, "fault": {"kind": "status", "status": 503}}

@@ -17,7 +17,7 @@ pub(super) fn of(file: &mut (impl Read + Seek)) -> Option<f64> {
     let word = |at: usize| -> Option<u32> {
         Some(u32::from_be_bytes(head.get(at..at + 4)?.try_into().ok()?))
     };
-    // Version 1 has 64-bit times, version 0 has 32-bit ones; the time scale lies between them.
+    // Version 1 has 64-bit times, version 0 has 32-bit ones; the time scale is between them.
     let (scale, duration) = if *head.first()? == 1 {
         (
             word(20)?,

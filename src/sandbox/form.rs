@@ -1,7 +1,7 @@
 //! The form upload host: `POST /v1/videos/upload?key=…&token=…` (JW docs, v1 file uploads).
 //!
 //! The front of it behaves like a web server's upload module (plain error pages for what is not a
-//! form at all), what lies behind it like the API (error objects).
+//! form at all), what is behind it like the API (error objects).
 
 use std::sync::Arc;
 

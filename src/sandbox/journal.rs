@@ -36,7 +36,7 @@ impl Journal {
             .collect()
     }
 
-    /// Writes the file anew with `lines`, atomically, and opens it for more.
+    /// Writes the file again with `lines`, atomically, and opens it for more.
     pub(super) fn replace<T: Serialize>(path: &Path, lines: Vec<T>) -> io::Result<Self> {
         let fresh = path.with_extension("new");
         let file = OpenOptions::new()

@@ -14,8 +14,8 @@ use super::s3_sign;
 use super::status::Pending;
 use super::token;
 
-/// How the bytes are to come: the first three in v1, the last two in v2, and `Fetch` in both.
-/// Further upload methods are further variants.
+/// How the bytes will come: the first three in v1, the last two in v2, and `Fetch` in both. Further
+/// upload methods are further variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Method {

@@ -14,9 +14,9 @@
 //! - `resumable`: `segment` → `sink` → `sessions` (`ranges`) → `intake`;
 //! - `s3`: `s3_auth` (`s3_sign`, `s3_sign4`) → `sink` → `intake`, or `parts`.
 //!
-//! What they know lies in `store`: a `video` with its `link`, and a file whose `status`
-//! follows the clock. What the platform does by itself after it has answered, to download a file
-//! (`fetch`) or to join the parts of one, is an `errand`. A further upload method is a variant of
+//! What they know is in `store`: a `video` with its `link`, and a file whose `status` follows the
+//! clock. What the platform does by itself after it has answered, to download a file (`fetch`) or
+//! to join the parts of one, is an `errand`. A further upload method is a variant of
 //! `link::Method`, an `operation`, and a host beside `form`, `resumable` and `s3`.
 //!
 //! # What is not documented, and chosen here

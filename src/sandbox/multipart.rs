@@ -99,7 +99,7 @@ impl Parser {
         }
     }
 
-    /// Hands out what surely lies before the boundary; `true` when the boundary was reached.
+    /// Hands out what surely is before the boundary; `true` when the boundary was reached.
     fn up_to_boundary(&mut self, out: impl FnOnce(Bytes)) -> bool {
         if let Some(at) = find(&self.buffer, &self.delimiter) {
             out(self.buffer.split_to(at).freeze());
@@ -177,7 +177,7 @@ pub(super) fn file_name(value: &str) -> Result<Option<String>, Malformed> {
     }))
 }
 
-/// The text between the opening and the next quotation mark: a backslash does not escape one.
+/// The text between the opening and the next quotation ingest id: a backslash does not escape one.
 fn quoted(value: &str, opening: &str) -> Result<Option<String>, Malformed> {
     let Some((_, rest)) = value.split_once(opening) else {
         return Ok(None);

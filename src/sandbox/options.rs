@@ -44,7 +44,7 @@ pub struct Options {
     pub site: String,
     /// The v2 API's bearer token for the site.
     pub v2_secret: String,
-    /// How upload links begin, e.g. `https://127.0.0.9`, where something stands in front of this
+    /// How upload links begin, e.g. `https://127.0.0.9`, where something is in front of this
     /// listener; `None` is plain HTTP to the listener.
     pub public_url: Option<String>,
     /// How long the link of one part lives (v2; undocumented).

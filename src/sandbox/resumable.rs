@@ -7,7 +7,7 @@
 //! knows videos and answers 200 or an error object. What follows from that a client has to live
 //! with:
 //!
-//! - A session that is over, has expired, or never was, begins anew: 201. That it is worth nothing
+//! - A session that is over, has expired, or never was, begins again: 201. That it is worth nothing
 //!   comes out when the file is complete: 403 `PermissionDenied`, and 404 `NotFound` where there is
 //!   no such video.
 //! - A segment that does not fit its session, or the disk, is dropped; the program behind gets a

@@ -63,7 +63,7 @@ pub(super) fn read(parts: &Parts, rules: &Rules) -> Result<Segment, Rejected> {
     }
     let mut segment = Segment::default();
     let mut disposed = false;
-    // In the order in which they came, each checked where it stands: of two that mean the same the
+    // In the order in which they came, each checked where it is: of two that mean the same the
     // later one wins, but the earlier one has to be right too.
     for (name, value) in &parts.headers {
         match name.as_str() {

@@ -1,6 +1,6 @@
 //! The server: what all requests share, its start and its end.
 //!
-//! Invariant: when [`serve`] returns, no request is under way any more and the folder is free.
+//! Invariant: when [`serve`] returns, no request is in progress any more and the folder is free.
 
 use std::convert::Infallible;
 use std::io;
@@ -103,7 +103,7 @@ async fn run(
     let lifetime = seconds(options.link_lifetime);
     let sessions = sessions::Sessions::open(dir, store.incoming(), lifetime, now);
     let stopping = CancellationToken::new();
-    // Every request under way holds the sandbox, and so does what it left to the disk: when the
+    // Every request in progress holds the sandbox, and so does what it left to the disk: when the
     // receiver ends, none is left.
     let (alive, mut all_done) = mpsc::channel::<Infallible>(1);
     let sandbox = Arc::new(Sandbox {
@@ -155,7 +155,7 @@ impl Sandbox {
         self.after(self.options.link_lifetime)
     }
 
-    /// So much later than now, in UNIX seconds.
+    /// How much later than now, in UNIX seconds.
     pub(super) fn after(&self, lifetime: Duration) -> i64 {
         self.now_s().saturating_add(seconds(lifetime))
     }

@@ -1,4 +1,4 @@
-//! Resumable uploads under way, as files: `DIR/resumable/<session>` holds the bytes, and
+//! Resumable uploads in progress, as files: `DIR/resumable/<session>` holds the bytes, and
 //! `<session>.state` says which of them count.
 //!
 //! Invariant: a range is in the state only when all of its bytes are in the file. A segment that

@@ -72,7 +72,7 @@ impl Sink {
 }
 
 impl Received {
-    /// A file that lies there whole, read again for its size and MD5. Blocks on the disk.
+    /// A file that is there whole, read again for its size and MD5. Blocks on the disk.
     pub(super) fn reread(path: PathBuf) -> io::Result<Self> {
         let mut file = File::open(&path)?;
         let mut received = Self {

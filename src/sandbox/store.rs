@@ -1,15 +1,15 @@
 //! What the stand-in remembers: its videos, the signatures it has seen, and its S3 keys.
 //!
 //! All of it is in memory and, line by line, in `index.jsonl`: every change is appended before it
-//! counts, so a sandbox that was killed knows what it had answered for. On opening, the file is read
-//! and written anew without what has been superseded. The bytes lie beside it:
+//! counts, so a sandbox that was killed knows what it had answered for. On opening, the file is
+//! read and written again without what has been superseded. The bytes lie beside it:
 //!
 //! ```text
 //! DIR/index.jsonl            mode 0600: it holds upload tokens
 //! DIR/media/<key>/original   the file as received
 //! DIR/media/<key>/parts/     parts of a v2 upload (`parts`), until they are joined
-//! DIR/incoming/              uploads under way; emptied on start
-//! DIR/resumable/             resumable uploads under way (`sessions`); they go on after a start
+//! DIR/incoming/              uploads in progress; emptied on start
+//! DIR/resumable/             active resumable uploads (`sessions`); they continue after a start
 //! DIR/lock                   held while a sandbox uses the folder
 //! ```
 //!
@@ -107,7 +107,7 @@ impl Store {
         &self.keys
     }
 
-    /// Where uploads under way are kept.
+    /// Where uploads in progress are kept.
     pub(super) fn incoming(&self) -> PathBuf {
         self.dir.join("incoming")
     }
@@ -117,7 +117,7 @@ impl Store {
         self.dir.join("media").join(key).join("parts").join(upload)
     }
 
-    /// Where the received file of a video lies.
+    /// Where the received file of a video is.
     pub(super) fn original(&self, key: &str) -> PathBuf {
         self.dir.join("media").join(key).join("original")
     }

@@ -44,7 +44,7 @@ impl Video {
             .fold(self.edited, i64::max)
     }
 
-    /// Where the video stands at `now` (UNIX milliseconds).
+    /// Where the video is at `now` (UNIX milliseconds).
     pub(super) fn status(&self, now: i64) -> Status {
         match (&self.forced, &self.pending, &self.media) {
             (Some(forced), _, _) => forced.status,

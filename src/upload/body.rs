@@ -1,4 +1,4 @@
-//! The request body: one file, read where it is sent, with what stands before and after it.
+//! The request body: one file, read where it is sent, with what is before and after it.
 //!
 //! It reads inline with `pread` into buffers that are used again, because each hop to a pool of
 //! blocking threads costs more than the read. So a slow disk stops the thread that sends, and only
@@ -79,7 +79,7 @@ impl FileBody {
         }
     }
 
-    /// A body with a piece of the file only; `is_completing` tells whether it is the last that the
+    /// A body with a piece of the file only; `is_completing` says whether it is the last that the
     /// server lacks.
     pub(super) fn piece(
         file: Arc<File>,

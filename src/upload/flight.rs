@@ -1,4 +1,4 @@
-//! What all sides know of one transfer under way: how far it is, and who decides its end.
+//! What all sides know of one transfer in progress: how far it is, and who decides its end.
 //!
 //! A transfer is a whole file, or one part of a file of which other parts fly beside it.
 //!
@@ -56,7 +56,7 @@ pub type BeforeLastByte = Box<dyn FnOnce() -> Result<(), String> + Send>;
 /// block.
 pub type OnConfirmed = Box<dyn FnMut(u64) -> Result<(), String> + Send>;
 
-/// One transfer under way.
+/// One transfer in progress.
 pub(super) struct Flight {
     progress: Arc<Progress>,
     /// Its own bytes among those in `progress`; `None` once it counts no more.
@@ -222,7 +222,7 @@ impl Flight {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request under way; see [`Flight::end_turn`].
+    /// The request in progress; see [`Flight::end_turn`].
     pub(super) fn turn(&self) -> u64 {
         self.turn.load(Ordering::Relaxed)
     }

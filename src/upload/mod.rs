@@ -133,7 +133,7 @@ pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<R
     fly(way, cargo, &flight, timeouts, &cancel).await
 }
 
-/// Has a lane carry the cargo, observed by the watchdog and by the code that may cancel.
+/// Lets a lane carry the cargo, observed by the watchdog and by the code that may cancel.
 async fn fly(
     way: Way,
     cargo: Cargo,
@@ -166,7 +166,7 @@ async fn fly(
 /// What a method needs to know of the file, or about the part to be sent.
 struct Cargo {
     file: Arc<File>,
-    /// The first byte to be sent: 0 but for a part.
+    /// The first byte to be sent: 0 except for a part.
     at: u64,
     /// How many to send from there.
     size: u64,

@@ -1,12 +1,12 @@
 //! The MD5 of a whole file of which only pieces pass by: some were sent by an earlier process, some
 //! are sent twice.
 //!
-//! A thread of its own follows the transfer. Buffers that pass by at the place where it stands it
-//! takes as they are; everything else it reads itself. So the part that was not sent this time costs
-//! one more reading of it, beside the sending (at the speed of the disk or of MD5, some 600 MB/s,
-//! whichever is slower; a file resumed near its end may have to wait that long for its sum), and the
-//! transfer never waits for the sum before its last byte. Where MD5 is slower than the network, the
-//! buffers that it cannot take in time are read again, as a rule out of the page cache.
+//! A thread of its own follows the transfer. Buffers that pass by at the place where it is it takes
+//! as they are; everything else it reads itself. So the part that was not sent this time costs one
+//! more reading of it, beside the sending (at the speed of the disk or of MD5, some 600 MB/s,
+//! whichever is slower; a file resumed near its end may have to wait that long for its sum), and
+//! the transfer never waits for the sum before its last byte. Where MD5 is slower than the network,
+//! the buffers that it cannot take in time are read again, as a rule out of the page cache.
 
 use std::fs::File;
 use std::io;
@@ -111,7 +111,7 @@ impl Follower {
             }
             self.add(&buffer);
             // Once all is sent, the sum is the only thing that still moves; until then it must not
-            // hide a network that stands still.
+            // hide a network that is stalled.
             if self.flight.is_released() || self.flight.sent() >= self.size {
                 self.flight.pulse();
             }

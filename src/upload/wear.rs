@@ -41,7 +41,7 @@ impl Wear {
         }
     }
 
-    /// Takes note of a part; tells whether its connection should carry no other.
+    /// Takes note of a part; says whether its connection should carry no other.
     pub(super) fn is_worn_after(&mut self, trip: Trip<'_>) -> bool {
         if self.host.as_deref() != trip.host {
             *self = Self::new();

@@ -27,11 +27,11 @@ pub(super) struct Candidate {
     pub(super) quiet: Option<Duration>,
     /// The last look found a writer.
     pub(super) open: bool,
-    /// The next look is to examine the container, too.
+    /// The next look must examine the container, too.
     pub(super) examine: bool,
     /// When the last look was asked for.
     pub(super) asked: Duration,
-    /// When to look next; `None` while a look is under way or nothing is expected of one.
+    /// When to look next; `None` while a look is in progress or nothing is expected of one.
     pub(super) due: Option<Duration>,
     /// What was last reported.
     pub(super) told: Option<Waiting>,
@@ -117,7 +117,7 @@ impl Candidates {
     }
 
     /// The next file that is due, and whether to examine its container; from now on a look at it is
-    /// under way.
+    /// in progress.
     pub(super) fn next(&mut self, now: Duration) -> Option<(Arc<Path>, bool)> {
         if self.next_due()? > now {
             return None;

@@ -1,4 +1,4 @@
-//! Everything that lies in a watch folder, with what the watch makes of it: a walk for people, who
+//! Everything that is in a watch folder, with what the watch makes of it: a walk for people, who
 //! want to know of what is left alone, too.
 //!
 //! It changes nothing and remembers nothing. Folders are listed one at a time and in the order of
@@ -37,7 +37,7 @@ pub enum Entry {
     Offline(PathBuf, io::Error),
 }
 
-/// A walk under way.
+/// A walk in progress.
 #[derive(Debug)]
 pub struct Census {
     watch: Watch,

@@ -1,4 +1,4 @@
-//! The sidecars of one watch: each is told of once after it came or changed, when it has been left
+//! The sidecars of one watch: each is reported once after it came or changed, when it has been left
 //! alone for a moment. Pure.
 //!
 //! What is in one, and whether a video waits for it, is not known here.
@@ -15,7 +15,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// All sidecars that were seen.
 #[derive(Debug, Default)]
 pub(super) struct Companions {
-    /// Those that were told of. There may be very many: keep it small.
+    /// Those that were reported. There may be very many: keep it small.
     known: HashMap<Box<Path>, Known>,
     /// Those that changed, and when each is looked at.
     waiting: HashMap<PathBuf, (Identity, Duration)>,

@@ -60,7 +60,7 @@ impl Events {
         }
     }
 
-    /// Drops all watches and begins anew: the root is another folder now.
+    /// Drops all watches and begins again: the root is another folder now.
     pub(super) fn restart(&mut self) {
         self.watcher = None;
         self.folders.clear();

@@ -1,7 +1,7 @@
 //! The signs that a file is complete, and how long it must rest because of them. Pure.
 //!
 //! No single sign proves that no program will continue writing. Together they can: it was closed
-//! after writing or came by a rename, no program has it open, all of it lies on the disk, and its
+//! after writing or came by a rename, no program has it open, all of it is on the disk, and its
 //! container ends where the file ends. Where one of them is missing, time must stand in for it.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::identity::Identity;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Evidence {
     pub(super) identity: Identity,
-    /// How much of it lies on the disk, in units of 512 bytes.
+    /// How much of it is on the disk, in units of 512 bytes.
     pub(super) blocks: u64,
     pub(super) writer: Writer,
     /// Its container; `None` if the look was not to examine that.

@@ -1,4 +1,4 @@
-//! Which filesystem a file lies on, and what follows for events and for leases.
+//! Which filesystem a file is on, and what follows for events and for leases.
 //!
 //! The kernel announces only what is done through it: on a network filesystem others write past it,
 //! a FUSE server may change what it shows, and so may the lower folder of an overlay.

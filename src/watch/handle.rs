@@ -45,8 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Starts one thread for each watch. A folder that is missing is no error: it is waited for.
 ///
-/// The files that `known` tells of need not settle again. It is asked after this was called, so that
-/// each later [`recheck`](Handle::recheck) overrules it. Each watch has its folder locked while it is there.
+/// The files that `known` reports need not settle again. It is asked after this was called, so that
+/// each later [`recheck`](Handle::recheck) overrules it. Each watch has its folder locked while it
+/// is there.
 ///
 /// # Errors
 ///
@@ -109,7 +110,7 @@ fn spawn(
 }
 
 impl Handle {
-    /// Settles this path anew, also if it settled before with the very identity that it has.
+    /// Settles this path again, also if it settled before with the very identity that it has.
     /// Without effect for an unknown watch, or a path that does not count.
     pub fn recheck(&self, watch: &str, path: PathBuf) {
         if let Some(running) = self.watches.iter().find(|running| running.name == watch) {

@@ -17,7 +17,7 @@ pub(super) enum Message {
     Renamed(PathBuf),
     /// Rights or times of this path changed.
     Attributes(PathBuf),
-    /// Settle this path anew.
+    /// Settle this path again.
     Recheck(PathBuf),
     /// Scan everything now.
     Scan,

@@ -20,11 +20,11 @@ use crate::identity::Identity;
 pub struct Inspection {
     /// Which file, and which state of it.
     pub identity: Identity,
-    /// How much of it lies on the disk, bytes.
+    /// How much of it is on the disk, bytes.
     pub allocated: u64,
     /// Whether a program has it open for writing.
     pub writer: Writer,
-    /// What its container tells; `None` where that does not count.
+    /// What its container reports; `None` where that does not count.
     pub container: Option<container::Verdict>,
     /// Its done-marker and whether that is there, where one is wanted.
     pub marker: Option<(PathBuf, bool)>,

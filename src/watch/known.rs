@@ -1,10 +1,10 @@
 //! Files that are done since an earlier run: they need not settle again.
 //!
-//! Who starts a watch may tell of them; a restart then costs one `stat` for each file that did not
-//! change, and not two looks, a report and a question to the queue. Only a file whose inode, size and
-//! both times are the very same counts: about any other the queue is asked. The device is left out,
-//! as it changes with a reboot. They are kept as digests, and only until the first scan is done: of
-//! many, the files are long gone.
+//! The code that starts a watch may report them; a restart then costs one `stat` for each file that
+//! did not change, and not two looks, a report and a question to the queue. Only a file whose
+//! inode, size and both times are the very same counts: about any other the queue is asked. The
+//! device is left out, as it changes with a reboot. They are kept as digests, and only until the
+//! first scan is done: of many, the files are long gone.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -43,7 +43,7 @@ impl fmt::Debug for KnownFiles {
     }
 }
 
-/// The files that were told of.
+/// The files that were reported.
 #[derive(Debug, Default)]
 pub(super) struct Seeds {
     /// Random keys, so that no one can choose names whose digests are the same.
@@ -69,7 +69,7 @@ impl Seeds {
         seeds
     }
 
-    /// Whether this very file was told of.
+    /// Whether this very file was reported.
     pub(super) fn has(&self, path: &Path, identity: &Identity) -> bool {
         if self.files.is_empty() {
             return false;
@@ -78,7 +78,7 @@ impl Seeds {
         !self.revoked.contains(&digests.0) && self.files.binary_search(&digests).is_ok()
     }
 
-    /// Nothing counts any more that was told of this path.
+    /// Nothing counts any more that was reported this path.
     pub(super) fn revoke(&mut self, path: &Path) {
         if !self.files.is_empty() {
             let path = self.path(path);

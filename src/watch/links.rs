@@ -26,7 +26,7 @@ pub enum Refusal {
     Outside,
     /// Its folder is looked at in its own place.
     Twice,
-    /// It leads to a folder that it lies in.
+    /// It leads to a folder that it is in.
     Circle,
     /// It does not lead to a folder.
     NoFolder,
@@ -40,7 +40,7 @@ pub(super) fn leads(watch: &Watch, link: &Path) -> Leads {
     }
 }
 
-/// Whether the link at this path is followed, so that what lies behind it is known by the link's
+/// Whether the link at this path is followed, so that what is behind it is known by the link's
 /// path.
 pub fn is_followed(watch: &Watch, link: &Path) -> bool {
     matches!(leads(watch, link), Leads::Inside(_))

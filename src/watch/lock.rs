@@ -160,7 +160,7 @@ impl FolderLocks {
         drop(reserved);
     }
 
-    /// The lock on the folder that is at this path now, reserved or taken anew.
+    /// The lock on the folder that is at this path now, reserved or taken again.
     pub(super) fn claim(&self, folder: &Path, id: FolderId) -> Result<FolderLock, LockError> {
         let reserved = self.registry().reserved.remove(folder);
         let lock = match reserved {

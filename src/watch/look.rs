@@ -23,7 +23,7 @@ use crate::beneath::{Error, Place};
 use crate::config::{Marker, Watch};
 use crate::identity::Identity;
 
-/// What `lstat` tells of a path, sorted.
+/// What `lstat` reports about a path, sorted.
 #[derive(Debug)]
 pub(super) enum Thing {
     /// A regular file.
@@ -36,7 +36,7 @@ pub(super) enum Thing {
     Nothing,
 }
 
-/// Which folder stands at a path: its device and inode numbers.
+/// Which folder is at a path: its device and inode numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct FolderId {
     dev: i64,

@@ -41,7 +41,7 @@ pub(super) struct Choice {
     retry: Option<Duration>,
 }
 
-/// So many missed files are too many where others may write past the kernel, and elsewhere.
+/// How many missed files are too many where others may write past the kernel, and elsewhere.
 const ENOUGH_REMOTE: usize = 1;
 const ENOUGH_LOCAL: usize = 10;
 /// How long events are not tried again.
@@ -62,7 +62,7 @@ impl Choice {
         }
     }
 
-    /// Another folder stands at the root: what is known of events was known of the old one.
+    /// Another folder is at the root: what is known of events was known of the old one.
     pub(super) fn appeared(&mut self, filesystem: Filesystem) {
         *self = Self::new(self.mode, filesystem);
     }
@@ -154,7 +154,7 @@ mod tests {
             assert!(!choice.try_again(now));
             assert!(choice.try_again(now + RETRY));
             assert_eq!(choice.means(), Means::Events);
-            assert!(!choice.missed(enough - 1, now), "counted anew");
+            assert!(!choice.missed(enough - 1, now), "counted again");
             choice.missed(1, now);
             choice.appeared(filesystem);
             assert_eq!(

@@ -6,14 +6,14 @@
 //! scan ───┘
 //! ```
 //!
-//! One thread for each watch, so that a folder that hangs stops only itself: `folder` is its
-//! loop. [`select`] says which paths count, `events` and `scan` bring sightings, `root`
-//! notices when the folder itself goes or is another, [`means`] decides between events and polling,
-//! `look` with [`writer`] and [`container`] examines one file, `evidence` weighs what that found, and
-//! `settle` decides, without touching clock or disk. For people who ask, [`census`] tells of everything
-//! that lies in a folder, and [`inspection`] what one look at a file finds.
-//! [`reach`] opens what lies in a watch without leaving it. It knows neither the queue nor the platform;
-//! what settled twice with one identity is for the queue to tell.
+//! One thread for each watch, so that a folder that hangs stops only itself: `folder` is its loop.
+//! [`select`] says which paths count, `events` and `scan` bring sightings, `root` notices when the
+//! folder itself goes or is another, [`means`] decides between events and polling, `look` with
+//! [`writer`] and [`container`] examines one file, `evidence` weighs what that found, and `settle`
+//! decides, without touching clock or disk. For people who ask, [`census`] reports everything that
+//! is in a folder, and [`inspection`] what one look at a file finds. [`reach`] opens what is in a
+//! watch without leaving it. It knows neither the queue nor the platform; what settled twice with
+//! one identity is for the queue to tell.
 
 mod ahead;
 mod audit;

@@ -44,7 +44,7 @@ impl Outbox {
         })
     }
 
-    /// Whether the watch is to stop.
+    /// Whether the watch must stop.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
     }

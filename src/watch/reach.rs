@@ -15,7 +15,7 @@ use crate::config::Watch;
 /// that gives must lie in the watch folder; it is then reached as anything else.
 ///
 /// # Errors
-/// Its folder is not there, lies behind a link, or cannot be reached.
+/// Its folder is not there, is behind a link, or cannot be reached.
 pub fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> {
     match watch {
         Some(watch) if watch.watching.follow_links && path.starts_with(&watch.path) => {
@@ -64,7 +64,7 @@ pub fn make_place_beneath(watch: &Watch, path: &Path) -> Result<Place, Error> {
     Place::make_below(&Folder::root(root)?, below)
 }
 
-/// The root that a path is reached from; `None`: it lies in none of the watch's.
+/// The root that a path is reached from; `None`: it is in none of the watch's.
 pub fn root<'a>(watch: Option<&'a Watch>, path: &Path) -> Option<&'a Path> {
     let watch = watch?;
     if path.starts_with(&watch.path) {

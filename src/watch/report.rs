@@ -1,4 +1,4 @@
-//! What a watch tells the rest of the program.
+//! What a watch reports to the rest of the program.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub enum SeenBy {
 /// What a file waits for. Its text is a clause that follows "waiting: ".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
-    /// It has no byte; it waits for ever.
+    /// It has no byte; it waits forever.
     Empty,
     /// It was not the same as at the look before.
     Changing,
@@ -78,7 +78,7 @@ pub enum Waiting {
     Quiet(Missing),
     /// Every sign agrees; a moment must pass.
     Sure,
-    /// A program has it open for writing; it waits for ever.
+    /// A program has it open for writing; it waits forever.
     WriterOpen,
     /// Nothing changes, but it is impossible to tell whether a program has it open: it waits
     /// longer.
@@ -98,9 +98,9 @@ pub enum Waiting {
 pub enum Missing {
     /// How its writing ended was not seen.
     Ending,
-    /// Not all of it lies on the disk.
+    /// Not all of it is on the disk.
     Blocks,
-    /// Its format has no end mark.
+    /// Its format has no end ingest id.
     EndMark,
     /// Its container was not judged.
     Container,

@@ -1,6 +1,6 @@
 //! Is the watch folder itself there, and is it still the same one?
 //!
-//! inotify does not tell of an unmount, of a mount over a folder, or of a folder that is made again
+//! inotify does not report an unmount, of a mount over a folder, or of a folder that is made again
 //! under its old name; so the root is looked at every few seconds. While it is away, or another
 //! one, nothing that is missing in it means that a file was deleted. An empty folder on another
 //! disk than before is no root at all: it is the place of one that is not mounted. Nor is one that is
@@ -93,8 +93,8 @@ impl Root {
         !self.away && reached(&self.path).is_ok_and(|(_, id)| Some(id) == self.last)
     }
 
-    /// Looks at the root, and logs what is news. The second value tells whether it is another
-    /// folder than the last one that was here.
+    /// Looks at the root, and logs what is news. The second value says whether it is another folder
+    /// than the last one that was here.
     pub(super) fn check(&mut self, now: Duration) -> (Presence, bool) {
         let found = inspect(&self.path, self.last).map_err(LockError::Offline);
         let found = found.and_then(|id| self.own(id).map(|()| id));

@@ -1,9 +1,9 @@
 //! Walking a folder: every folder and every file that counts, one at a time.
 //!
 //! A walk is an iterator, so that its owner can do other things in between. A folder is given out
-//! **before** it is listed: who watches it at once misses nothing, since what came before the watch
-//! is in the list, and what came after it is announced. Links are followed to folders only, where
-//! that is wanted, and each folder behind one is walked once.
+//! **before** it is listed: a watch that is set at once misses nothing, since what came before the
+//! watch is in the list, and what came after it is announced. Links are followed to folders only,
+//! where that is wanted, and each folder behind one is walked once.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -37,7 +37,7 @@ pub(super) enum Found {
     Trouble(PathBuf, io::Error),
 }
 
-/// A walk under way.
+/// A walk in progress.
 #[derive(Debug)]
 pub(super) struct Walk {
     watch: Arc<Watch>,

@@ -49,7 +49,7 @@ impl Schedule {
         self.lost = true;
     }
 
-    /// Another folder stands at the root: scan it without a rest.
+    /// Another folder is at the root: scan it without a rest.
     pub(super) fn start_anew(&mut self) {
         self.lost = true;
         self.rest_until = Duration::ZERO;

@@ -16,7 +16,7 @@ use crate::metadata::sidecar;
 /// Whether a path counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is a video of this watch, as far as its name tells.
+    /// It is a video of this watch, as far as its name shows.
     Taken,
     /// It is left alone, and this rule decided.
     Ignored(Rule),
@@ -27,7 +27,7 @@ pub enum Verdict {
 pub enum Rule {
     /// The path is not below the watch folder.
     Outside,
-    /// It lies below a folder, and `recursive` is off.
+    /// It is below a folder, and `recursive` is off.
     NotRecursive,
     /// A folder above it begins with a dot.
     HiddenFolder(String),
@@ -40,7 +40,7 @@ pub enum Rule {
         /// The pattern, as written.
         pattern: String,
     },
-    /// It lies in a folder that this watch moves files to.
+    /// It is in a folder that this watch moves files to.
     Aside {
         /// The folder.
         folder: String,
@@ -65,7 +65,7 @@ pub enum Rule {
     Excluded(String),
     /// No include pattern matches.
     NotIncluded,
-    /// It is a symbolic link, or lies below one, that is not followed.
+    /// It is a symbolic link, or is below one, that is not followed.
     SymbolicLink(Refusal),
     /// It is a folder, device, pipe or socket.
     NotAFile,
@@ -114,7 +114,7 @@ pub fn descend(watch: &Watch, path: &Path) -> Verdict {
     }
 }
 
-/// Says whether a file counts that lies in a folder that is looked into.
+/// Says whether a file counts that is in a folder that is looked into.
 pub(super) fn file_in_folder(watch: &Watch, path: &Path) -> Verdict {
     let relative = path.strip_prefix(&watch.path);
     let rule = relative.map_or(Some(Rule::Outside), |relative| file_rule(watch, relative));
@@ -218,7 +218,7 @@ pub(super) fn is_awaited(watch: &Watch, name: &OsStr) -> bool {
     patterns.iter().any(|pattern| pattern.is_one(name))
 }
 
-/// Whether changes of the file at this path are told of: it is a sidecar, in a folder that counts.
+/// Whether changes of the file at this path are reported: it is a sidecar, in a folder that counts.
 pub(super) fn is_sidecar(watch: &Watch, path: &Path) -> bool {
     path.file_name().is_some_and(sidecar::is_one)
         && verdict(watch, path) == Verdict::Ignored(Rule::Companion)

@@ -1,4 +1,4 @@
-//! All walks of one watch that are under way: at most one scan of everything, and those through
+//! All walks of one watch that are in progress: at most one scan of everything, and those through
 //! folders that came by events, which go first.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::report::SeenBy;
 use super::scan::{Found, Walk};
 use crate::config::Watch;
 
-/// The walks under way.
+/// The walks in progress.
 #[derive(Debug)]
 pub(super) struct Walks {
     watch: Arc<Watch>,

@@ -165,7 +165,7 @@ fn a_used_up_plan_stays_paused_while_other_videos_are_looked_at() {
     let platform = Platform::with(|options| options.processing = Duration::from_mins(10));
     let site = Site::new(&platform);
     let daemon = site.start();
-    // One video is up and waits for `ready`: it is listed again and again, with success.
+    // One video is uploaded and waits for `ready`: it is listed again and again, with success.
     let mut files = drop_files(&site, &["up.mp4"]);
     site.wait_jobs("the first to wait for ready", |jobs| {
         jobs.first().filter(|job| job.step == "confirm").map(|_| ())

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Each module and all that it may use, the ground floor first: a module may use only what stands
-/// above it here. `lib.rs` shows the same table.
+/// Each module and all that it may use, the ground floor first: a module may use only what is above
+/// it here. `lib.rs` shows the same table.
 const FLOORS: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("clock", &[]),
@@ -105,7 +105,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// The modules that a line of code names by `crate::`, also in a list in braces. What is no module
-/// stands in `lib.rs` itself, which is below all of them.
+/// is in `lib.rs` itself, which is below all of them.
 fn used_in(code: &str, modules: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for (at, start) in code.match_indices("crate::") {

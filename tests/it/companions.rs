@@ -1,5 +1,5 @@
-//! What the platform is told of a video beside its bytes: by the rules of its watch, and by the
-//! files beside it.
+//! What is sent to the platform about a video beside its bytes: by the rules of its watch, and by
+//! the files beside it.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn site(platform: &Platform, api: &str, keys: &str) -> Site {
     }
 }
 
-/// What the platform was told of its only video.
+/// What was sent to the platform about its only video.
 fn told(platform: &Platform) -> Value {
     let answer = platform.control("GET", "videos", &Value::Null);
     let videos = answer["videos"].as_array().unwrap();
@@ -42,7 +42,7 @@ fn updates(platform: &Platform, api: &str) -> u64 {
     platform.count(name, "answered")
 }
 
-/// What the job was not told, and why.
+/// What the job was not sent, and why.
 fn not_told(site: &Site) -> Option<String> {
     let job = site.objects(&["job", "1", "--json"]).remove(0);
     job["metadata_error"].as_str().map(str::to_owned)
@@ -55,7 +55,7 @@ fn write(site: &Site, name: &str, text: &str) {
     fs::rename(&aside, site.folder().join(name)).unwrap();
 }
 
-/// The mark is that of the job, on a video that was told this and that.
+/// The ingest id is that of the job, on a video that was told this and that.
 fn assert_marked(site: &Site, video: &Value) {
     let mark: String = site.value("SELECT ingest_id FROM jobs").unwrap();
     assert_eq!(video["custom"]["ingest_id"], json!(mark));

@@ -88,7 +88,7 @@ fn a_renamed_file_is_followed_and_a_chmod_changes_nothing() {
     let mut rights = fs::metadata(&second).unwrap().permissions();
     rights.set_readonly(true);
     fs::set_permissions(&second, rights).unwrap();
-    // A later file is up: by then the chmod has been looked at, since both settle alike.
+    // A later file is uploaded: by then the chmod has been looked at, since both settle alike.
     let third = site.drop_file("c.mp4", &dice.bytes(50_000));
     site.wait_done(2);
     assert_eq!(site.jobs().len(), 2);

@@ -116,7 +116,7 @@ fn kill_in_mid_upload(way: &Way, key_is_lost: bool) {
     platform.release();
     platform.wait(way.on, "acted", u64::from(way.skip) + 1);
     if way.skip == 0 {
-        // The whole file has arrived; the daemon is to find that out.
+        // The whole file has arrived; the daemon must find that out.
         wait_for("the platform to notice", || {
             (platform.videos().first()?.status != "created").then_some(())
         });

@@ -24,7 +24,7 @@ fn a_folder_that_is_missing_at_the_start_is_waited_for() {
     assert_eq!(check.status.code(), Some(78));
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(said.contains("does not exist; make the folder"), "{said}");
-    // Who is to end when all is done cannot wait for it.
+    // A run that ends when all is done cannot wait for it.
     let idle = site.command(&["run", "--until-idle"]);
     assert_eq!(idle.status.code(), Some(78));
     let daemon = site.start();
@@ -50,7 +50,7 @@ fn a_folder_that_was_away_and_comes_back_uploads_nothing_twice() {
     site.wait_done(1);
     let aside = site.root().join("aside");
     fs::rename(site.folder(), &aside).unwrap();
-    // A fresh, empty one stands in for it.
+    // A fresh, empty one takes its place.
     fs::create_dir(site.folder()).unwrap();
     let second = site.drop_file("b.mp4", &dice.bytes(20_000));
     site.wait_done(2);

@@ -1,4 +1,5 @@
-//! The platform cannot be reached: files wait without losing tries, and continue as soon as it can.
+//! The platform cannot be reached: files wait without losing attempts, and continue as soon as it
+//! can.
 
 use crate::support::{Door, Platform, Site};
 

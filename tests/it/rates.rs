@@ -43,7 +43,7 @@ fn a_new_limit_is_obeyed_in_mid_upload_which_goes_on() {
 fn an_account_keeps_to_its_own_number_of_files() {
     let platform = Platform::start();
     let all = "[upload]\nfiles-at-once = 3\n";
-    // What stands first belongs to the account.
+    // What is first belongs to the account.
     let site = Site::with(&platform, &format!("files-at-once = 1\n{all}"));
     platform.faults("create", Some(3), &json!({"kind": "hold-before-acting"}));
     let daemon = site.start();

@@ -163,7 +163,7 @@ fn a_new_folder_is_watched_and_a_removed_one_keeps_its_uploads() {
     let both = watch(&site, "drop") + &watch(&site, "more");
     site.configure(&platform, &both);
     let mut dice = Dice::new();
-    // It lies there before it is watched.
+    // It is there before it is watched.
     let second = site.root().join("more/early.mp4");
     fs::write(&second, dice.bytes(SMALL)).unwrap();
     daemon.signal("HUP");
@@ -172,7 +172,7 @@ fn a_new_folder_is_watched_and_a_removed_one_keeps_its_uploads() {
     fs::write(&third, dice.bytes(SMALL)).unwrap();
     let fourth = site.drop_file("old.mp4", &dice.bytes(SMALL));
     site.wait_done(3);
-    // Now without the first one, whose upload is still under way.
+    // Now without the first one, whose upload is still in progress.
     site.configure(&platform, &watch(&site, "more"));
     daemon.signal("HUP");
     super::support::wait_for("the second reload", || {

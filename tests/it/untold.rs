@@ -1,5 +1,5 @@
-//! Sidecars that the platform was not told: they stay where they are when their video goes, and follow it once
-//! they were told.
+//! Sidecars that were not sent to the platform: they stay where they are when their video goes, and
+//! follow it once they were sent.
 
 use std::fs;
 use std::path::Path;

@@ -113,7 +113,7 @@ fn in_mid_parts_of_a_parallel_upload_at_most_what_was_under_way_is_sent_again() 
     );
     assert!(
         platform.count("part-put", "received") <= 3 + 2,
-        "more than the two parts under way came again"
+        "more than the two parts in progress came again"
     );
     assert!(after <= whole(), "{after}");
 }

@@ -1,4 +1,4 @@
-//! The watch folders: what lies in them, and whether the kernel can tell of writers there.
+//! The watch folders: what is in them, and whether the kernel can report writers there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::watch::census::{Census, Entry};
 use crate::watch::writer::{self, Reason, Writer};
 use crate::watch::{self, Locking};
 
-/// So many entries are looked at in one watch; a check must end soon.
+/// How many entries are looked at in one watch; a check must end soon.
 const PATIENCE: usize = 100_000;
 
-/// So many files of one watch are opened, to see whether they can be read.
+/// How many files of one watch are opened, to see whether they can be read.
 const TRIED: usize = 1000;
 
 /// What the folders of one watch hold, as the daemon sees them.
@@ -39,9 +39,8 @@ struct Holding {
     partial: bool,
 }
 
-/// Looks at all folders. One that is missing or unreadable was told as a fault
-/// of the configuration.
-/// `daemon_runs`: that of this configuration, which has its folders locked then.
+/// Looks at all folders. One that is missing or unreadable was reported as a fault of the
+/// configuration. `daemon_runs`: that of this configuration, which has its folders locked then.
 pub(super) fn check(watches: &[Watch], daemon_runs: Option<bool>) -> Vec<Finding> {
     // The probe's lease may be broken by a writer that comes in just then.
     writer::ignore_sigio();

@@ -1,6 +1,6 @@
 //! The folders that files are moved to: are they the ones that they were?
 //!
-//! One that was never there was told as a fault of the configuration.
+//! One that was never there was reported as a fault of the configuration.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::queue;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn check(watches: &[Watch], database: &Path) -> Vec<Finding> {
-    // What is wrong with the database was told, too.
+    // What is wrong with the database was reported, too.
     let Ok(db) = queue::open_for_reading(database) else {
         return Vec::new();
     };

@@ -14,7 +14,7 @@ use crate::commands::bars::{self, Bar};
 /// H.264, and a 440 Hz tone, AAC.
 const VIDEO: &[u8] = include_bytes!("sample.mp4");
 
-/// So many pieces, with a pause after each.
+/// How many pieces, with a pause after each.
 const PIECES: usize = 30;
 const PAUSE: Duration = Duration::from_millis(80);
 

@@ -87,7 +87,7 @@ pub(super) fn go_on(
     Ok(())
 }
 
-/// So many of the newest jobs are looked at each time.
+/// How many of the newest jobs are looked at each time.
 const AT_ONCE: u32 = 1000;
 
 fn ended(db: &Connection) -> Result<Vec<Job>, queue::Error> {

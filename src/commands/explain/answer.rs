@@ -1,4 +1,4 @@
-//! The answer in words: the first line of all that is told.
+//! The answer in words: the first line of all that is shown.
 
 use std::io::ErrorKind;
 
@@ -90,7 +90,7 @@ pub(super) fn offline(error: &std::io::Error) -> String {
     )
 }
 
-/// Where a job stands, with the jobs that go before it.
+/// Where a job is, with the jobs that go before it.
 pub(super) fn of_job(job: &Job, story: Option<&Story>, around: Around<'_>) -> String {
     let moves = around.daemon != Some(false) && around.paused.is_none();
     let is_next = moves && job.standing() == Standing::Turn;

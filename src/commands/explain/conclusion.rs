@@ -8,10 +8,10 @@ use crate::watch::select::{Rule, Verdict};
 use super::disk::Thing;
 use super::facts::Facts;
 
-/// Why the file is up, or is not.
+/// Why the file is uploaded, or is not.
 #[derive(Debug)]
 pub(super) enum Conclusion<'a> {
-    /// A job accounts for it: for the file that lies there, or that lay there.
+    /// A job accounts for it: for the file that is there, or that lay there.
     Job(&'a Job),
     /// The daemon waits for it to settle. A job, if there is one, accounts for its former content.
     Settling(&'a Settling, Option<&'a Job>),
@@ -23,7 +23,7 @@ pub(super) enum Conclusion<'a> {
     Ignored(&'a Rule),
     /// Its watch folder is not there.
     Offline(&'a std::io::Error),
-    /// Nothing lies there, and no job ever did.
+    /// Nothing is there, and no job ever did.
     Nothing,
     /// It is a folder whose files are looked at.
     Folder,

@@ -1,4 +1,4 @@
-//! What lies at a path: asked of the disk once, and not for longer than a person waits.
+//! What is at a path: asked of the disk once, and not for longer than a person waits.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,14 +21,14 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the search for the program that holds a file may take.
 const SEARCH: Duration = Duration::from_secs(3);
 
-/// What the disk tells of a path.
+/// What the disk shows of a path.
 #[derive(Debug)]
 pub(super) struct Disk {
-    /// The path, absolute and canonical but for its last name and for links that are followed.
+    /// The path, absolute and canonical except for its last name and for links that are followed.
     pub(super) path: PathBuf,
-    /// What lies there.
+    /// What is there.
     pub(super) thing: Thing,
-    /// Where its watch stands in the list, if it belongs to one.
+    /// Where its watch is in the list, if it belongs to one.
     pub(super) owner: Option<usize>,
     /// Whether that watch takes it.
     pub(super) verdict: Option<Verdict>,
@@ -36,7 +36,7 @@ pub(super) struct Disk {
     pub(super) included_by: Option<String>,
     /// The evidence of a file that its watch takes.
     pub(super) found: Option<Found>,
-    /// Who has it open for writing.
+    /// The programs that have it open for writing.
     pub(super) holders: Holders,
     /// By which means the watch finds its files.
     pub(super) means: Option<Means>,
@@ -44,7 +44,7 @@ pub(super) struct Disk {
     pub(super) away: Option<io::Error>,
 }
 
-/// What lies at a path.
+/// What is at a path.
 #[derive(Debug)]
 pub(super) enum Thing {
     /// Nothing.

@@ -18,7 +18,7 @@ use crate::queue::{self, Job, JobId};
 
 /// All that is known of one path.
 pub(super) struct Facts<'a> {
-    /// What the disk tells.
+    /// What the disk shows.
     pub(super) disk: Disk,
     /// The configuration.
     pub(super) outline: &'a Outline,
@@ -49,7 +49,7 @@ pub(super) struct Known {
     pub(super) progress: HashMap<JobId, Progress>,
 }
 
-/// The stories of so many jobs of one path are told, the newest.
+/// The stories of so many jobs of one path are shown, the newest.
 const STORIES: usize = 5;
 
 impl<'a> Facts<'a> {

@@ -1,4 +1,4 @@
-//! `jw-ingest explain`: why a file is up, or is not.
+//! `jw-ingest explain`: why a file is uploaded, or is not.
 //!
 //! `disk` and `facts` look at the world once, `conclusion` decides from what was seen, `answer` and
 //! `story` put it into words, and `report` lays them out. `waiting` does it in short for every file

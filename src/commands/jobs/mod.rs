@@ -162,7 +162,7 @@ fn list_as_table(
     context: &mut Context,
 ) -> Result<Exit, CommandError> {
     let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
-    // One more than is shown tells whether there are more.
+    // One more than is shown says whether there are more.
     let mut jobs = query::jobs(db, &filter(args, Some(limit.saturating_add(1))))?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = jobs.len() > shown;
@@ -226,7 +226,7 @@ fn ahead(
     Ok(line.enumerate().map(|(ahead, id)| (id, ahead)).collect())
 }
 
-/// What stands above the table: paused accounts, a daemon that does not run, files that settle.
+/// What is above the table: paused accounts, a daemon that does not run, files that settle.
 fn say_what_holds_for_all(
     args: &Args,
     db: &Connection,

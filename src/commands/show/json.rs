@@ -104,13 +104,13 @@ impl<'a> JobObject<'a> {
     }
 }
 
-/// A job with all its tries.
+/// A job with all its attempts.
 #[derive(Debug, Serialize)]
 pub struct JobInFull<'a> {
     /// The job.
     #[serde(flatten)]
     pub job: JobObject<'a>,
-    /// What the platform was not told of it beside its bytes, and why.
+    /// What was not sent to the platform about it beside its bytes, and why.
     pub metadata_error: Option<&'a str>,
     /// What becomes of its file, or became; none where it stays as a matter of course.
     pub afterwards: Option<AfterwardsObject>,
@@ -148,7 +148,7 @@ impl AfterwardsObject {
     }
 }
 
-/// One try of one step.
+/// One attempt of one step.
 #[derive(Debug, Serialize)]
 pub struct AttemptObject<'a> {
     step: &'a str,
@@ -162,7 +162,7 @@ pub struct AttemptObject<'a> {
 }
 
 impl<'a> AttemptObject<'a> {
-    /// The form of a try.
+    /// The form of an attempt.
     pub fn of(attempt: &'a Attempt) -> Self {
         Self {
             step: &attempt.step,

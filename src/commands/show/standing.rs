@@ -1,4 +1,4 @@
-//! Where a job stands, in words for the operator: what it does, waits for, or needs.
+//! Where a job is, in words for the operator: what it does, waits for, or needs.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use super::cells::so_far;
@@ -26,7 +26,7 @@ pub struct Around<'a> {
     pub neighbour: Option<&'a Other>,
 }
 
-/// Where the job stands, as a clause that follows "job 12 ".
+/// Where the job is, as a clause that follows "job 12 ".
 pub fn sentence(job: &Job, around: Around<'_>) -> String {
     let present = around.present;
     let key = job.video_key.as_deref().unwrap_or("without a key");
@@ -180,7 +180,8 @@ fn failed(job: &Job, present: &Present) -> String {
     )
 }
 
-/// What can be done about a failed job. A try of the same file under the same rules would fail again.
+/// What can be done about a failed job. An attempt of the same file under the same rules would fail
+/// again.
 fn advice(job: &Job, reason: &str) -> String {
     let retry = format!("`jw-ingest retry {}`", job.id);
     if job.superseded {

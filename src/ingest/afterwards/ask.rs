@@ -55,8 +55,8 @@ impl Refused {
     }
 }
 
-/// Before the file is looked at: an account that does not answer is left in peace, and what did not go at the
-/// last try is asked about at once, so that it is not read for nothing.
+/// Before the file is looked at: an account that does not answer is left in peace, and what did not
+/// go at the last attempt is asked about at once, so that it is not read for nothing.
 pub(super) async fn may_try(
     context: &Context,
     (case, watch): (&Case, &Watch),

@@ -163,7 +163,7 @@ pub(super) async fn later(
     let limits = &settings.config.retry;
     let tries = case.row.attempts + 1;
     let wait = retry::delay(tries, limits.first_delay, limits.max_delay, after);
-    // Said once, not at each try.
+    // Said once, not at each attempt.
     if case.row.last_error.as_deref() != Some(why) {
         tracing::warn!(
             job.id = case.job.id.0,

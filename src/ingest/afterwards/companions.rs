@@ -1,4 +1,4 @@
-//! What lies beside a video and belongs to it: sidecar, done-marker, notes. It goes where the video
+//! What is beside a video and belongs to it: sidecar, done-marker, notes. It goes where the video
 //! goes, unless another video of that name is left there.
 
 use std::ffi::{OsStr, OsString};
@@ -29,7 +29,7 @@ pub(super) struct Companion {
     /// Its own name.
     called: OsString,
     is_sidecar: bool,
-    /// A sidecar that another one stands before: the platform was never told what it says.
+    /// A sidecar that another one overrides: its content was never sent to the platform.
     is_passed_over: bool,
 }
 
@@ -81,7 +81,7 @@ impl Companion {
 #[derive(Debug, Default)]
 pub(super) struct Left {
     words: Vec<String>,
-    /// Whether a sidecar is among it: that is told yet, and follows.
+    /// Whether a sidecar is among it: that is still sent, and follows.
     pub(super) has_sidecar: bool,
 }
 
@@ -121,16 +121,16 @@ fn untold(case: &Case) -> String {
 const PASSED_OVER: &str =
     "another sidecar was used instead, so its content was never sent to the platform";
 
-/// Whether the sidecars of a job's file go only if the platform was told what they say: otherwise they stay where
-/// they are, where they can be put right and are told then. What failed takes its sidecar along, and brings it
-/// back.
+/// Whether the sidecars of a job's file go only if their content was sent to the platform:
+/// otherwise they stay where they are, where they can be fixed and are sent then. What failed takes
+/// its sidecar along, and brings it back.
 fn is_told_first(case: &Case) -> bool {
     let is_up = matches!(case.job.state, State::Done | State::Duplicate);
     is_up && case.row.action != Action::Back
 }
 
-/// Opens the sidecars that may go: the one that counts, if it says now what the platform was told, and those that
-/// it stands before, as they never count.
+/// Opens the sidecars that may go: the one that counts, if it says now what was sent to the
+/// platform, and those that it overrides, because they never count.
 pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Companion]) {
     let mut sidecars: Vec<_> = companions.iter_mut().filter(|one| one.is_sidecar).collect();
     sidecars.sort_by_key(|companion| sidecar::rank(&companion.called, video.name()));
@@ -160,8 +160,8 @@ pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Compa
     }
 }
 
-/// Moves the companions of a job's file to where that lies now; answers where the note of its
-/// failure lies then.
+/// Moves the companions of a job's file to where that is now; answers where the note of its failure
+/// is then.
 pub(super) fn carry(
     watch: &Watch,
     case: &Case,
@@ -342,7 +342,7 @@ fn all(
     all.collect()
 }
 
-/// Whether another video in the folder has the same name but for its ending.
+/// Whether another video in the folder has the same name except for its ending.
 fn has_namesake(watch: &Watch, video: &Place) -> bool {
     let Some(stem) = Path::new(video.name()).file_stem() else {
         return false;

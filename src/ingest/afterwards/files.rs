@@ -1,10 +1,11 @@
 //! Moving one file so that nothing is lost, even if other programs move files too, and wherever a
 //! kill comes.
 //!
-//! A name that is taken is never taken over. Between filesystems a copy is made (`copy`), and only then
-//! the original goes. It goes by way of a hidden name: what lies there is looked at once more, so that a
-//! file that took its name in the last moment is put back instead. What goes is the very file that was
-//! examined, which is held open all the while. Before anything gets another name, or none, `before` is asked.
+//! A name that is taken is never taken over. Between filesystems a copy is made (`copy`), and only
+//! then the original goes. It goes by way of a hidden name: what is there is looked at once more,
+//! so that a file that took its name in the last moment is put back instead. What goes is the very
+//! file that was examined, which is held open all the while. Before anything gets another name, or
+//! none, `before` is asked.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,7 +20,7 @@ use crate::beneath::{Error, Place};
 use crate::identity::Identity;
 use crate::watch::writer::{self, Writer};
 
-/// Why a file did not get where it was to go.
+/// Why a file did not get to its target.
 #[derive(Debug)]
 pub(in crate::ingest) enum Trouble {
     /// It stays where it is, for good, for this reason.
@@ -309,7 +310,7 @@ pub(super) fn is_file(place: &Place, identity: &Identity) -> bool {
         .is_ok_and(|meta| meta.is_file() && is_same_state(&Identity::of(&meta), identity))
 }
 
-/// Whether two looks show one file in one state, but for its ctime.
+/// Whether two looks show one file in one state, except for its ctime.
 fn is_same_state(one: &Identity, other: &Identity) -> bool {
     let ctime_ns = one.ctime_ns;
     *one == Identity { ctime_ns, ..*other }

@@ -1,4 +1,4 @@
-//! A sidecar that stayed when its video went follows it, once the platform was told what it says.
+//! A sidecar that stayed when its video went follows it, once its content was sent to the platform.
 //!
 //! Runs on a thread that may block.
 
@@ -13,8 +13,8 @@ use crate::text;
 use crate::watch::reach;
 
 impl Task<'_> {
-    /// The sidecar goes where its video went, if it says what the platform was told; killed on any line, the
-    /// rest goes at the next try.
+    /// The sidecar goes where its video went, if it says what was sent to the platform; killed on
+    /// any line, the rest goes at the next attempt.
     pub(super) fn follow(&self, went: Went) -> Result<End, Trouble> {
         if !matches!(self.case.job.state, State::Done | State::Duplicate) {
             return Err(Trouble::Stopped);

@@ -27,8 +27,8 @@ const NOTICED: Duration = Duration::from_mins(10);
 /// Where polls are rarer than that: so many of them.
 const POLLS: u32 = 3;
 
-/// The longest wait after an answer that says nothing clear, as of a platform that tells no MD5: the next
-/// one will hardly say more.
+/// The longest wait after an answer that says nothing clear, as of a platform that reports no MD5:
+/// the next one will hardly say more.
 const UNCLEAR: Duration = Duration::from_hours(24);
 
 /// Questions at a time: files that are due wait for the answers.
@@ -150,7 +150,7 @@ async fn one(
     Ok(())
 }
 
-/// Whether the platform tells the checksum: the other content may have the same size.
+/// Whether the platform reports the checksum: the other content may have the same size.
 fn is_told(sent: &Sent, video: &Video) -> bool {
     told::compare((sent.md5.as_deref(), None), video) == Told::Checksum
 }
@@ -188,7 +188,7 @@ async fn was_overwritten(context: &Context, former: Former, sent: &Sent) -> Resu
     Ok(())
 }
 
-/// It is not known: said once, not at each try.
+/// It is not known: said once, not at each attempt.
 fn later(
     context: &Context,
     (former, sent): (&Former, &Sent),

@@ -1,4 +1,4 @@
-//! A last look at a file that is to go: whether it is the one that was uploaded.
+//! A last look at a file that will go: whether it is the one that was uploaded.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -29,7 +29,7 @@ pub(super) enum Known {
     Compared,
     /// Nothing was written to it since.
     Untouched,
-    /// As far as `stat` tells: its ctime moved, and no checksum is known.
+    /// As far as `stat` reports: its ctime moved, and no checksum is known.
     Seemingly,
 }
 

@@ -12,7 +12,8 @@
 //! what lies beside it goes (6), and the end is written down (7). What a kill after each of them leaves, and what comes of it:
 //!
 //! - 1, 2: nothing.
-//! - 3: the file has its old name. Where it is to go still, it begins at 1; else the note is taken back.
+//! - 3: the file has its old name. If it still has to go, it begins at 1; else the note is taken
+//!   back.
 //! - 4, of a move: the file has its new name. It begins at 6.
 //! - 4, of a delete, and of a move to another disk, whose copy is whole: the file has a hidden name. Where it is
 //!   to go still, it begins at 1 with that; else the file gets its old name back.
@@ -20,7 +21,7 @@
 //!   deleted. What is left beside it goes after another question. Without that note a person took the file.
 //! - 7: nothing.
 //!
-//! A try that ends before 5 in any other way gives the file its old name back itself.
+//! An attempt that ends before 5 in any other way gives the file its old name back itself.
 
 mod ask;
 mod carry_out;

@@ -46,7 +46,7 @@ pub(super) async fn look(context: &Context, mute: &mut Mute) -> Result<(), Error
         let of_watch = by_watch.entry(case.job.watch.clone()).or_default();
         of_watch.push(case);
     }
-    // Each watch by itself: a share that does not answer keeps no file that lies elsewhere.
+    // Each watch by itself: a share that does not answer keeps no file that is elsewhere.
     for (watch, cases) in by_watch {
         let settings = context.now_settings();
         let name = watch.clone();

@@ -166,7 +166,7 @@ mod tests {
         fs::create_dir(&directory).unwrap();
         let (done, answers) = mpsc::channel();
         let paths = [pipe.clone(), link, directory];
-        // A thread of its own: one that hangs is to fail the test, not to stop it.
+        // A thread of its own: one that hangs must fail the test, not to stop it.
         thread::spawn(move || done.send(paths.map(|path| is_ours(&path))));
         let answer = answers.recv_timeout(Duration::from_secs(20));
         assert_eq!(answer, Ok([false; 3]));

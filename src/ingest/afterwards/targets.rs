@@ -1,4 +1,4 @@
-//! Looks at the folders that files are moved to, so that it is known which mount each lies on before
+//! Looks at the folders that files are moved to, so that it is known which mount each is on before
 //! the first file goes there, and which of them are offline.
 
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::ingest::targets::{self, Target};
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The look under way, and when the last one began.
+/// The look in progress, and when the last one began.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     last: Option<(JoinHandle<()>, Instant)>,

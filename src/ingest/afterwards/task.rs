@@ -1,5 +1,5 @@
-//! Does with one file what was decided: looks at it, asks leave, and then it goes. The order is that of the
-//! module's head.
+//! Does with one file what was decided: looks at it, asks the platform, and then it goes. The order
+//! is that of the module's head.
 //!
 //! Runs on a thread that may block.
 
@@ -26,9 +26,9 @@ pub(super) struct End {
     pub(super) outcome: String,
     /// Where it is now.
     pub(super) file: Whereabouts,
-    /// Where the note of its failure lies now.
+    /// Where the note of its failure is now.
     pub(super) note: Option<PathBuf>,
-    /// How it went, if a sidecar stayed that is to follow it.
+    /// How it went, if a sidecar stayed that must follow it.
     pub(super) sidecar_left: Option<Went>,
 }
 
@@ -113,7 +113,7 @@ impl Task<'_> {
             Found::Here(at) => at,
         };
         if !matches!(job.state, State::Done | State::Duplicate | State::Failed) {
-            // It was queued again, and is to find its file where it is.
+            // It was queued again, and must find its file where it is.
             return Err(Trouble::Stopped);
         }
         let which = (self.case, self.watch);
@@ -158,7 +158,7 @@ impl Task<'_> {
         self.end(&to, why)
     }
 
-    /// It was deleted; what lies beside the name that it had goes too.
+    /// It was deleted; what is beside the name that it had goes too.
     fn was_deleted(&self, own: Option<&Place>) -> End {
         let left = own.map_or_else(Left::default, |own| self.delete_companions(own));
         End {
@@ -210,7 +210,7 @@ impl Task<'_> {
         })
     }
 
-    /// What lies beside it goes where it went.
+    /// What is beside it goes where it went.
     pub(super) fn carry_companions(&self, places: (&Place, &Place)) -> (Left, Option<PathBuf>) {
         let Some(watch) = self.watch else {
             return Default::default();
@@ -220,8 +220,8 @@ impl Task<'_> {
         })
     }
 
-    /// What lies beside it is deleted; a marker that is not empty goes to the trash. It cannot stay, since
-    /// the next video of that name would count as complete at once.
+    /// What is beside it is deleted; a marker that is not empty goes to the trash. It cannot stay,
+    /// since the next video of that name would count as complete at once.
     pub(super) fn delete_companions(&self, video: &Place) -> Left {
         let Some(watch) = self.watch else {
             return Left::default();
@@ -237,7 +237,7 @@ impl Task<'_> {
         })
     }
 
-    /// Where it is to lie.
+    /// Where it should be.
     fn wanted(&self, action: Action) -> Result<Place, Trouble> {
         let watch = self.watch.ok_or(Trouble::Stopped)?;
         let afterwards = &watch.afterwards;

@@ -95,8 +95,8 @@ fn here((case, watch): (&Case, Option<&Watch>), own: &Place) -> Result<Option<Pl
     }
 }
 
-/// The hidden name that has a file: the one that was noted before the file got it, or the one that it would get
-/// now. They differ where the job has another mark by now.
+/// The hidden name that has a file: the one that was noted before the file got it, or the one that
+/// it would get now. They differ where the job has another ingest id by now.
 fn hidden_file(case: &Case, own: &Place) -> Result<Option<Place>, Trouble> {
     let noted = case.row.going_to.as_deref().filter(|to| notes_delete(to));
     let noted = noted.and_then(Path::file_name).map(|name| own.beside(name));

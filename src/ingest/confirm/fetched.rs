@@ -65,7 +65,7 @@ pub(super) async fn blocked(context: &Context, job: Waiting, message: String) ->
     let (settings, now) = (context.now_settings(), clock::now());
     let retry = &settings.config.retry;
     crate::ingest::pause::account(context, &job.account, (Cause::Refused, &message), now).await?;
-    // Creating a video works all the while, so that the account seems to: the tries grow rarer.
+    // Creating a video works all the while, so that the account seems to: the attempts grow rarer.
     let wait = retry::delay(job.attempts, retry.first_delay, retry.max_delay, None);
     let run_at = later(now, wait);
     persist(context, move |db| {
@@ -78,7 +78,7 @@ pub(super) async fn blocked(context: &Context, job: Waiting, message: String) ->
     Ok(())
 }
 
-/// The platform is ready and tells no checksum. What it fetched is the file that settled, if that
+/// The platform is ready and reports no checksum. What it fetched is the file that settled, if that
 /// lay there unchanged all the time; otherwise it may be the new content, or half of each.
 ///
 /// A file that is gone is no reason to doubt: a server that had begun to send it sends all of it,

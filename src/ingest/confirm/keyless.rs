@@ -29,7 +29,7 @@ const EXAMINED: usize = 10;
 /// Each look is several calls, of which the platform allows so many a minute.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// So far the platform's clock may be behind ours.
+/// How far the platform's clock may be behind ours.
 const SLACK: Duration = Duration::from_mins(5);
 
 /// Looks for the keys that are due.
@@ -211,7 +211,7 @@ fn give_up(picked: &Pick<'_>, wait: Duration) -> String {
     }
 }
 
-/// The look itself failed. A platform that will never answer it is not asked for ever; one that is
+/// The look itself failed. A platform that will never answer it is not asked forever; one that is
 /// out of reach is, as nothing was seen yet.
 async fn put_off(
     context: &Context,
@@ -236,7 +236,7 @@ async fn put_off(
     persist(context, move |db| ftp::later(db, id, later(now, wait))).await
 }
 
-/// How long a key is looked for. Without the section nothing says so: no reason to wait for ever.
+/// How long a key is looked for. Without the section nothing says so: no reason to wait forever.
 fn patience(context: &Context, account: &str) -> Duration {
     let settings = context.now_settings();
     let account = settings.config.accounts.get(account);

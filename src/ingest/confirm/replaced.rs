@@ -1,11 +1,11 @@
 //! Whether what a video shows is the new content already, where a job replaced the content of a video
 //! that was there: pure.
 //!
-//! Such a video is `ready` all the time, with what it had before, until the platform notices the new
-//! bytes; so `ready` alone proves nothing. A checksum does, where both sides know one. Where the
-//! platform tells none (API v2), two things count: that it was seen at work since the bytes were
-//! sent, or that the video's last change is later than it was before they were, and a while has
-//! passed. The latter is the weaker one, as any change of the video moves that time.
+//! Such a video is `ready` all the time, with what it had before, until the platform notices the
+//! new bytes; so `ready` alone proves nothing. A checksum does, where both sides know one. Where
+//! the platform reports none (API v2), two things count: that it was seen at work since the bytes
+//! were sent, or that the video's last change is later than it was before they were, and a while
+//! has passed. The latter is the weaker one, as any change of the video moves that time.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::queue::confirm::{Facts, Waiting};
 /// video counts for the new content only after so long.
 const NOTICE: Duration = Duration::from_secs(30);
 
-/// So long after the bytes were sent the platform must show them; then they are sent once more.
+/// How long after the bytes were sent the platform must show them; then they are sent once more.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Whether the video, which is `ready`, has the job's content for certain.

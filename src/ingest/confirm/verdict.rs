@@ -27,7 +27,7 @@ pub(super) enum Verdict {
     Failed(Facts, String),
     /// The platform could not fetch it or use what it fetched, for this reason.
     NotFetched(Facts, String),
-    /// The platform has no room for what it was to fetch; its words.
+    /// The platform has no room for what it should fetch; its words.
     NoRoom(String),
     /// It is ready; whether it was fetched whole, the file must tell.
     Unproven(Facts),
@@ -115,7 +115,7 @@ pub(super) fn pause(waited: SignedDuration, limits: &Confirm) -> Duration {
     half.min(LONGEST_PAUSE).max(limits.poll_interval)
 }
 
-/// What the platform tells of the bytes that the job sent, or had fetched.
+/// What the platform reports of the bytes that the job sent, or had fetched.
 pub(super) fn told(job: &Waiting, video: &Video) -> Told {
     // Where the file held an address, nothing is known of what lay there.
     let is_known = job.way != Some(Way::Fetch) || job.md5.is_some();

@@ -52,7 +52,7 @@ pub(in crate::ingest) async fn create(
         metadata: &gathered.described.metadata,
         ingest_id: &lease.job.ingest_id,
         way,
-        // Of what lies at the address in a file, nothing is known.
+        // Of what is at the address in a file, nothing is known.
         size: match &order {
             Some(order) => order.file.as_ref().map(|content| content.size),
             None => Some(lease.job.identity.bytes()),
@@ -76,7 +76,7 @@ pub(in crate::ingest) async fn create(
     }
 }
 
-/// What the video is told with; what cannot be told is said.
+/// The metadata that is sent with the video; what cannot be sent is reported.
 async fn told_with(context: &Context, job: &Job) -> Gathered {
     let place = (job.watch.as_str(), job.path.as_path());
     let gathered = metadata::gather(context, place, job.identity.mtime_ns).await;
@@ -86,9 +86,8 @@ async fn told_with(context: &Context, job: &Job) -> Gathered {
     gathered
 }
 
-/// Makes the call. A video that is refused with all that is told of it is made with its title alone,
-/// so that a wrong word in a sidecar or a rule holds no video up; what is wrong is noted. `None`:
-/// stopped.
+/// Makes the call. A video that is refused with all metadata is made with its title alone, so that
+/// a wrong word in a sidecar or a rule holds no video up; what is wrong is noted. `None`: stopped.
 async fn ask(
     task: &Task,
     lease: &Lease,

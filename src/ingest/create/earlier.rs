@@ -19,7 +19,7 @@ use crate::way::Way;
 
 /// What the look for an earlier video came to.
 pub(super) enum Earlier {
-    /// It decided about this try.
+    /// It decided about this attempt.
     Settled(Next),
     /// There is none; continue with this.
     Nothing(Box<Lease>),
@@ -46,8 +46,8 @@ pub(super) async fn look(task: &Task, lease: &Lease, client: &Client) -> Result<
             return Ok(Earlier::Nothing(Box::new(lease.clone())));
         };
         // A call that is still on its way may act after the look-up: absence is believed only once
-        // the usual wait between two tries is over, or two of them where the platform's search is
-        // known to lag behind.
+        // the usual wait between two attempts is over, or two of them where the platform's search
+        // is known to lag behind.
         let first_delay = context.now_settings().config.retry.first_delay;
         let wait = first_delay.max(client.patience().min(first_delay * 2));
         if fate::is_within(sent_at, wait, clock::now()) {

@@ -2,9 +2,10 @@
 //!
 //! The ingest id is stored with the job; before the call is sent that is noted too. So a job that
 //! comes here with a note has perhaps a video already, and it is looked for before another is made.
-//! What the look-up finds has lost its upload link for good (the platform tells it once), so it is
-//! withdrawn and made anew under another ingest id, unless it has its bytes. What it does not find may
-//! still come: the next create call bears another ingest id, and the old one is watched for a while.
+//! What the look-up finds has lost its upload link for good (the platform reports it once), so it
+//! is withdrawn and made again under another ingest id, unless it has its bytes. What it does not
+//! find may still come: the next create call bears another ingest id, and the old one is watched
+//! for a while.
 
 pub(super) mod call;
 mod earlier;
@@ -69,7 +70,8 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
     proceed(task, (&settings, client), lease, (&source, before)).await
 }
 
-/// The file is there and is to go up: in place of what another job's video has, if `before` says so.
+/// The file is there and will be uploaded: in place of what another job's video has, if `before`
+/// says so.
 async fn proceed(
     task: &Task,
     (settings, client): (&Settings, &Client),
@@ -112,7 +114,7 @@ async fn proceed(
     }
 }
 
-/// The job's file, or how the try ended over it.
+/// The job's file, or how the attempt ended over it.
 async fn open(task: &Task, lease: &Lease) -> Result<Result<Arc<Source>, Next>, Error> {
     match disk::open(task, lease).await {
         None => park(task, lease).await.map(Err),
@@ -131,7 +133,7 @@ struct UnknownAccount(String);
 /// A form upload that broke off after this much is not begun a third time.
 const DEAR_BREAK: i64 = 1 << 30;
 
-/// Whether a form upload of this size of loss broke off: from the next try on the job goes the
+/// Whether a form upload of this size of loss broke off: from the next attempt on the job goes the
 /// resumable way.
 pub(super) fn is_dear(way: Way, sent: i64) -> bool {
     way == Way::Form && sent >= DEAR_BREAK

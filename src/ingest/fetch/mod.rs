@@ -5,7 +5,7 @@
 //!
 //! A fetch has no transfer step: once the create call is answered, the job waits for the platform's
 //! word like one whose bytes were sent. Addresses may hold a signature, so that only their hosts
-//! are ever shown or stored; the file is read anew for each try.
+//! are ever shown or stored; the file is read again for each attempt.
 
 mod place;
 mod url_file;
@@ -30,7 +30,7 @@ use crate::queue::replace::{self, Replaced};
 use crate::queue::{Error, Lease, fetch};
 use crate::{address, clock};
 
-/// How the bytes of a job are to come.
+/// How the bytes of a job will come.
 pub(super) enum Plan {
     /// The platform fetches them.
     Fetch(Order),
@@ -63,8 +63,8 @@ pub(super) struct Content {
     pub(super) md5: String,
 }
 
-/// Finds out how the bytes are to come; `source` is the job's file. `None`: the work on this job
-/// must end.
+/// Finds out how the bytes will come; `source` is the job's file. `None`: the work on this job must
+/// end.
 pub(super) async fn plan(
     task: &Task,
     settings: &Settings,
@@ -163,7 +163,7 @@ fn by_hand(watch: Option<&Watch>) -> Plan {
 )]
 struct NotServed;
 
-/// The address lies in the file.
+/// The address is in the file.
 async fn in_file(task: &Task, source: &Arc<Source>, allow_private: bool) -> Option<Plan> {
     let refuse = |fault: &dyn std::error::Error| {
         Some(Plan::Refuse(Failure::new(fault, Disposition::Permanent)))

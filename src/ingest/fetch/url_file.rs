@@ -86,7 +86,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Url, Fault> {
     }
 }
 
-/// The text, without a byte order mark; UTF-16 as Windows' editor may save it.
+/// The text, without a byte order ingest id; UTF-16 as Windows' editor may save it.
 fn decoded(bytes: &[u8]) -> Option<String> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,

@@ -42,7 +42,7 @@ pub(super) async fn private(url: &Url) -> Option<String> {
 /// Asks the web server whether it has the file, by HEAD: answer 200 with this size.
 ///
 /// # Errors
-/// What stands against it, as a clause that follows "since".
+/// Why not, as a clause that follows "because".
 pub(super) async fn has(url: &Url, size: u64, allow_private: bool) -> Result<(), String> {
     let host = address::host(url);
     match tokio::time::timeout(LIMIT, ask(url.clone(), size, allow_private)).await {

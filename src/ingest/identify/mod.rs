@@ -1,9 +1,9 @@
 //! Whether a job's content is the video of another job of its account, before anything is made.
 //!
-//! Found cheaply: by the size, then by a fingerprint of samples ([`samples`]), and only where that is
-//! another's too by sums over all of the file ([`sums`]). It never goes by name, inode or head alone.
-//! A copy of what is on the platform, which is asked now, becomes a `duplicate`; one of what is under way,
-//! or not ready yet, waits for that.
+//! Found cheaply: by the size, then by a fingerprint of samples ([`samples`]), and only where that
+//! is another's too by sums over all of the file ([`sums`]). It never goes by name, inode or head
+//! alone. A copy of what is on the platform, which is asked now, becomes a `duplicate`; one of what
+//! is in progress, or not ready yet, waits for that.
 
 mod proof;
 mod samples;

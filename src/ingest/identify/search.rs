@@ -25,8 +25,8 @@ use crate::{clock, text};
 /// of its own, and then this one goes first.
 const LONGEST_REST: Duration = Duration::from_mins(10);
 
-/// Answers without a proof after which a job is uploaded itself: the platform may come to tell a checksum, but what it
-/// never told it does not tell later.
+/// Answers without a proof after which a job is uploaded itself: the platform may come to report a
+/// checksum, but what it never reported it does not report later.
 const MOST_UNPROVEN: i64 = 3;
 
 /// The same where the platform works on the other's video: for about a day.
@@ -52,7 +52,7 @@ pub(super) struct Search<'a> {
 enum Finding {
     /// It is not, or not any more.
     Not,
-    /// It decided about this try.
+    /// It decided about this attempt.
     Settled(Next),
     /// It is another one by now: it is looked at again.
     Changed,
@@ -111,8 +111,8 @@ impl<'a> Search<'a> {
         park(self.task, self.lease).await.map(Some)
     }
 
-    /// Who else may have it. Where that is only one under way, the job is given back at once:
-    /// between two transactions the other could end, and nothing would wake this one.
+    /// Which other jobs may have it. Where that is only one in progress, the job is given back at
+    /// once: between two transactions the other could end, and nothing would wake this one.
     async fn look_or_wait(&self) -> Result<Others, Error> {
         let (lease, fingerprint) = (self.lease.clone(), self.fingerprint.clone());
         let ruled_out = self.ruled_out.clone();
@@ -141,7 +141,8 @@ impl<'a> Search<'a> {
         proof::takes_sums(original, self.source.size()) && !self.sums.as_ref().is_some_and(is_made)
     }
 
-    /// Reads all of the file, once for all that may be the same. `Some`: the try has ended over it.
+    /// Reads all of the file, once for all that may be the same. `Some`: the attempt has ended over
+    /// it.
     async fn sum_up(&mut self, arrived: &[Original]) -> Result<Option<Next>, Error> {
         let part_sizes: BTreeSet<u64> = arrived
             .iter()
@@ -255,7 +256,7 @@ impl<'a> Search<'a> {
             copies::wait_for_ready(db, &lease, (id, run_at), now)
         });
         if !waits.await? {
-            // It has come to its end just now: it is looked at anew.
+            // It has come to its end just now: it is looked at again.
             return Ok(Finding::Changed);
         }
         let path = text::path(&self.lease.job.path);

@@ -37,7 +37,7 @@ struct Try {
 }
 
 impl Again {
-    /// A file could not be looked at, for this reason: said once, not at each try.
+    /// A file could not be looked at, for this reason: said once, not at each attempt.
     pub(super) async fn put_off(
         &mut self,
         context: &Context,

@@ -1,5 +1,5 @@
-//! Files that are up and were touched or renamed since: the same bytes, or others under the same
-//! mtime? Their samples tell: at most a MiB of each is read, at any size.
+//! Files that are uploaded and were touched or renamed since: the same bytes, or others under the
+//! same mtime? Their samples tell: at most a MiB of each is read, at any size.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -43,7 +43,7 @@ pub(super) async fn settle(
         of_watch.push(file);
     }
     let mut known = Vec::new();
-    // Each watch by itself: a share that does not answer keeps no file that lies elsewhere.
+    // Each watch by itself: a share that does not answer keeps no file that is elsewhere.
     for (watch, files) in by_watch {
         let asked: Vec<NewJob> = files.iter().map(|(new, _)| new.clone()).collect();
         let Some((looked, left)) = look(context, &watch, files).await else {

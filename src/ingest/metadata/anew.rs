@@ -1,4 +1,4 @@
-//! Tells the platform anew what the sidecars of finished videos say, once they have changed.
+//! Tells the platform again what the sidecars of finished videos say, once they have changed.
 //!
 //! Only what a sidecar names is sent: everything else on the platform stays, and a
 //! sidecar that was deleted changes nothing.
@@ -54,7 +54,7 @@ pub(in crate::ingest) async fn run(context: Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// Compares, and tells what is new.
+/// Compares, and says what is new.
 async fn work_off(context: &Context, due: Vec<Due>) -> Result<(), Error> {
     let files = due.iter().map(|due| (due.watch.clone(), due.path.clone()));
     let files: Vec<(String, PathBuf)> = files.collect();
@@ -165,7 +165,7 @@ async fn tell(
     own_change::update(context, client, (due.job, &due.video_key), update).await
 }
 
-/// What failed was not told: the digest stays that of what was.
+/// What failed was not sent: the digest stays that of what was.
 async fn failed(context: &Context, due: &Due, error: &platform::Error) -> Result<bool, Error> {
     let (path, said) = (text::path(&due.path), address::hosts_only(&chain(error)));
     let id = due.job.0;

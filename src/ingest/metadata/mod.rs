@@ -1,5 +1,5 @@
-//! What is told of a video beside its bytes: gathered as it is made, and told anew when its sidecar
-//! has changed since.
+//! What is sent about a video beside its bytes: gathered as it is made, and sent again when its
+//! sidecar has changed since.
 //!
 //! A sidecar that cannot be used holds no video up: the video goes with what its watch says, the
 //! fault is noted, and once the sidecar is fixed, the platform is updated.
@@ -24,13 +24,13 @@ use crate::metadata::{self, Described};
 use crate::watch::reach;
 use crate::{clock, text};
 
-/// All that a new video is told with.
+/// All that a new video is sent with.
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) described: Described,
     /// Distinct for what its sidecar says; `None` without one that can be used.
     pub(super) digest: Option<String>,
-    /// What could not be told, and why.
+    /// What could not be sent, and why.
     pub(super) fault: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn gather(
     put_together(watch.as_ref(), (path, changed), beside, missing)
 }
 
-/// What a file that is up is called; for the note beside it. Blocks on the disk.
+/// What a file that is uploaded is called; for the note beside it. Blocks on the disk.
 pub(super) fn title(watch: &Watch, path: &Path, mtime_ns: i64) -> String {
     let changed = Timestamp::from_nanosecond(i128::from(mtime_ns));
     let changed = changed.unwrap_or_else(|_| clock::now());

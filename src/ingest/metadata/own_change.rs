@@ -1,6 +1,6 @@
 //! A change of a video that this program makes itself must not look like another person's: by the
 //! video's last change it is known that its content is still what was sent, where the platform
-//! tells no checksum.
+//! reports no checksum.
 
 use crate::clock;
 use crate::ingest::context::Context;

@@ -20,7 +20,7 @@ use crate::way::Way;
 use crate::{address, chain, clock, text};
 
 /// Asks the platform to take the job's content in place of what the video has, and stores the right
-/// to send it. A video that is not there any more is made anew.
+/// to send it. A video that is not there any more is made again.
 pub(in crate::ingest) async fn run(
     task: &Task,
     lease: &Lease,
@@ -91,7 +91,7 @@ pub(in crate::ingest) async fn run(
 
 /// The pauses between the questions for a video's last change. Without it, it would be impossible
 /// to tell later whether the new content has arrived, so that nothing is sent; one answer that is
-/// lost is no reason to begin anew.
+/// lost is no reason to begin again.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -149,8 +149,8 @@ async fn denied(
     }
 }
 
-/// What is stored before the call; as before a create call, but for the note of the call itself. Where the platform
-/// is to fetch the bytes, they may arrive by this call: answers whether it may be made.
+/// What is stored before the call; as before a create call, except for the note of the call itself.
+/// If the platform fetches the bytes, they may arrive by this call: answers whether it may be made.
 async fn begins(
     task: &Task,
     lease: &Lease,
@@ -184,7 +184,7 @@ fn is_about_the_video(error: &platform::Error) -> bool {
         && !matches!(refusal.status, 408 | 425 | 429)
 }
 
-/// The video is there and does not take other content: how it is tells whether it will.
+/// The video is there and does not take other content: how it is says whether it will.
 async fn not_now(
     task: &Task,
     lease: &Lease,

@@ -1,5 +1,5 @@
-//! A file that takes the place of one that is up: another video, its content in the same video, or
-//! nothing until a person decides (`on-replace`).
+//! A file that takes the place of one that is uploaded: another video, its content in the same
+//! video, or nothing until a person decides (`on-replace`).
 //!
 //! A re-upload makes no video, so that it may be asked for twice, and nothing need be looked for
 //! after a crash. The video was there before the job, and it stays, no matter how the job ends:
@@ -35,7 +35,7 @@ pub(super) enum Place {
     Settled,
 }
 
-/// Looks whether the job's file took the place of one that is up, and what that means.
+/// Looks whether the job's file took the place of one that is uploaded, and what that means.
 pub(super) async fn look(task: &Task, settings: &Settings, lease: &Lease) -> Result<Place, Error> {
     let watch = settings.watch(&lease.job.watch);
     let policy = watch.map_or(OnReplace::New, |watch| watch.on_replace);
@@ -83,8 +83,9 @@ fn says_shared(lease: &Lease, before: &Predecessor) {
     );
 }
 
-/// If another file has come to rely on the video since the job was to replace its content, the job starts over, and
-/// becomes another video. Answers whether it does. To be asked only where no byte has arrived.
+/// If another file has come to rely on the video since the job was about to replace its content,
+/// the job starts over, and becomes another video. Answers whether it does. To be asked only where
+/// no byte has arrived.
 pub(super) async fn gives_way(
     context: &Context,
     lease: &Lease,
@@ -115,7 +116,7 @@ pub(super) async fn gives_way(
     Ok(gave_way)
 }
 
-/// The job before it is at it still: what that comes to decides what this one is to do.
+/// The job before it is at it still: what that comes to decides what this one does.
 async fn wait(
     task: &Task,
     settings: &Settings,

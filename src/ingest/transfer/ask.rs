@@ -1,4 +1,4 @@
-//! Asking the platform before anything is sent again: the last byte of an earlier try may have
+//! Asking the platform before anything is sent again: the last byte of an earlier attempt may have
 //! arrived.
 
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub(super) async fn ask_first(
         return Ok(Some(Next::Finished));
     }
     if !is_in_parts(lease) {
-        // Of parts only the list tells whether they were completed: until then the note stays.
+        // Of parts only the list says whether they were completed: until then the note stays.
         let lost = lease.clone();
         persist(context, move |db| {
             ticket::last_byte_counts_as_lost(db, &lost)
@@ -93,9 +93,9 @@ pub(super) async fn ask_first(
 
 /// Whether the bytes are there.
 enum Arrival {
-    /// Whether they are, as far as the platform tells.
+    /// Whether they are, as far as the platform reports.
     Known(bool),
-    /// The file itself decided about this try.
+    /// The file itself decided about this attempt.
     Settled(Next),
 }
 
@@ -140,9 +140,9 @@ fn is_in_parts(lease: &Lease) -> bool {
     lease.job.way == Some(Way::Multipart)
 }
 
-/// An earlier try got through. Its bytes are the file's, if that has not changed since; the
+/// An earlier attempt got through. Its bytes are the file's, if that has not changed since; the
 /// checksum is made now, so that the platform's can be compared. What went in parts was compared
-/// part by part, and the platform tells no checksum of the whole.
+/// part by part, and the platform reports no checksum of the whole.
 async fn arrived(task: &Task, lease: &Lease) -> Result<Next, Error> {
     let in_parts = is_in_parts(lease);
     let summed = match disk::open(task, lease).await {

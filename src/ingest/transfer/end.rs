@@ -18,8 +18,8 @@ use crate::queue::{Error, Lease, afterwards, ticket};
 use crate::upload::{self, Receipt};
 use crate::{clock, config, text};
 
-/// The server took all bytes, of which this try sent so many: they count if the file is still what
-/// it was.
+/// The server took all bytes, of which this attempt sent so many: they count if the file is still
+/// what it was.
 pub(super) async fn accept(
     task: &Task,
     lease: &Lease,
@@ -113,7 +113,7 @@ pub(super) async fn refuse(
     }
     let disposition = error.disposition();
     if matches!(disposition, Disposition::Transient { .. }) {
-        // The answer was definite: nothing arrived, so the next try need not ask.
+        // The answer was definite: nothing arrived, so the next attempt need not ask.
         let lost = lease.clone();
         persist(context, move |db| ticket::last_byte_was_lost(db, &lost)).await?;
     }

@@ -73,7 +73,7 @@ pub(super) async fn send(
         on_part: on_part(task, lease),
     };
     let outcome = multipart::send_parts(order, task.stop.clone()).await;
-    // The progress begins with what earlier tries have sent.
+    // The progress begins with what earlier attempts have sent.
     let sent = progress.sent().saturating_sub(progress.found());
     let sent = i64::try_from(sent).unwrap_or(i64::MAX);
     match outcome {

@@ -14,11 +14,12 @@ use crate::upload;
 /// have got nothing only so long after the last call.
 const COMPLETING: Duration = Duration::from_hours(1);
 
-/// So many calls, with growing pauses, that all left open what became of them: about an hour.
+/// How many calls, with growing pauses, that all left open what became of them: about an hour.
 const MOST_TRIES: i64 = 8;
 
-/// The disposition, where it is another one than the error alone would have. `completed_at`: when an
-/// earlier try called for the completion; `tries`: how many tries on this video have ended open.
+/// The disposition, where it is another one than the error alone would have. `completed_at`: when
+/// an earlier attempt called for the completion; `tries`: how many attempts on this video have
+/// ended open.
 pub(super) fn disposition(
     error: &upload::Error,
     completed_at: Option<Timestamp>,
@@ -35,7 +36,7 @@ pub(super) fn disposition(
             is_fresh.then_some(Disposition::Ambiguous)
         }
         upload::Error::Completing(platform::Error::Refused(refusal)) => {
-            // It will say so for ever: another video may do better.
+            // It will say so forever: another video may do better.
             let is_definite = matches!(refusal.status, 401 | 403 | 404 | 409 | 410);
             (is_definite && tries >= MOST_TRIES).then_some(Disposition::LinkExpired)
         }

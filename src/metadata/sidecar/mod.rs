@@ -35,7 +35,7 @@ pub enum Format {
     Toml,
 }
 
-/// What lies beside a video.
+/// What is beside a video.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// What it says; nothing where there is none, or a faulty one.

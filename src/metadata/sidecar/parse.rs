@@ -121,7 +121,7 @@ impl Visitor<'_> for Reader {
 /// Reads a sidecar's bytes.
 pub(super) fn parse(bytes: &[u8], format: Format) -> Result<Sidecar, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8)?;
-    // Some editors put a byte order mark in front.
+    // Some editors put a byte order ingest id in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let written = match format {
         // A list would be taken for the fields in their order.
@@ -216,7 +216,7 @@ pub fn custom_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The mark by which this program knows its videos again.
+/// The ingest id by which this program knows its videos again.
 const OURS: &str = "ingest_id";
 
 /// The most characters of a custom field's name.

@@ -148,7 +148,7 @@ impl Client {
         Ok(self.list_raw(query).await?.0)
     }
 
-    /// Changes what is told of a video; what is not named stays, its mark among that.
+    /// Changes what is sent about a video; what is not named stays, its ingest id among that.
     pub async fn describe(&self, key: &VideoKey, update: Update<'_>) -> Result<(), Error> {
         let described = describe::params(update.metadata);
         let mut params: Vec<_> = described

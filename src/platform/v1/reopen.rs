@@ -1,6 +1,6 @@
 //! Finds the way back into a resumable upload whose create answer was lost.
 //!
-//! The platform tells an upload link once, but of a resumable upload it shows the session
+//! The platform reports an upload link once, but of a resumable upload it shows the session
 //! (`upload_session_id` of `/videos/show`), and the rest of the link is the same for every video.
 
 use jiff::Timestamp;
@@ -15,8 +15,8 @@ use crate::platform::link::{Link, is_loopback};
 use crate::platform::video::{Status, Video};
 
 impl Client {
-    /// The link of a draft that was created for a resumable upload, made anew from what the platform
-    /// shows of it; `None` if it has its file already, or no session is open.
+    /// The link of a draft that was created for a resumable upload, made again from what the
+    /// platform shows of it; `None` if it has its file already, or no session is open.
     ///
     /// That the link's key is the video's own is how the platform answers in practice, while one
     /// example in its documents shows two different ones. A link that is wrong in this leads to a

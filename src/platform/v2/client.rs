@@ -128,8 +128,8 @@ impl Client {
         answer::video(&answer).map_err(|missing| call.lacks(missing))
     }
 
-    /// As [`Client::show`], and with what the platform received where it is ready: the size and the MD5 of
-    /// its original, as far as the platform tells them.
+    /// As [`Client::show`], and with what the platform received where it is ready: the size and the
+    /// MD5 of its original, as far as the platform reports them.
     ///
     /// # Errors
     /// As those of [`Client::show`]. A list of originals that is refused, or is not there, is none.
@@ -153,7 +153,7 @@ impl Client {
         Ok(video)
     }
 
-    /// Changes what is told of a media; what is not named stays, its mark among that.
+    /// Changes what is sent about a media; what is not named stays, its ingest id among that.
     pub async fn describe(&self, key: &VideoKey, update: Update<'_>) -> Result<(), Error> {
         let path: &[&str] = &[MEDIA, key.as_str()];
         let mut metadata = Map::new();

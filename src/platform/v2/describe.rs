@@ -26,7 +26,7 @@ pub(super) fn insert(fields: &mut Map<String, Value>, metadata: &Metadata) {
 }
 
 /// All custom parameters: those that a media has already, ours in the place of those of the same
-/// name, and the mark.
+/// name, and the ingest id.
 ///
 /// Whether an update replaces all of them or only those it names is not documented; sent whole, both
 /// come to the same.

@@ -1,4 +1,4 @@
-//! Reads the links and tokens of API v2, whose lifetime stands in themselves.
+//! Reads the links and tokens of API v2, whose lifetime is in themselves.
 //!
 //! A link is signed as it is: it must go out byte for byte as it came.
 

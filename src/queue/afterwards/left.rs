@@ -1,4 +1,5 @@
-//! Sidecars that stayed when their video went, because the platform was not told of them: once it was, they follow.
+//! Sidecars that stayed when their video went, because they were not sent to the platform: once it
+//! was, they follow.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -36,7 +37,8 @@ impl Went {
 
 /// The video went, and a sidecar stayed (`None`: none did); in the transaction that writes down that it is done.
 ///
-/// What the platform was told since the case was read is looked at at once: that rings no other bell.
+/// What was sent to the platform since the case was read is looked at at once: that rings no other
+/// bell.
 pub fn left(db: &Connection, case: &Case, went: Option<Went>, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE afterwards SET sidecar_left = ?2,
@@ -53,8 +55,8 @@ pub fn left(db: &Connection, case: &Case, went: Option<Went>, now: Timestamp) ->
     Ok(())
 }
 
-/// The platform was told what the sidecar of a job's video says: what stayed for that, of the job or of a copy,
-/// is due. What lies beside the path of a newer job is that one's.
+/// The sidecar of a job's video was sent to the platform: what stayed for that, of the job or of a
+/// copy, is due. What is beside the path of a newer job is that one's.
 pub(in crate::queue) fn told(db: &Connection, job: JobId, now: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE afterwards SET due_at = ?2, attempts = 0, last_error = NULL

@@ -1,4 +1,4 @@
-//! What becomes of a job's file once the job has ended: planned, under way, done.
+//! What becomes of a job's file once the job has ended: planned, in progress, done.
 //!
 //! The row is made by a trigger in the transaction that ends the job, so that no end can be missed.
 //! Before a file gets another name, be it the hidden one under which it is deleted, that name is written
@@ -81,9 +81,9 @@ impl Action {
 pub enum Proof {
     /// Nothing could be compared.
     None,
-    /// The platform tells the same size.
+    /// The platform reports the same size.
     Size,
-    /// The MD5 was compared, by the upload server or with what the platform tells.
+    /// The MD5 was compared, by the upload server or with what the platform reports.
     Checksum,
 }
 
@@ -117,7 +117,7 @@ pub struct Row {
     pub returned: bool,
     /// The grace counts from here, where that is later than the end of the job.
     pub counts_from: Option<Timestamp>,
-    /// How it went, if a sidecar stayed that is to follow it.
+    /// How it went, if a sidecar stayed that must follow it.
     pub sidecar_left: Option<Went>,
 }
 
@@ -132,7 +132,7 @@ pub struct Case {
     pub original: Job,
     /// What is known of that video's bytes.
     pub proof: Proof,
-    /// Distinct for what that video's sidecar said that the platform was told.
+    /// Distinct for what that video's sidecar said that the platform was sent.
     pub told: Option<String>,
 }
 

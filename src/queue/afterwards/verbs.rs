@@ -33,8 +33,8 @@ pub fn forget(db: &Connection, jobs: &[JobId]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where `moved_to` may stay while the file is at the path of its job: where the job followed the file, and where
-/// the file is to go back. Any other place it has left since.
+/// Where `moved_to` may stay while the file is at the path of its job: where the job followed the
+/// file, and where the file must go back. Any other place it has left since.
 const MOVED_TO: &str = "moved_to = iif(came_from IS NOT NULL OR moved_to = (SELECT path FROM jobs WHERE id = job_id), moved_to, NULL)";
 
 /// The action is decided, and due then; with the note that is there now. Answers whether the job is
@@ -64,8 +64,8 @@ pub fn plan(
 
 /// Right before the file gets this name, or what is left beside it goes (`None`). Answers whether it may.
 ///
-/// Only where its job is as it was when it was read, and where the platform was asked about what was `sent`, that is
-/// still what the video is to have.
+/// Only where its job is as it was when it was read, and where the platform was asked about what
+/// was `sent`, that is still what the video must have.
 pub fn going(
     db: &Connection,
     case: &Case,
@@ -156,7 +156,7 @@ pub fn done(
     Ok(())
 }
 
-/// The file of a job that is to find it was moved: the job goes along.
+/// The file of a job that must find it was moved: the job goes along.
 pub fn placed(
     db: &Connection,
     case: &Case,
@@ -217,8 +217,8 @@ pub fn put_back(db: &Connection, id: JobId) -> Result<(), Error> {
 
 /// The platform says that the video is there: what to do with the file is decided as usual.
 ///
-/// A file that is kept (`keeps`) is known by its new ctime from now on; by that of one that is to go it shows that
-/// its bytes must be compared.
+/// A file that is kept (`keeps`) is known by its new ctime from now on; by that of one that will go
+/// it shows that its bytes must be compared.
 pub fn answered(db: &Connection, id: JobId, keeps: bool) -> Result<(), Error> {
     if keeps {
         db.prepare_cached(
@@ -294,8 +294,9 @@ pub fn has_no_watch(db: &Connection, id: JobId, now: Timestamp) -> Result<(), Er
 
 /// The configuration has these watches now. For the files of any other nothing is done.
 ///
-/// For those of one that is back it is decided anew: the grace counts from its return. What was done with a file
-/// before stays said: one that may be half gone comes to its end, and the sidecar of one that has gone waits.
+/// For those of one that is back it is decided again: the grace counts from its return. What was
+/// done with a file before stays said: one that may be half gone comes to its end, and the sidecar
+/// of one that has gone waits.
 pub fn watches_are(db: &Connection, names: &[String], now: Timestamp) -> Result<(), Error> {
     let names = serde_json::to_string(names).unwrap_or_else(|_| "[]".to_owned());
     db.prepare_cached(
@@ -336,7 +337,7 @@ pub fn gone_to(db: &Connection, id: JobId) -> Result<Option<PathBuf>, Error> {
         .optional()?)
 }
 
-/// The job is to find its file where that was moved to.
+/// The job must find its file where that was moved to.
 pub fn follow(
     db: &Connection,
     id: JobId,

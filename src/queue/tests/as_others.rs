@@ -8,7 +8,7 @@ use crate::queue::operator::Answer;
 use crate::queue::outcome::Count;
 use crate::queue::{State, accounts, priority, withdraw};
 
-/// What the platform is found to say of a video.
+/// What the platform is found to say about a video.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Look {
     Ready,

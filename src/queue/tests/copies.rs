@@ -276,7 +276,10 @@ fn a_job_whose_video_got_other_content_is_nobody_s_original() {
     let back = take(&db, at(14));
     assert_eq!(back.job.id, ids[1]);
     assert!(!copies::duplicate(&db, &back, ids[0], at(14)).unwrap());
-    assert!(identify(&db, &back, at(14)), "its content is up no more");
+    assert!(
+        identify(&db, &back, at(14)),
+        "its content is not uploaded any more"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A file that is up and whose ctime moves: the same bytes, or others under the same time.
+//! A file that is uploaded and whose ctime moves: the same bytes, or others under the same time.
 
 use super::*;
 use crate::queue::copies;
@@ -47,7 +47,8 @@ fn who_cannot_look_leaves_the_doubt_for_the_next_time() {
         enqueue(&db, &touched, at(3)).unwrap(),
         Enqueued::Known(JobId(1), State::Done)
     );
-    // The same bytes: the platform is asked whether they are up still, and then the file is known again.
+    // The same bytes: the platform is asked whether they are uploaded still, and then the file is
+    // known again.
     let row = afterwards::of(&db, JobId(1)).unwrap().unwrap();
     assert!(row.returned && row.due_at.is_some(), "{row:?}");
     assert_ne!(job(&db, JobId(1)).identity, touched.identity);
@@ -81,7 +82,7 @@ fn other_content_becomes_a_job_of_its_own_and_the_old_one_keeps_its_video() {
     let mut second = first;
     second.identity.ctime_ns += 1;
     let Offered::Doubtful(second_doubt) = offer(&db, &second, at(8)).unwrap() else {
-        panic!("its bytes are up, and the platform has yet to say so");
+        panic!("its bytes are uploaded, and the platform has yet to say so");
     };
     assert_eq!(second_doubt.job, JobId(2));
     let made = is_other(&db, &second, &second_doubt, at(8));

@@ -34,7 +34,7 @@ fn a_fetch_leaves_no_ticket_and_its_failures_age() {
     confirm::start_over(&db, &look, (at(30), Count::Yes), outcome, at(20)).unwrap();
     let gone = withdraw::due(&db, at(20)).unwrap().unwrap();
     assert_eq!(gone.video_key.as_deref(), Some("first"));
-    assert_eq!(job(&db, id).md5, None, "it is summed up anew");
+    assert_eq!(job(&db, id).md5, None, "its sum is computed again");
     assert_eq!(
         fetch::in_vain(&db, id).unwrap().as_deref(),
         Some("no answer")

@@ -1,4 +1,4 @@
-//! What was told of a video, and which sidecars make which jobs due.
+//! What was sent about a video, and which sidecars make which jobs due.
 
 use super::*;
 use crate::queue::accounts::{self, Cause};
@@ -111,7 +111,7 @@ fn a_video_without_its_bytes_waits_and_one_that_is_told_is_done() {
     assert!(due(&db, at(19)).is_empty());
     let second = only(&db, at(20));
     assert_eq!((second.attempts, second.failing_since), (1, Some(at(9))));
-    // It changes once more while the platform is told.
+    // It changes once more while it is being sent.
     changed(&db, "/w/clip", &["clip"], at(21));
     metadata::compared(&db, &second, (Some("two"), None), at(22)).unwrap();
     let third = only(&db, at(22));

@@ -144,7 +144,7 @@ fn dump(db: &Connection) -> String {
     all
 }
 
-/// The job as it stands. No matter what a test has done to it, the column `phase` says the same.
+/// The job as it is. No matter what a test has done to it, the column `phase` says the same.
 fn job(db: &Connection, id: JobId) -> super::Job {
     let job = operator::by_id(db, id).unwrap().expect("jobs never vanish");
     let mut phase = db

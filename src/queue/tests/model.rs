@@ -134,7 +134,7 @@ impl Story {
         })
     }
 
-    /// How much a watch has had: jobs under way, then its last turn.
+    /// How much a watch has had: jobs in progress, then its last turn.
     pub(super) fn share(&self, watch: &str) -> (usize, Option<usize>) {
         let running = self.jobs.iter().filter(|job| {
             let is_of_it = job.new.watch == watch;

@@ -58,7 +58,7 @@ fn a_single_file_does_not_wait_for_the_thousands_of_another_watch() {
     assert_eq!(
         claimed(&db, at(3), &ANY),
         Some(one),
-        "it has fewer under way"
+        "it has fewer in progress"
     );
     // With one place only: what ends makes room for who had no turn for longest.
     upload(&db, &lease, "key", at(3));

@@ -29,7 +29,7 @@ enum Event {
     Cancel(Index),
     Retry(Index),
     Bump(Index, bool),
-    /// The configuration is read anew, with these priorities.
+    /// The configuration is read again, with these priorities.
     Reload([i64; 3]),
     Pause(bool),
     Probation(bool),

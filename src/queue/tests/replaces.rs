@@ -1,5 +1,5 @@
-//! Files that take the place of one that is up: who comes before whom, and that no way out of a job
-//! withdraws the video whose content it was to replace.
+//! Files that take the place of one that is uploaded: who comes before whom, and that no way out of
+//! a job withdraws the video whose content it should have replaced.
 
 use std::collections::BTreeSet;
 
@@ -371,7 +371,8 @@ fn a_replacement_whose_last_byte_is_out_does_not_give_way() {
     );
 }
 
-/// It was not told by a create call, so that its sidecar is compared; by the mark of the video.
+/// It was not told by a create call, so that its sidecar is compared; by the ingest id of the
+/// video.
 #[test]
 fn a_replaced_video_keeps_its_mark_and_its_sidecar_is_compared() {
     let db = table();

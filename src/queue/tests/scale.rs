@@ -155,7 +155,7 @@ fn a_paused_backlog_does_not_hold_up_other_accounts_at_200_000() {
     });
 }
 
-/// So many jobs of 50 watches, most of them of one account, which is paused; many put off, and all
+/// How many jobs of 50 watches, most of them of one account, which is paused; many put off, and all
 /// but the last of a watch large.
 fn crowd(jobs: i64) -> Connection {
     let db = table();

@@ -1,4 +1,4 @@
-//! Where a job stands, in Rust and in the column `phase`.
+//! Where a job is, in Rust and in the column `phase`.
 
 use std::collections::HashSet;
 

@@ -150,7 +150,7 @@ fn on_probation_one_job_at_a_time_may_try() {
     assert_eq!(
         claim::next_due(&db, &ANY).unwrap(),
         None,
-        "a restart probes anew"
+        "a restart probes again"
     );
 }
 
@@ -177,7 +177,7 @@ fn an_account_has_as_many_under_way_as_it_may() {
     assert_eq!(accounts, ["main", "main", "other", "free"]);
     assert_eq!(claim::next_due(&db, &terms).unwrap(), None);
     assert_eq!(claim::next_due(&db, &ANY).unwrap(), Some(at(2)));
-    // One that waits for the platform is not under way any more.
+    // One that waits for the platform is not in progress any more.
     upload(&db, &taken[0], "key", at(11));
     assert_eq!(claim::next_due(&db, &terms).unwrap(), Some(at(2)));
     assert_eq!(claim().unwrap().job.id, JobId(3));
@@ -239,7 +239,7 @@ fn a_reboot_does_not_make_another_file_of_it() {
         matches!(enqueue(&db, &seen, at(2)).unwrap(), Enqueued::Known(known, _) if known == id)
     );
     assert_eq!(job(&db, id).identity, seen.identity, "the job follows");
-    // FUSE filesystems number their inodes anew at each mount; size and both times stay.
+    // FUSE filesystems number their inodes again at each mount; size and both times stay.
     seen.identity.ino = 77;
     assert!(
         matches!(enqueue(&db, &seen, at(3)).unwrap(), Enqueued::Known(known, _) if known == id)
@@ -391,12 +391,12 @@ fn retry_after_cancel_is_retry_all_the_same() {
     assert_eq!(
         failed("failed"),
         (Step::Create, None, 1),
-        "it is uploaded anew"
+        "it is uploaded again"
     );
     assert_eq!(
         failed("processing"),
         (Step::Confirm, Some(at(100)), 0),
-        "it is given time anew"
+        "it is given time again"
     );
 }
 

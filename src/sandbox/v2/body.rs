@@ -38,7 +38,7 @@ pub(super) struct Update {
     pub(super) metadata: Metadata,
 }
 
-/// How the bytes are to come.
+/// How the bytes will come.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Upload {

@@ -48,7 +48,7 @@ impl Wrong {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", description)
     }
 
-    /// Who asks may not.
+    /// The caller does not have this permission.
     pub(super) fn forbidden(description: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "unauthorized", description)
     }

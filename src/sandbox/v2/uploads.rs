@@ -1,6 +1,6 @@
 //! Uploads in parts: the list of their slots, and their completion (JW docs, v2 multipart uploads).
 //!
-//! An upload has 10,000 slots from the first. The list tells what is in them, and how to fill those
+//! An upload has 10,000 slots from the first. The list says what is in them, and how to fill those
 //! that are empty.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Sends one file to an FTP or FTPS server: under a temporary name, from where an earlier try left
-//! off, and with its own name only once the server has all of it.
+//! Sends one file to an FTP or FTPS server: under a temporary name, from where an earlier attempt
+//! left off, and with its own name only once the server has all of it.
 //!
 //! Each transfer is a thread of its own with sockets that block; the watchdog and the caller end it
 //! by shutting the sockets. It knows nothing of jobs: the hooks of the [`Order`] write down what
@@ -43,13 +43,14 @@ pub struct Order {
     pub size: u64,
     /// Where it goes.
     pub server: Ftp,
-    /// Its name there, see [`plain`]; where that is taken, a part of the mark is put in.
+    /// Its name there, see [`plain`]; where that is taken, a part of the ingest id is put in.
     pub name: String,
-    /// The job's own mark, which makes the temporary name: the same for each try of the same bytes.
+    /// The job's own ingest id, which makes the temporary name: the same for each attempt of the
+    /// same bytes.
     pub mark: String,
     /// Bytes that the server was seen to have before; fewer make the transfer start over.
     pub confirmed: u64,
-    /// The name that was about to be given when an earlier try ended without a word.
+    /// The name that was about to be given when an earlier attempt ended without a word.
     pub noted: Option<String>,
     /// Counts along, from where the transfer continues.
     pub progress: Arc<Progress>,
@@ -83,7 +84,7 @@ pub type BeforeRename = Box<dyn FnMut(Whole<'_>) -> Result<(), String> + Send>;
 pub struct Receipt {
     /// Its name on the server.
     pub name: String,
-    /// MD5 of the file; none where an earlier try had sent and named it.
+    /// MD5 of the file; none where an earlier attempt had sent and named it.
     pub md5: Option<String>,
 }
 

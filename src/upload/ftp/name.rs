@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 /// Longer ones are refused by most file systems, bytes.
 const LONGEST: usize = 255;
 
-/// How much of the mark makes a name one of its own.
+/// How much of the ingest id makes a name one of its own.
 const SUFFIX: usize = 8;
 
 /// A file's name as any server may take it: what is not UTF-8, ends a line, or leads into another
@@ -26,7 +26,7 @@ pub(super) fn temporary(mark: &str) -> String {
     format!(".{mark}.part")
 }
 
-/// The name for a file whose own is taken: the end of the mark is put before the extension.
+/// The name for a file whose own is taken: the end of the ingest id is put before the extension.
 pub fn other(name: &str, mark: &str) -> String {
     let (stem, extension) = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),

@@ -211,7 +211,7 @@ pub(super) enum Store {
     AtEnd,
 }
 
-/// Connects, and hears the greeting. Also tells whether that went by IPv6.
+/// Connects, and hears the greeting. Also says whether that went by IPv6.
 fn connect(server: &Ftp, wires: &Wires, stall: Duration) -> Result<(RustlsFtpStream, bool), Error> {
     let addresses: Vec<SocketAddr> = (server.host.as_str(), server.port)
         .to_socket_addrs()

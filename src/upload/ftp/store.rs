@@ -71,7 +71,7 @@ pub(super) fn store(
     Ok(Stored::Whole { md5: Some(md5) })
 }
 
-/// A file under way.
+/// A file in progress.
 struct Cargo<'a> {
     file: &'a File,
     size: u64,
@@ -162,7 +162,7 @@ impl Cargo<'_> {
 }
 
 /// Whether a server may have refused the place rather than the file. All that concerns the file
-/// itself is met again at the next try.
+/// itself is met again at the next attempt.
 fn is_about_resuming(error: &Error) -> bool {
     matches!(error, Error::Refused(Refusal { code: 500..600, .. }))
         && !matches!(error, Error::Refused(Refusal { code: 552, .. }))

@@ -59,8 +59,8 @@ pub struct PartsOrder {
     pub uploads: Uploads,
     /// Parts that an earlier transfer reported: their MD5 by their number.
     pub known: BTreeMap<u32, String>,
-    /// Counts along: all parts that are there, and what was handed out of those under way. The bytes
-    /// of a part that is sent again are taken back first.
+    /// Counts along: all parts that are there, and what was handed out of those in progress. The
+    /// bytes of a part that is sent again are taken back first.
     pub progress: Arc<Progress>,
     /// The limit for all files together, in which all parts of this one have one share.
     pub throttle: Throttle,

@@ -117,7 +117,7 @@ impl Sender {
     }
 }
 
-/// The bytes of one try, which are taken back unless they are kept.
+/// The bytes of one attempt, which are taken back unless they are kept.
 struct Count {
     flight: Arc<Flight>,
     is_kept: bool,
@@ -177,7 +177,7 @@ fn in_part(number: u32, error: Error) -> Error {
     }
 }
 
-/// Tries of one part; the job's own waits are longer.
+/// Attempts of one part; the job's own waits are longer.
 const MOST_TRIES: u32 = 3;
 /// New links for one part, each of which was refused at once: then it is not their age.
 const MOST_RENEWALS: u32 = 3;

@@ -1,4 +1,4 @@
-//! One resumable transfer from where the server stands to the end, with what goes wrong on the way.
+//! One resumable transfer from what the server has to the end, with what goes wrong on the way.
 //!
 //! It never continues forever: each turn makes the server hold more, or counts against a small
 //! number of faults in a row, or halves the segments.
@@ -12,12 +12,12 @@ use crate::upload::answered::Verdict;
 use crate::upload::error::Error;
 use crate::upload::exchange::{Answer, is_hang_up};
 
-/// A transfer under way.
+/// A transfer in progress.
 pub(super) struct Drive<'a> {
     wire: Wire<'a>,
     size: u64,
     segment: u64,
-    /// What the server said last, and how much of it stands at the start without a gap.
+    /// What the server said last, and how much of it is at the start without a gap.
     held: Held,
     confirmed: u64,
     faults: Faults,
@@ -117,7 +117,7 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// The server told what it holds after it got `piece`.
+    /// The server said what it holds after it got `piece`.
     fn go_on(&mut self, held: Held, piece: Piece) -> Result<Piece, Error> {
         let confirmed = held.confirmed();
         if confirmed < self.confirmed {
@@ -161,7 +161,7 @@ impl<'a> Drive<'a> {
         Ok(Piece::after(self.confirmed, self.size, self.segment))
     }
 
-    /// Waits a moment and asks the server where it stands, or gives up for now.
+    /// Waits a moment and asks the server how much it has, or gives up for now.
     async fn mend(&mut self, piece: Piece, error: Error, is_hang_up: bool) -> Result<Piece, Error> {
         let faults = &mut self.faults;
         faults.breaks += 1;

@@ -95,8 +95,8 @@ impl Piece {
     /// The first two bytes, which make the server tell what it holds; there is no other way to ask.
     pub(super) const PROBE: Self = Self { at: 0, length: 2 };
 
-    /// What follows the first `confirmed` bytes of `size`, in segments of `segment` (all at least 2,
-    /// but for `confirmed`).
+    /// What follows the first `confirmed` bytes of `size`, in segments of `segment` (all at least
+    /// 2, except for `confirmed`).
     ///
     /// Never one byte: the upload host refuses such a segment or is spoilt by it. So before the end a
     /// segment is one byte shorter, or reaches back to what the server has already, which it drops.

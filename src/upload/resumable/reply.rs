@@ -11,7 +11,7 @@ use crate::upload::form;
 /// An answer that the transfer can continue from.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// The server tells what it holds, or something that cannot be true.
+    /// The server says what it holds, or something that cannot be true.
     Holds(Result<Held, Hitch>),
     /// It has the whole file.
     Taken(Taken),
@@ -69,7 +69,7 @@ pub(super) fn judge(answer: &Answer, size: u64) -> Result<Reply, Error> {
     passing_or_not(answer.error(verdict, None, None), answer)
 }
 
-/// The list of what the server holds stands in a header and again in the body.
+/// The list of what the server holds is in a header and again in the body.
 fn held(answer: &Answer, size: u64) -> Result<Held, Hitch> {
     let body = String::from_utf8_lossy(&answer.body);
     Held::parse(answer.header("range").unwrap_or(&body), size)

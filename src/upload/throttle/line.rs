@@ -16,7 +16,7 @@ pub(super) struct Line {
     limit: Option<NonZeroU64>,
     /// When the bytes granted so far have passed, at the limit.
     free_at: Duration,
-    /// How much the file that was served last had had by then; who comes anew begins there.
+    /// How much the file that was served last had had by then; a newcomer begins there.
     clock: u64,
     files: BTreeMap<FileId, Queue>,
     asks: BTreeMap<AskId, Ask>,
@@ -53,7 +53,7 @@ struct Ask {
 pub(super) enum Word {
     /// It may send so many bytes, and the ask is settled.
     Go(u64),
-    /// Not yet; it is to look again at this time, or when it is woken.
+    /// Not yet; it must look again at this time, or when it is woken.
     Wait(Duration),
 }
 
@@ -209,6 +209,6 @@ const GRANTS_A_SECOND: u64 = 20;
 /// How much of an unused past counts.
 const CREDIT: Duration = Duration::from_millis(50);
 
-/// Who waits looks at least so often. The one whose turn is next may sit on a thread that hangs in
+/// A waiter looks at least this often. The one whose turn is next may sit on a thread that hangs in
 /// the disk; and looking is what shows the watchdog that a wait for the limit is no stall.
 pub(super) const PATIENCE: Duration = Duration::from_millis(250);

@@ -34,8 +34,8 @@ struct Inner {
 }
 
 impl Throttle {
-    /// From now on all transfers together send at most so many bytes a second; transfers under way
-    /// obey within a moment.
+    /// From now on all transfers together send at most so many bytes a second; transfers in
+    /// progress obey within a moment.
     pub fn set(&self, limit: Option<NonZeroU64>) {
         self.inner.with(|line, now| {
             self.inner

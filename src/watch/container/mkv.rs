@@ -9,7 +9,7 @@ use super::{Flaw, Verdict};
 const HEADER: u32 = 0x1A45_DFA3;
 const SEGMENT: u32 = 0x1853_8067;
 const CLUSTER: u32 = 0x1F43_B675;
-/// What stands beside clusters: seek head, info, tracks, cues, tags, chapters, attachments, void,
+/// What is beside clusters: seek head, info, tracks, cues, tags, chapters, attachments, void,
 /// checksum.
 const BESIDE: [u32; 9] = [
     0x114D_9B74,
@@ -24,7 +24,7 @@ const BESIDE: [u32; 9] = [
 ];
 const VOID: u32 = 0xEC;
 const CHECKSUM: u32 = 0xBF;
-/// What stands in a cluster: time, blocks, groups, position, size of the one before, silent tracks,
+/// What is in a cluster: time, blocks, groups, position, size of the one before, silent tracks,
 /// encrypted blocks, void, checksum.
 const INSIDE: [u32; 9] = [0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF, VOID, CHECKSUM];
 
@@ -42,7 +42,7 @@ struct Element {
     end: Option<u64>,
 }
 
-/// What stands at a place.
+/// What is at a place.
 enum Part {
     Element(Element),
     /// The file ends within its head.
@@ -143,7 +143,7 @@ fn element<R: Read + Seek>(source: &mut Source<R>, at: u64) -> Result<Part, Stop
     Ok(Part::Element(Element { id, body, end }))
 }
 
-/// So many bytes as one number; `None`: the file ends before.
+/// How many bytes as one number; `None`: the file ends before.
 fn number<R: Read + Seek>(
     source: &mut Source<R>,
     at: u64,

@@ -1,4 +1,4 @@
-//! Is a video whole, as far as its container tells? A few bounded reads, never the whole file.
+//! Is a video whole, as far as its container reports? A few bounded reads, never the whole file.
 //!
 //! The answer is evidence for settling, so it errs on the careful side both ways: only what a half
 //! file cannot look like is [`Complete`](Verdict::Complete), and only what no finished file looks
@@ -14,16 +14,16 @@ use std::io::{Read, Seek};
 
 use source::Source;
 
-/// What a container tells of its own end.
+/// What a container says about its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The format marks its end, and it is at the end of the file.
     Complete,
-    /// All of it is sound, but its format has no end mark: more may follow.
+    /// All of it is sound, but its format has no end ingest id: more may follow.
     Unended,
     /// Something is missing.
     Incomplete(Flaw),
-    /// Not judged: another format, damaged in a way that no copy under way is, or too much of it.
+    /// Not judged: another format, damaged in a way that no copy in progress is, or too much of it.
     Unknown,
 }
 

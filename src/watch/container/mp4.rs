@@ -16,7 +16,7 @@ pub(super) fn is_one(head: [u8; 8]) -> bool {
     FIRST.iter().any(|kind| head.ends_with(*kind))
 }
 
-/// What stands at one place of the row.
+/// What is at one place of the row.
 enum Part {
     /// A box of this kind, which ends there.
     Box([u8; 4], u64),

@@ -18,12 +18,12 @@ pub(super) struct Source<R> {
     steps: u32,
 }
 
-/// So much is read at once: many small parts beside each other cost one read.
+/// How much is read at once: many small parts beside each other cost one read.
 const BLOCK: u64 = 4096;
-/// So many reads at most: enough for a recording of some hours in fragments of seconds, and over in
-/// a moment on a local disk.
+/// How many reads at most: enough for a recording of some hours in fragments of seconds, and over
+/// in a moment on a local disk.
 const READS: u32 = 16_384;
-/// So many parts at most, however small.
+/// How many parts at most, however small.
 const STEPS: u32 = 100_000;
 
 impl<R: Read + Seek> Source<R> {

@@ -1,7 +1,7 @@
 //! MPEG transport streams: packets of one length, each with a sync byte, down to the last one
 //! (ISO/IEC 13818-1, "Transport packet layer"; 192 bytes with a time stamp, 204 with parity).
 //!
-//! There is no end mark: a sound stream is never more than sound so far.
+//! There is no end ingest id: a sound stream is never more than sound so far.
 
 use std::io::{Read, Seek};
 
@@ -11,7 +11,7 @@ use super::{Flaw, Verdict};
 /// Lengths of a packet, and where the sync byte is in it.
 const KINDS: [(u64, u64); 3] = [(188, 0), (192, 4), (204, 0)];
 const SYNC: u8 = 0x47;
-/// So many packets in a row are looked at, at each place.
+/// How many packets in a row are looked at, at each place.
 const RUN: u64 = 8;
 /// With fewer packets than these, one cannot tell what it is.
 const LEAST: u64 = 4;

@@ -60,7 +60,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Has those looked at whose done-markers or companions are among what changed.
+    /// Looks at those whose done-markers or companions are among what changed.
     fn markers(&mut self, changed: &BTreeMap<PathBuf, News>) {
         let marker = self.watch.watching.done_marker.iter();
         for pattern in marker.chain(&self.watch.metadata.wait_for) {
@@ -73,7 +73,7 @@ impl Folder {
         }
     }
 
-    /// Tells of the sidecars that were left alone since they changed.
+    /// Reports the sidecars that were left alone since they changed.
     pub(super) fn tell_of_companions(&mut self) -> Result<(), Closed> {
         for _ in 0..COMPANIONS {
             let Some(path) = self.companions.next(self.now()) else {

@@ -147,7 +147,7 @@ impl Folder {
         next.saturating_sub(self.now())
     }
 
-    /// Whether there is a scan under way or wanted that can continue.
+    /// Whether there is a scan in progress or wanted that can continue.
     fn is_busy(&self) -> bool {
         self.root.is_here() && (self.walks.is_busy() || self.schedule.is_wanted())
     }
@@ -299,7 +299,7 @@ impl Folder {
         finding.map_or(Ok(()), |finding| self.outbox.finding(finding, self.now()))
     }
 
-    /// Lets others see the state, and tells when the last waiting file has stopped waiting.
+    /// Lets others see the state, and says when the last waiting file has stopped waiting.
     fn publish(&mut self) -> Result<(), Closed> {
         let (waiting, busy) = (self.settler.waiting(), self.is_busy());
         if waiting == 0 && self.status.waiting() > 0 && !busy {

@@ -87,7 +87,7 @@ impl Settler {
             }
             Weight::After(need, why) if quiet < need => {
                 if news {
-                    // One look more in between, which tells what is missing besides rest.
+                    // One look more in between, which says what is missing besides rest.
                     let next = need.min(self.busy_look());
                     return self.wait(path, candidate, Waiting::Changing, Some(since + next));
                 }
@@ -137,7 +137,7 @@ impl Settler {
         self.wait(path, candidate, Waiting::OutOfReach, due)
     }
 
-    /// Keeps a candidate until its next look, and tells why it waits if that is news.
+    /// Keeps a candidate until its next look, and says why it waits if that is news.
     fn wait(
         &mut self,
         path: Arc<Path>,

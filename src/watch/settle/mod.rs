@@ -57,7 +57,7 @@ pub(super) enum Look {
     OutOfReach,
 }
 
-/// What the settler has to tell.
+/// What the settler has to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Finding {
     /// It waits, for a reason not told before.
@@ -86,8 +86,8 @@ pub(super) struct Settler {
     candidates: Candidates,
     /// The number of the present scan.
     pass: u32,
-    /// The first scan of the present root folder. What was last seen before it lies on another
-    /// disk or in another folder: that it is not here proves nothing.
+    /// The first scan of the present root folder. What was last seen before it is on another disk
+    /// or in another folder: that it is not here proves nothing.
     root_pass: u32,
 }
 
@@ -193,14 +193,14 @@ impl Settler {
         Some(Finding::Gone(path.to_path_buf()))
     }
 
-    /// Forgets all about a path, so that the next sighting begins anew. Until then it counts as gone:
-    /// there may be none.
+    /// Forgets all about a path, so that the next sighting begins again. Until then it counts as
+    /// gone: there may be none.
     pub(super) fn forget(&mut self, path: &Path) -> Option<Finding> {
         self.seeds.revoke(path);
         self.vanished(path)
     }
 
-    /// These done-markers, or companions, came: who waits for one of them is looked at.
+    /// These done-markers, or companions, came: a file that waits for one of them is looked at.
     pub(super) fn marked(&mut self, pattern: &Marker, came: &BTreeSet<PathBuf>, now: Duration) {
         let waits = |path: &Path, candidate: &Candidate| {
             matches!(candidate.told, Some(Waiting::Marker | Waiting::Companion))

@@ -1,4 +1,4 @@
-//! Sidecars on a real disk: each change is told of once.
+//! Sidecars on a real disk: each change is reported once.
 
 use std::fs;
 use std::path::Path;

@@ -8,7 +8,7 @@ use crate::config::{Marker, Mode, Watch};
 use crate::watch::means::{Means, Why};
 use crate::watch::{Report, SeenBy, Waiting};
 
-/// So often that a test can wait for it.
+/// How often that a test can wait for it.
 const OFTEN: Duration = Duration::from_millis(300);
 
 pub(super) fn polled(watch: &mut Watch) {

@@ -93,7 +93,7 @@ impl Bench {
         Self::on(dir, watch)
     }
 
-    /// Starts a watch on a folder that stands already; `dir` is deleted in the end.
+    /// Starts a watch on a folder that is already; `dir` is deleted in the end.
     pub(crate) fn on(dir: TempDir, watch: Watch) -> Self {
         Self::knowing(dir, watch, KnownFiles::none())
     }

@@ -13,7 +13,7 @@ const ACTIONS: [&str; 3] = [
     "after-upload = \"trash\"\n",
     "after-upload = \"delete\"\n",
 ];
-/// So long that nothing is due before the test says so.
+/// How long that nothing is due before the test says so.
 const LATER: &str = "grace = \"1h\"\n";
 
 /// A site whose account speaks API v2.
@@ -32,7 +32,7 @@ fn configure_v2(site: &Site, platform: &Platform, keys: &str) {
     site.configure(platform, &watch);
 }
 
-/// One file is up, and is to go once the grace is over; answers it, its content and its key.
+/// One file is uploaded, and will go once the grace is over; answers it, its content and its key.
 fn one_is_up(site: &Site, length: usize) -> (Daemon, PathBuf, String) {
     let daemon = site.start();
     let file = site.drop_file("a.mp4", &dice().bytes(length));
@@ -92,7 +92,7 @@ fn comes_again(site: &Site, platform: &Platform, (file, key): (&Path, &str)) {
         "{:?}",
         site.story(1)
     );
-    // Now that it is up, it goes.
+    // Now that it is uploaded, it goes.
     wait_planned(site);
     end_grace(site);
     wait_outcome(site, 1);
@@ -326,7 +326,7 @@ fn a_platform_that_cannot_be_reached_is_not_asked_for_each_file() {
     });
     assert!(
         platform.count("show", "answered") < before + 12,
-        "one question spoke for the others"
+        "one question answered the others"
     );
     platform.clear_faults();
     for job in 1..=12 {

@@ -1,4 +1,4 @@
-//! Files that are up: move, trash, delete, keep.
+//! Files that are uploaded: move, trash, delete, keep.
 
 use std::fs;
 use std::path::Path;

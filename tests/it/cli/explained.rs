@@ -40,7 +40,7 @@ fn of(path: &Path) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Job 1, which is done, with a try and a copy, and whose file will be moved.
+/// Job 1, which is done, with an attempt and a copy, and whose file will be moved.
 fn uploaded(fixture: &Fixture) {
     let db = fixture.database();
     let path = fixture.drop_file(b"a.mp4", b"xy");

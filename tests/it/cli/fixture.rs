@@ -241,7 +241,7 @@ pub(crate) fn one_of_each(fixture: &Fixture, db: &Connection) {
     .unwrap();
 }
 
-/// So many plain jobs, in one transaction.
+/// How many plain jobs, in one transaction.
 pub(crate) fn many_jobs(fixture: &Fixture, db: &Connection, number: usize) {
     db.execute_batch("BEGIN").unwrap();
     for number in 0..number {

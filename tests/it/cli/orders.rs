@@ -224,7 +224,7 @@ fn bump_takes_what_waits_to_the_front_and_refuses_the_rest_one_by_one() {
     let line = |name: &str| out.lines().find(|line| line.contains(name)).unwrap();
     assert!(line("0.mp4").trim_end().ends_with("due"), "{out}");
     assert!(line("1.mp4").trim_end().ends_with("due, 1 ahead"), "{out}");
-    // A job that was under way when the daemon died waits, too.
+    // A job that was in progress when the daemon died waits, too.
     let out = fixture.run(&["bump", "4"]).done();
     assert!(out.ends_with("goes first at the next start\n"), "{out}");
     assert!(number("SELECT priority FROM jobs WHERE id = 4") > 1000);

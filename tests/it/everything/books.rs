@@ -348,7 +348,7 @@ impl Books {
     }
 }
 
-/// So long the daemon may act on an answer that it got before a person deleted the video.
+/// How long the daemon may act on an answer that it got before a person deleted the video.
 const RACE: Duration = Duration::from_secs(3);
 
 /// MD5 in hexadecimal.

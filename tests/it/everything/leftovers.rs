@@ -9,7 +9,7 @@ use super::places;
 use super::table::Row;
 use super::verdict::{ENDINGS, Verdict, is_video};
 
-/// So many files are asked about at most.
+/// How many files are asked about at most.
 const ASKED: usize = 120;
 
 impl Verdict<'_> {
@@ -17,7 +17,7 @@ impl Verdict<'_> {
         for (path, sidecar) in &self.world.books.sidecars {
             let wrong = match (&sidecar.title, path.exists()) {
                 (None, true) => self.is_not_named(path),
-                // A half one was never told: it stays where it is, or where its video was taken.
+                // A half one was never sent: it stays where it is, or where its video was taken.
                 (None, false) => self
                     .is_nowhere(path)
                     .then(|| "was never told, and is gone".to_owned()),
@@ -147,7 +147,7 @@ impl Verdict<'_> {
         }
     }
 
-    /// A file that is up, and lies where such files are taken away.
+    /// A file that is uploaded, and is where such files are taken away.
     fn says_why_it_is_here(&mut self, path: &Path) {
         let Some((place, _)) = places::of(&self.world.site, path) else {
             return;
@@ -156,11 +156,11 @@ impl Verdict<'_> {
         let Some(job) = job.filter(|job| matches!(job.state.as_str(), "done" | "duplicate")) else {
             return;
         };
-        // What was not told of it keeps it where it is.
+        // What was not sent of it keeps it where it is.
         let mut reasons = [&job.afterwards, &job.untold].into_iter().flatten();
         if place.after != "keep" && reasons.all(String::is_empty) {
             let what = format!(
-                "{} is up, still here, and nothing says why: {job:?}",
+                "{} is uploaded, still here, and nothing says why: {job:?}",
                 path.display()
             );
             self.fault("riddle", (None, Some(path)), what);

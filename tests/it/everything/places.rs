@@ -91,7 +91,7 @@ impl Place {
     }
 }
 
-/// The place that a path lies in, not in its trash; and the place whose trash or target it lies in.
+/// The place that a path is in, not in its trash; and the place whose trash or target it is in.
 pub(super) fn of(site: &Site, path: &Path) -> Option<(Place, bool)> {
     PLACES.into_iter().find_map(|place| {
         let trash = place.folder(site).join(".trash");

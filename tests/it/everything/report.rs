@@ -8,10 +8,10 @@ use super::table::Table;
 use super::verdict::Fault;
 use super::world::World;
 
-/// So many faults of one kind are told in full.
+/// How many faults of one kind are shown in full.
 const IN_FULL: usize = 2;
 
-/// So many lines of the log for each path.
+/// How many lines of the log for each path.
 const LINES: usize = 30;
 
 pub(super) fn report(world: &World, table: &Table, faults: &[Fault]) -> String {

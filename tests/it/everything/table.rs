@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub(super) held: bool,
     pub(super) md5: Option<String>,
     pub(super) original: Option<i64>,
-    /// What was not told of its video, and why.
+    /// What was not sent of its video, and why.
     pub(super) untold: Option<String>,
     /// What became of its file.
     pub(super) afterwards: Option<String>,

@@ -13,7 +13,7 @@ use super::world::World;
 /// Something that is not as it must be, and the contents that it is about.
 #[derive(Debug)]
 pub(super) struct Fault {
-    /// In one word or two: faults of one kind are told once or twice.
+    /// In one word or two: faults of one kind are reported once or twice.
     pub(super) kind: &'static str,
     pub(super) about: Option<Id>,
     pub(super) path: Option<PathBuf>,
@@ -181,8 +181,8 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// What people left for an account and did not take away is in one of its folders, or in one of its
-    /// videos; what they put aside lies there.
+    /// What people left for an account and did not take away is in one of its folders, or in one of
+    /// its videos; what they put aside is there.
     fn nothing_is_lost(&mut self) {
         let mut here: HashSet<(Id, usize)> = HashSet::new();
         let mut aside: HashSet<(Id, &Path)> = HashSet::new();
@@ -323,7 +323,7 @@ const UNPROVEN: &str = "uploaded as a video of its own, since nothing proves";
 /// What a job says whose video a person deleted while the platform worked on its content.
 const DELETED_EARLY: &str = "was deleted on the platform before it was ready";
 
-/// What a job says that was to replace what the platform could not process.
+/// What a job says that should have replaced what the platform could not process.
 const REPLACES_UNPLAYABLE: &str = "it is `failed` there; jw-ingest retry";
 
 /// How the names of videos end.

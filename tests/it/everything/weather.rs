@@ -36,7 +36,7 @@ const UPLOADS: [&[&str]; 2] = [
 /// How many requests a fault meets, at most.
 const TIMES: u64 = 3;
 
-/// So long is between two answers after which an account rests for a minute.
+/// How long is between two answers after which an account rests for a minute.
 const RESTED: Duration = Duration::from_mins(3);
 
 impl World {
@@ -133,7 +133,7 @@ impl World {
         }
     }
 
-    /// A person deletes a video that is up.
+    /// A person deletes a video that is uploaded.
     pub(super) fn delete_video(&mut self, dice: &mut Dice) {
         let account = usize::try_from(dice.below(2)).unwrap();
         let name = ["main", "second"][account];

@@ -1,4 +1,4 @@
-//! All that there is: the site with its daemon, the two platforms, the books, and what is to happen
+//! All that there is: the site with its daemon, the two platforms, the books, and what will happen
 //! later.
 
 use std::fs::File;
@@ -64,7 +64,7 @@ pub(super) struct World {
 pub(super) struct Manners {
     /// How long each works on a file, in milliseconds. It may be too short to be seen.
     pub(super) processing: [u64; 2],
-    /// Whether v2 tells the size and MD5 of what it has.
+    /// Whether v2 reports the size and MD5 of what it has.
     pub(super) tells_originals: bool,
 }
 

@@ -82,7 +82,7 @@ fn whole_file_by(tls: &'static str) {
     assert_eq!(server.names(), ["Été at dawn.mp4"]);
     same(&file, &server.path("Été at dawn.mp4"));
 
-    // Another title: only the MD5 tells that it is this one.
+    // Another title: only the MD5 says that it is this one.
     let key = take_in(&platform, &file, "renamed by the platform.mp4");
     let done = site.wait_done(1);
     assert_eq!(done[0].video_key.as_deref(), Some(key.as_str()));
@@ -113,7 +113,7 @@ fn a_whole_file_arrives_by_implicit_tls() {
     whole_file_by("implicit");
 }
 
-/// Kills the daemon when the server stands still, restarts it, and expects one file.
+/// Kills the daemon when the server is stalled, restarts it, and expects one file.
 fn crash_at(orders: Value, is_released_first: bool) -> Option<(Server, Site, PathBuf)> {
     let mut server = Server::start("none")?;
     let (platform, mut dice) = (Platform::start(), Dice::new());

@@ -1,4 +1,4 @@
-//! A real FTP server as a child process, which tells what happens and stands still on demand.
+//! A real FTP server as a child process, which says what happens and is stalled on demand.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -109,7 +109,7 @@ impl Server {
         self.order(json!({"release": true}));
     }
 
-    /// Waits until it stands still.
+    /// Waits until it is stalled.
     pub(super) fn wait_held(&self) {
         wait_for("the FTP server to stand still", || {
             (self.count("held") > 0).then_some(())
@@ -130,7 +130,7 @@ impl Server {
             .collect()
     }
 
-    /// Where a file lies that was uploaded.
+    /// Where a file is that was uploaded.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("in").join(name)
     }

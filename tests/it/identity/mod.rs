@@ -231,7 +231,7 @@ fn a_folder_put_back_from_its_backup_is_asked_for_and_uploads_nothing() {
     drop(daemon);
     let inode = |path: &PathBuf| fs::metadata(path).unwrap().ino();
     for file in &files {
-        // What lies in the backup keeps its inode, so that what comes back has another.
+        // What is in the backup keeps its inode, so that what comes back has another.
         let kept = site.outside().join(file.file_name().unwrap());
         fs::rename(file, &kept).unwrap();
         copy_with_times(&kept, file);

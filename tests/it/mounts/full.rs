@@ -54,7 +54,7 @@ fn copies_that_ran_out_of_room(disk: impl FnOnce(&Site) -> Option<Mount>) {
         );
         assert!(
             fs::metadata(&copy).unwrap().len() > 100_000,
-            "half of it lies there"
+            "half of it is there"
         );
         // One that is whole and came later, so that the half one would have been up by now.
         let less = ballast.metadata().unwrap().len() - 100_000;
@@ -78,7 +78,11 @@ fn copies_that_ran_out_of_room(disk: impl FnOnce(&Site) -> Option<Mount>) {
             let said = site.output(&["explain", copy.to_str().unwrap()]);
             said.contains("incomplete: it").then_some(())
         });
-        assert_eq!(platform.videos().len(), files.len(), "half a video is up");
+        assert_eq!(
+            platform.videos().len(),
+            files.len(),
+            "half a video is uploaded"
+        );
         // Room comes back, and the copy is tried again.
         fs::remove_file(ballast).unwrap();
         let said = cp(&original, &copy);
@@ -91,8 +95,8 @@ fn copies_that_ran_out_of_room(disk: impl FnOnce(&Site) -> Option<Mount>) {
     drop(daemon);
 }
 
-/// Folder and database on one disk, which is full to the last byte: what can still be moved into the
-/// folder waits, also over a kill, and is up once there is room.
+/// Folder and database on one disk, which is full to the last byte: what can still be moved into
+/// the folder waits, also over a kill, and is uploaded once there is room.
 fn a_full_disk_with_everything_on_it(make: impl FnOnce(&Site, &Path) -> Option<Mount>) {
     let (platform, mut dice) = (Platform::start(), Dice::new());
     let disk_name = "[database]\npath = \"{root}/disk/jobs.db\"\n";
@@ -151,7 +155,7 @@ fn a_full_disk_with_everything_on_it(make: impl FnOnce(&Site, &Path) -> Option<M
     site.assert_exactly_one_each(&platform, &files);
 }
 
-/// So many jobs find no room in what a database keeps free inside, at least not the first time.
+/// How many jobs find no room in what a database keeps free inside, at least not the first time.
 const MANY: usize = 80;
 
 #[test]

@@ -149,7 +149,7 @@ fn files_on_a_read_only_disk_are_uploaded() {
     files.push(site.drop_file("b.mp4", &mp4(&mut dice, 30_000, false)));
     mount.remount("ro");
     site.wait_done(2);
-    // Over a restart, and a file without an end mark.
+    // Over a restart, and a file without an end ingest id.
     mount.remount("rw");
     daemon.kill9();
     files.push(site.drop_file("c.mpg", &dice.bytes(20_000)));

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{SMALL, assert_replaced, deleted, one_is_up, put_over, wait_job, watch};
 use crate::support::{Daemon, Dice, Platform, Site, sha1_of};
 
-/// The watch that replaces, and another whose folder lies beside it.
+/// The watch that replaces, and another whose folder is beside it.
 fn two_watches() -> String {
     format!(
         "{}[[watch]]\nname = \"archive\"\npath = \"{{root}}/outside\"\nsettle = \"200ms\"\non-replace = \"replace\"\n\

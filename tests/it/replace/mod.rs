@@ -1,5 +1,6 @@
-//! A file that takes the place of one that is up: by `on-replace` another video, its content in the
-//! same video, or nothing until a person decides. The video that was there is never withdrawn.
+//! A file that takes the place of one that is uploaded: by `on-replace` another video, its content
+//! in the same video, or nothing until a person decides. The video that was there is never
+//! withdrawn.
 
 mod crash;
 mod doubt;
@@ -33,7 +34,7 @@ fn put_over(site: &Site, file: &Path, content: &[u8]) {
     fs::rename(beside, file).unwrap();
 }
 
-/// The first file is up; answers daemon, file, and key.
+/// The first file is uploaded; answers daemon, file, and key.
 fn one_is_up(site: &Site, dice: &mut Dice, length: usize) -> (Daemon, PathBuf, String) {
     let daemon = site.start();
     let file = site.drop_file("news.mp4", &dice.bytes(length));

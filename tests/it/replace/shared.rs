@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{BIG, SMALL, assert_replaced, deleted, one_is_up, put_over, wait_job, watch};
 use crate::support::{Daemon, Dice, Platform, Site, sha1_of};
 
-/// The first file is up, and another content is about to take its place in the video.
+/// The first file is uploaded, and another content is about to take its place in the video.
 struct Bench {
     platform: Platform,
     site: Site,

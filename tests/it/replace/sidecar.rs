@@ -1,4 +1,5 @@
-//! What a sidecar says once a video has got other content: it is told, and the video keeps its mark.
+//! What a sidecar says once a video has got other content: it is sent, and the video keeps its
+//! ingest id.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! When the next try is: stored, kept, as late as the server asked, and not for ever.
+//! When the next attempt is: stored, kept, as late as the server asked, and not forever.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// How long after the end of the first try the second began.
+/// How long after the end of the first attempt the second began.
 fn pause_after_first(site: &Site, job: i64) -> SignedDuration {
     let tries = site.attempts(job);
     let end = moment(tries[0].ended_at.as_deref().unwrap());

@@ -1,8 +1,8 @@
 //! An S3 server of another project (`s3s-fs`) in this process: it checks signatures of both
 //! versions, expiry and checksums, and keeps objects as plain files.
 //!
-//! In front of it stands what the platform adds for uploads in parts: a list of slots with links,
-//! and a call that completes the upload.
+//! In front of it is what the platform adds for uploads in parts: a list of slots with links, and a
+//! call that completes the upload.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -231,7 +231,7 @@ async fn without_a_folder_it_makes_one_and_removes_it() {
 async fn a_disk_that_refuses_is_an_answer_and_not_a_panic() {
     let stand = Stand::with(|options| options.processing = Duration::from_secs(1)).await;
     let (key, link) = stand.create(&[("upload_method", "s3")]).await;
-    // A file in the place of the folder for uploads under way: nothing can be written there.
+    // A file in the place of the folder for uploads in progress: nothing can be written there.
     std::fs::remove_dir(stand.dir.join("incoming")).unwrap();
     std::fs::write(stand.dir.join("incoming"), "").unwrap();
     let response = stand.put(&link, "abc").await;

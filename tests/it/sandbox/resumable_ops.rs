@@ -103,7 +103,7 @@ async fn faults_meet_segments() {
         (reply.status, reply.header("retry-after")),
         (503, Some("7"))
     );
-    // An answer that lies about what is there.
+    // An answer that is wrong about what is there.
     let lie = "0-2000000/1000000";
     fault(json!({"kind": "status", "status": 201, "headers": {"Range": lie}, "body": lie})).await;
     let reply = upload.send(0, 9).await;

@@ -158,7 +158,7 @@ async fn a_full_disk_is_an_error_in_json_and_nothing_counts() {
     let stand = Stand::start().await;
     let upload = Upload::begin(&stand, &[]).await;
     upload.send(0, 99_999).await.has("0-99999/1000000");
-    // A file in the place of the folder for uploads under way: nothing can be written there.
+    // A file in the place of the folder for uploads in progress: nothing can be written there.
     let incoming = stand.dir.join("incoming");
     std::fs::remove_dir(&incoming).unwrap();
     std::fs::write(&incoming, "").unwrap();

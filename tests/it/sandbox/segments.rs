@@ -106,7 +106,7 @@ impl<'a> Upload<'a> {
         stream.write_all(head.as_bytes()).await.unwrap();
         // The other side need not want the body.
         stream.write_all(body).await.ok();
-        // Who closes with something unread resets: no answer anyway.
+        // A peer that closes with something unread resets: no answer anyway.
         Reply::of(&rest(&mut stream).await.unwrap_or_default())
     }
 

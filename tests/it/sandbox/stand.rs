@@ -146,7 +146,7 @@ impl Stand {
         std::fs::read(self.dir.join("media").join(key).join("original")).unwrap()
     }
 
-    /// Returns once no upload under way has a file. The file of one that broke off goes a moment
+    /// Returns once no upload in progress has a file. The file of one that broke off goes a moment
     /// after that is told.
     pub(crate) async fn nothing_incoming(&self) {
         let begun = std::time::Instant::now();
@@ -318,7 +318,7 @@ pub(crate) fn now() -> u64 {
     u64::try_from(jw_ingest::clock::now().as_second()).unwrap()
 }
 
-/// Awaits, but not for ever.
+/// Awaits, but not forever.
 pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future)
         .await

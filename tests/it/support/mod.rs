@@ -95,7 +95,7 @@ impl Dice {
         (z ^ (z >> 31)) % limit
     }
 
-    /// So many bytes that no other file has.
+    /// How many bytes that no other file has.
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count.div_ceil(8))
             .flat_map(|_| self.below(u64::MAX).to_le_bytes())

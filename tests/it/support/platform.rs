@@ -19,7 +19,7 @@ pub(crate) const SECRET: &str = "uA96CFtJa138E2T5GhKfngml";
 pub(crate) const V2_SECRET: &str = "v2-T0kenOfTheProperty.8h2Jd";
 
 /// What a connection holds unread. The kernel's own buffers grow to tens of megabytes on some
-/// machines, and an upload that is to hang in mid body would be out before it does.
+/// machines, and an upload that should hang in mid body would be out before it does.
 const RECEIVE_BUFFER: u32 = 256 * 1024;
 
 /// A running platform.

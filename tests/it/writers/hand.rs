@@ -261,7 +261,7 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// Waits until a file is up.
+    /// Waits until a file is uploaded.
     pub(super) fn uploaded(&self, path: &Path) {
         let (mut end, mut before) = (Instant::now() + super::PATIENCE, 0);
         let sql = format!("{} AND path = '{}'", super::DONE, path.display());

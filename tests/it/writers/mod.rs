@@ -3,9 +3,9 @@
 //!
 //! A content is *final* when its writer has finished and leaves it alone. What is left alone for
 //! less than the shortest time after which a file may settle, and then continues, is *passing* and
-//! must never be published. What lies in between may be: it is impossible to distinguish a writer
+//! must never be published. What is in between may be: it is impossible to distinguish a writer
 //! that closes its file and comes back after a long rest from one that has finished, unless the
-//! container tells.
+//! container reports.
 //!
 //! `JW_INGEST_TEST_SEED=N` repeats the choices of a run (not the moments at which threads run),
 //! `JW_INGEST_TEST_FILES=N` sets how many files there are.
@@ -26,7 +26,7 @@ use self::ledger::Ledger;
 use self::shelf::Shelf;
 use crate::support::{Daemon, Dice, Platform, Site};
 
-/// So many files, unless the environment says otherwise.
+/// How many files, unless the environment says otherwise.
 const FILES: usize = 2_000;
 
 /// How long it may take from one job that is done to the next. A machine may be slow, and each kill
@@ -72,7 +72,7 @@ fn interval(dice: &mut Dice) -> Duration {
     Duration::from_millis(3_000 + dice.below(5_000))
 }
 
-/// So many jobs must be done between two kills, unless that takes very long.
+/// How many jobs must be done between two kills, unless that takes very long.
 const LEAST: i64 = 40;
 const SLOW: Duration = Duration::from_secs(20);
 

@@ -1,4 +1,5 @@
-//! What follows an upload: what the platform is told beside the bytes, and what becomes of the file.
+//! What follows an upload: what is sent to the platform beside the bytes, and what becomes of the
+//! file.
 
 use super::super::super::show::text;
 use super::super::super::show::time::Present;

@@ -1,4 +1,4 @@
-//! What lies at the path, and what its watch makes of it.
+//! What is at the path, and what its watch makes of it.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,4 @@
-//! The story of one job: from its queueing to its end, with every try.
+//! The story of one job: from its queueing to its end, with every attempt.
 
 use jiff::{SignedDuration, Timestamp};
 

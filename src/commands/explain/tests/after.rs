@@ -103,7 +103,7 @@ fn what_becomes_of_the_file() {
     };
     let again = Afterwards {
         attempts: 2,
-        outcome: Some("a file of that name lies there already".to_owned()),
+        outcome: Some("a file of that name is there already".to_owned()),
         note: Some(PathBuf::from("/srv/video/news/a.mp4.failed.txt")),
         ..row("move")
     };

@@ -2,8 +2,8 @@
 //!
 //! The facts are made up here, so that nothing depends on the machine; what the machine gives is
 //! tested from outside, by the command itself. Closed sets are gone through by a `match` without a
-//! wildcard: a new reason does not compile before it stands here, and is in no snapshot before a
-//! person has read its sentence.
+//! wildcard: a new reason does not compile before it is here, and is in no snapshot before a person
+//! has read its sentence.
 
 mod after;
 mod jobs;
@@ -49,7 +49,7 @@ fn now() -> Timestamp {
     "2026-08-22T12:00:00Z".parse().unwrap()
 }
 
-/// So many seconds ago; in so many, if negative.
+/// How many seconds ago; in so many, if negative.
 fn ago(seconds: i64) -> Timestamp {
     now() - SignedDuration::from_secs(seconds)
 }
@@ -201,7 +201,7 @@ fn answer(facts: &Facts<'_>) -> String {
     report::lines(facts, &Conclusion::of(facts), &present()).remove(0)
 }
 
-/// All that is told.
+/// All that is shown.
 fn story(facts: &Facts<'_>) -> String {
     let lines = report::lines(facts, &Conclusion::of(facts), &present());
     // What the lines have, the JSON has too.

@@ -67,7 +67,7 @@ fn lies(thing: Thing) -> Facts<'static> {
     facts
 }
 
-/// What lies there after this; the first after nothing was given.
+/// What is there after this; the first after nothing was given.
 fn next_thing(thing: Option<&Thing>) -> Option<Thing> {
     let denied = || refused(libc::EACCES);
     Some(match thing {

@@ -89,7 +89,7 @@ fn the_story_of_a_file_that_settles() {
     let told = [
         ("it settles", story(&quiet)),
         ("it is incomplete", story(&incomplete)),
-        ("its former content is up", story(&former)),
+        ("its former content is uploaded", story(&former)),
         ("the daemon was stopped meanwhile", story(&stopped)),
     ];
     insta::assert_snapshot!("settling_story", cases(told));

@@ -28,7 +28,7 @@ fn each_kind_of_line_has_its_reason() {
     let mut entry = next(None);
     while let Some(found) = entry.take() {
         entry = next(Some(&found));
-        // Files that count are told by the table, and what lies beside them is counted only.
+        // Files that count are shown by the table, and what is beside them is counted only.
         if matches!(found, Entry::File(..) | Entry::Beside(_)) {
             continue;
         }

@@ -30,7 +30,7 @@ use reason::Table;
 pub(super) use reason::{Kind, Row};
 use tally::Tally;
 
-/// So many entries may be found ahead of those that are told.
+/// How many entries may be found ahead of those that are shown.
 const AHEAD: usize = 1000;
 
 /// Lists what waits, of one watch or of all.
@@ -84,7 +84,7 @@ fn named<'a>(outline: &'a Outline, only: Option<&str>) -> Result<Vec<&'a Watch>,
     }
 }
 
-/// The list under way.
+/// The list in progress.
 struct List<'a> {
     table: Option<Table<'a>>,
     daemon: Option<bool>,
@@ -94,7 +94,7 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    /// Tells of everything in one watch folder.
+    /// Reports everything in one watch folder.
     fn walk(&mut self, watch: &Watch) -> Result<(), CommandError> {
         let (sender, entries) = mpsc::sync_channel(AHEAD);
         let census = Census::new(watch.clone());
@@ -154,8 +154,8 @@ impl List<'_> {
     }
 }
 
-/// Hands out all entries, each with the time since when it lies there; ends early once no one
-/// listens any more.
+/// Hands out all entries, each with the time since when it is there; ends early once no one listens
+/// any more.
 fn send(census: Census, to: &mpsc::SyncSender<(Entry, Option<Timestamp>)>) {
     for entry in census {
         let since = match &entry {

@@ -139,7 +139,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The line of a file that counts; `None`: it is up.
+/// The line of a file that counts; `None`: it is uploaded.
 pub(in super::super) fn of_file(
     table: Option<&Table<'_>>,
     (path, identity): (PathBuf, &Identity),

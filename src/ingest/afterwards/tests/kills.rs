@@ -118,7 +118,7 @@ fn no_try_that_fails_leaves_the_file_hidden() {
     assert_eq!(fs::read_to_string(ground.at(NAME)).unwrap(), "another");
 }
 
-/// The mark of a job changes when it begins anew: the note knows the old one.
+/// The ingest id of a job changes when it begins again: the note knows the old one.
 #[test]
 fn a_hidden_file_is_found_by_its_note() {
     let (ground, mut case) = killed(Kill::Hidden);

@@ -89,7 +89,7 @@ const fn way(name: &'static str, action: Action, lay: fn(&mut Scene)) -> Way {
 }
 
 impl Scene {
-    /// The file with a sidecar that was told, and a marker.
+    /// The file with a sidecar that was sent, and a marker.
     fn new(way: &Way) -> Self {
         let mut ground = Ground::new();
         ground.watch.afterwards.after_upload = AfterUpload::Delete;

@@ -1,4 +1,4 @@
-//! Tests of what lies behind symbolic links: refused and said, the file stays, and nothing outside is
+//! Tests of what is behind symbolic links: refused and said, the file stays, and nothing outside is
 //! read, written, moved or deleted.
 
 use std::fs;

@@ -139,7 +139,7 @@ impl Peer {
             }
             "REST" => {
                 self.at = name.parse().unwrap();
-                self.say("350 go on");
+                self.say("350 ready");
             }
             "STOR" | "APPE" => self.take(verb, name, cut),
             "DELE" => {

@@ -10,7 +10,7 @@ use super::host::{Asked, Deed, Host, PART, refused, stored};
 use crate::disposition::Disposition;
 use crate::platform::tests::stub::answer;
 
-/// A file of four parts; the script is asked about part 2 only, with the number of the try.
+/// A file of four parts; the script is asked about part 2 only, with the number of the attempt.
 fn host(second: impl Fn(usize) -> Deed + Send + Sync + 'static) -> Arc<Host> {
     Arc::new(Host::new(pattern(3 * PART + 7), move |asked| match asked {
         Asked::Part(2, times) => second(times),
@@ -55,7 +55,7 @@ async fn a_part_that_fails_for_ever_leaves_the_others_recorded() {
         Deed::Say(answer("502 Bad Gateway", "", ""))
     });
     let mut order = host.order();
-    // All are under way when it gives up.
+    // All are in progress when it gives up.
     order.parts_at_once = NonZeroU32::new(4).unwrap();
     let (progress, size) = (Arc::clone(&order.progress), order.size);
     let notes = Notes::keep(&mut order);

@@ -319,7 +319,7 @@ fn slot(request: &Request, number: u32, listing: usize, etag: Option<&String>) -
     }
 }
 
-/// A slot whose part is not there; each listing signs its links anew.
+/// A slot whose part is not there; each listing signs its links again.
 pub(super) fn open_slot(host: &str, number: u32, listing: usize) -> Value {
     let link = format!("http://{host}/s3/{number}?X-Amz-Signature=secret{listing}");
     json!({"id": number, "upload_link": link, "etag": null})

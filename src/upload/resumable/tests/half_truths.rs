@@ -131,7 +131,7 @@ async fn a_session_that_died_wants_a_new_one() {
 async fn an_answer_in_mid_segment_ends_the_segment_for_good() {
     let size = u64::try_from(200 * MIB).unwrap();
     let list = |last: u64| holds(&format!("0-{last}/{size}"));
-    // Answers the segment on its head, tells that it has most of it already, and reads on.
+    // Answers the segment on its head, says that it has most of it already, and reads on.
     let (early, late) = (list(size - 5), list(1));
     let end = done(200 * MIB);
     let stub = Stub::serve(move |number, peer| {

@@ -130,7 +130,7 @@ fn range(head: &Request) -> (usize, usize, usize) {
     )
 }
 
-/// The answer to a segment: the list stands in a header and again in the body.
+/// The answer to a segment: the list is in a header and again in the body.
 pub(super) fn holds(ranges: &str) -> String {
     answer("201 Created", &format!("Range: {ranges}\r\n"), ranges)
 }

@@ -12,7 +12,7 @@ use super::super::*;
 /// The largest frame of a body.
 const FRAME: u64 = 256 * 1024;
 const WINDOW: Duration = Duration::from_secs(5);
-/// So soon a lower limit is obeyed.
+/// How soon a lower limit is obeyed.
 const GRACE: Duration = Duration::from_secs(1);
 /// A grant's worth comes at its beginning.
 const GRANT: Duration = Duration::from_millis(50);

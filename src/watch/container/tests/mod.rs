@@ -74,7 +74,7 @@ fn sizes_of_boxes() {
     );
     assert_eq!(with(b"\0\0\0\x01mdat\0"), short, "cut in its head");
     assert_eq!(with(b"\0\0\0\x09mdat"), short);
-    // Zeros where boxes are to come, as in a reserved file that is written from its head.
+    // Zeros where boxes should come, as in a reserved file that is written from its head.
     let reserved = [mp4(&[b"ftyp", b"mdat"]), vec![0; 9000]].concat();
     assert_eq!(judged(&reserved), Verdict::Incomplete(Flaw::NoIndex));
     // What some cameras append.

@@ -186,7 +186,7 @@ fn a_sighting_of_an_open_file_wants_a_look_at_once() {
     assert_eq!(settler.next_due(), Some(now + SETTLE), "nothing new");
 }
 
-/// One look after another, each when it is due; answers what is told, and when.
+/// One look after another, each when it is due; answers what is reported, and when.
 fn looks(settler: &mut Settler, found: &Evidence, times: usize) -> Vec<(Duration, Finding)> {
     let mut told = Vec::new();
     for _ in 0..times {

@@ -70,7 +70,7 @@ struct World {
     looks: usize,
 }
 
-/// What a look finds of a file all of which lies on the disk.
+/// What a look finds of a file all of which is on the disk.
 fn evidence(identity: Identity, writer: Writer, container: Option<Verdict>) -> Evidence {
     Evidence {
         identity,

@@ -39,7 +39,7 @@ pub(super) fn closed_slowly(hand: &mut Hand<'_>) {
     close_between_pieces(hand, kind, 300, false);
 }
 
-/// The same where nothing tells that more will come: each content may be taken for final.
+/// The same where nothing says that more will come: each content may be taken for final.
 pub(super) fn closed_for_long(hand: &mut Hand<'_>) {
     let kind = [Kind::Programme, Kind::Mxf, Kind::Transport][hand.index(3)];
     close_between_pieces(hand, kind, 300, true);

@@ -174,8 +174,8 @@ pub(super) fn rsync_broken_off(hand: &mut Hand<'_>) {
 
 const IN_PLACE_OF_SSH: &str = "in-place-of-ssh";
 
-/// Whether scp is there. Its two ends talk through a script that stands in for ssh and its server:
-/// the end that writes is the real one.
+/// Whether scp is there. Its two ends talk through a script that acts as ssh and its server: the
+/// end that writes is the real one.
 pub(super) fn has_scp(site: &Site) -> bool {
     let script = site.outside().join(IN_PLACE_OF_SSH);
     // The last argument is what ssh would have run on the other machine.

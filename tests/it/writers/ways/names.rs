@@ -38,7 +38,7 @@ pub(super) fn renamed_over(hand: &mut Hand<'_>) {
     hand.finished(&path);
 }
 
-/// The same once the first one is up; the other one lies beside it, hidden, before.
+/// The same once the first one is uploaded; the other one is beside it, hidden, before.
 pub(super) fn replaced_after_upload(hand: &mut Hand<'_>) {
     let kind = hand.any();
     let (first, second, path) = (hand.video(kind), hand.video(kind), hand.target(kind));
@@ -52,7 +52,7 @@ pub(super) fn replaced_after_upload(hand: &mut Hand<'_>) {
     hand.finished(&path);
 }
 
-/// A file that is up gets another name: no other video for that.
+/// A file that is uploaded gets another name: no other video for that.
 pub(super) fn renamed_after_upload(hand: &mut Hand<'_>) {
     let kind = hand.any();
     let (bytes, path) = (hand.video(kind), hand.target(kind));
@@ -63,7 +63,7 @@ pub(super) fn renamed_after_upload(hand: &mut Hand<'_>) {
     hand.finished(&other);
 }
 
-/// A second name of a file that lies elsewhere.
+/// A second name of a file that is elsewhere.
 pub(super) fn linked_in(hand: &mut Hand<'_>) {
     let kind = hand.any();
     let (from, to) = (hand.original(kind), hand.target(kind));

@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::super::hand::{Hand, Left};
 use super::super::video::Kind;
 
-/// Written, closed, and soon after that emptied and written anew. The first content is final only if
-/// it was left alone for long.
+/// Written, closed, and soon after that emptied and written again. The first content is final only
+/// if it was left alone for long.
 pub(super) fn truncated_early(hand: &mut Hand<'_>) {
     let kind = hand.any();
     let (first, second, path) = (hand.video(kind), hand.video(kind), hand.target(kind));
@@ -28,7 +28,7 @@ pub(super) fn truncated_early(hand: &mut Hand<'_>) {
     hand.finished(&path);
 }
 
-/// Emptied and written anew once the first content is up: two final contents.
+/// Emptied and written again once the first content is uploaded: two final contents.
 pub(super) fn truncated_after_upload(hand: &mut Hand<'_>) {
     let kind = hand.any();
     let (first, second, path) = (hand.video(kind), hand.video(kind), hand.target(kind));
@@ -44,7 +44,7 @@ pub(super) fn truncated_after_upload(hand: &mut Hand<'_>) {
     hand.finished(&path);
 }
 
-/// Other bytes of the same number in the same place, once the first are up.
+/// Other bytes of the same number in the same place, once the first are uploaded.
 pub(super) fn overwritten_in_place(hand: &mut Hand<'_>) {
     let kind = [Kind::Programme, Kind::Mxf, Kind::IndexFirst][hand.index(3)];
     let (first, path) = (hand.video(kind), hand.target(kind));
