@@ -20,7 +20,7 @@
 //! | a worker claims it | `ingest::dispatch`, [`queue::claim`] |
 //! | what is told of it: templates, sidecars | [`metadata`], `ingest::metadata` |
 //! | create: exactly one video | `ingest::create`, [`platform`] |
-//! | which way its bytes go, and whether the platform fetches them | `ingest::choice`, `ingest::fetch` |
+//! | which upload method, and whether the platform fetches them | `ingest::choice`, `ingest::fetch` |
 //! | transfer: the bytes, and what a failure means | `ingest::transfer`, [`upload`], `ingest::fate` |
 //! | confirm: until the platform says `ready` | `ingest::confirm`, [`queue::confirm`] |
 //! | unfinished videos are deleted | `ingest::withdraw`, [`queue::withdraw`] |

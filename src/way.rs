@@ -1,6 +1,6 @@
-//! The ways that a file's bytes can take to the platform: a closed set, and its words.
+//! The upload methods, by which a file's bytes reach the platform: a closed set, and its words.
 
-/// A way in.
+/// An upload method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
     /// v1: one PUT to a signed S3 link.
@@ -44,7 +44,7 @@ impl Way {
         }
     }
 
-    /// The way that a word in the job table stands for.
+    /// The method that a word in the job table stands for.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|way| way.word() == word)
     }

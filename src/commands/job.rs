@@ -196,7 +196,7 @@ fn state(job: &Job) -> (String, bool) {
     }
 }
 
-/// The way, and why it was taken.
+/// The upload method, and why it was chosen.
 fn method(job: &Job) -> Option<String> {
     let method = job.way?.word();
     Some(match &job.method_why {

@@ -63,7 +63,7 @@ pub fn watched(absolute: &Path, watches: &[Watch]) -> PathBuf {
     plain()
 }
 
-/// The path below a watch's folder, if it has no link on its way but such as are followed.
+/// The path below a watch's folder, if it has no symlinks in it except those that are followed.
 fn through(watch: &Watch, below: &Path) -> Option<PathBuf> {
     let mut path = watch.path.clone();
     let mut components = below.components().peekable();

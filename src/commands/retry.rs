@@ -98,7 +98,7 @@ fn follow(db: &Connection, id: JobId) -> Result<Option<Answer>, queue::Error> {
     Ok(None)
 }
 
-/// What only a person can decide is not decided by the way.
+/// What only a person can decide is not decided here.
 fn remark_on_held(db: &Connection) -> Result<(), CommandError> {
     let held = queue::replace::held_jobs(db)?;
     if !held.is_empty() {

@@ -131,7 +131,7 @@ fn inside(path: &Path, own: &Path) -> Option<PathBuf> {
         |part: &&Path| *part == own || part.canonicalize().is_ok_and(|canonical| canonical == own);
     let entry = parts.into_iter().rev().find(is_own)?;
     let below = path.strip_prefix(entry).ok()?;
-    // A `..` leads out of it again, by way of a link even to elsewhere than it says.
+    // A `..` leads out of it again, through a symlink even to another place than it says.
     let is_plain = |part| matches!(part, Component::Normal(_));
     if !below.components().all(is_plain) {
         return None;
@@ -139,7 +139,7 @@ fn inside(path: &Path, own: &Path) -> Option<PathBuf> {
     Some(own.components().chain(below.components()).collect())
 }
 
-/// Notes folders that stand in the way of a watch, and those that are not there.
+/// Notes folders that conflict with a watch, and those that are not there.
 pub(super) fn check(drafts: &[Draft<'_>]) {
     let mut targets = drafts.iter().flat_map(|draft| draft.afterwards.folders());
     if targets.next().is_none() {

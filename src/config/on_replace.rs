@@ -35,7 +35,7 @@ impl OnReplace {
         section.get("on-replace", policy).unwrap_or_default()
     }
 
-    /// Notes what the way of the bytes cannot do.
+    /// Notes what the upload method cannot do.
     pub(super) fn check(self, method: Method, section: &Section<'_>) {
         if self == Self::Replace && method == Method::Ftp {
             let message = "\"replace\" is not possible with method = \"ftp\", by which each file becomes another \

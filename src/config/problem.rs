@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every fault at once, each with its place and the way out.
+//! What is wrong with a configuration: every fault at once, each with its place and what to write.
 //!
 //! A list, not an error chain: a person who fixes a file wants to see every problem at once.
 

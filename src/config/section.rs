@@ -103,7 +103,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Like [`Self::get`], but a key that is not written is a fault too; `example` shows the way.
+    /// Like [`Self::get`], but a key that is not written is a fault too; `example` shows how.
     pub(super) fn required<T>(
         &mut self,
         key: &'static str,

@@ -1,4 +1,4 @@
-//! `[upload]`: how much goes out at once, and which size goes which way.
+//! `[upload]`: how much goes out at once, and which method each size uses.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,9 +16,9 @@ pub struct Upload {
     pub files_at_once: NonZeroU32,
     /// How many parts of one file are uploaded at once.
     pub parts_at_once: NonZeroU32,
-    /// The largest file for the S3 way, bytes; never above `size_limit`.
+    /// The largest file for method `s3`, bytes; never above `size_limit`.
     pub s3_limit: u64,
-    /// The largest file for API v2's direct way, bytes.
+    /// The largest file for method `direct` of API v2, bytes.
     pub direct_limit: u64,
     /// The largest file at all, bytes.
     pub size_limit: u64,

@@ -39,7 +39,7 @@ pub struct Watch {
     pub settle: Duration,
     /// How files are found, and when one counts as whole.
     pub watching: Watching,
-    /// Which way the bytes go.
+    /// The upload method.
     pub method: Method,
     /// Where the folder is served on the web too; its path ends in `/`.
     pub public_url: Option<Url>,
@@ -55,7 +55,7 @@ pub struct Watch {
     pub priority: i64,
 }
 
-/// Which way the bytes of a watch go.
+/// The upload method of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// The best that fits the size.
@@ -103,7 +103,7 @@ impl Method {
         }
     }
 
-    /// Whether an account that speaks this API has such a way.
+    /// Whether an account that uses this API has this method.
     fn suits(self, api: &Api) -> bool {
         match self {
             Self::Auto | Self::Fetch | Self::Ftp => true,

@@ -17,9 +17,9 @@ impl Idle {
         Self { started }
     }
 
-    /// The exit code once the table shows nothing due, running, or waiting for `ready`: `Failed` when
-    /// a job failed since the start or waits for a later try. The caller makes sure, before and
-    /// after, that no folder has anything that settles.
+    /// The exit code once the table shows nothing due, running, or waiting for `ready`: `Failed`
+    /// when a job failed since the start or waits for a later attempt. The caller makes sure,
+    /// before and after, that no folder has anything that settles.
     pub(super) async fn check(
         &self,
         context: &Context,

@@ -1,4 +1,4 @@
-//! Which way the bytes go, and why: a pure function of the file, the account and the configuration.
+//! Which upload method, and why: a pure function of the file, the account and the configuration.
 
 use std::borrow::Cow;
 
@@ -38,16 +38,16 @@ pub(super) enum Fetch {
     Unserved(String),
 }
 
-/// The way, and why it is that one, in words for the operator.
+/// The method, and why it was chosen, in words for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// The way.
+    /// The method.
     pub(super) way: Way,
     /// Why.
     pub(super) why: Cow<'static, str>,
 }
 
-/// A file that no allowed way can take; its text tells the operator what to do.
+/// A file that no allowed method can take; its text tells the operator what to do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     /// Beyond what the platform takes at all.
@@ -61,7 +61,7 @@ pub(super) enum Refusal {
         /// The limit.
         limit: bytesize::Display,
     },
-    /// Beyond what the one allowed way takes.
+    /// Beyond what the one allowed method takes.
     #[error(
         "the file has {size}, and method = \"{method}\" takes at most {limit} ({key}): set method = \"auto\" for \
          this watch, then retry the job"
@@ -71,18 +71,18 @@ pub(super) enum Refusal {
         size: bytesize::Display,
         /// The limit.
         limit: bytesize::Display,
-        /// The way's word in the configuration.
+        /// The method's word in the configuration.
         method: &'static str,
         /// The key that sets the limit.
         key: &'static str,
     },
-    /// The account has no such way.
+    /// The account does not have this method.
     #[error(
         "method = \"{method}\" is not possible here: {why}; set method = \"auto\" for this watch, then retry the \
          job"
     )]
     Impossible {
-        /// The way's word in the configuration.
+        /// The method's word in the configuration.
         method: &'static str,
         /// What is missing.
         why: &'static str,
@@ -92,7 +92,7 @@ pub(super) enum Refusal {
 /// What one PUT to API v2's direct link may carry (JW docs, v2 uploads: up to 5 GB), bytes.
 const DIRECT_MOST: u64 = 5_000_000_000;
 
-/// Chooses the way for a file.
+/// Chooses the method for a file.
 pub(super) fn choose(case: &Case, limits: &Upload) -> Result<Choice, Refusal> {
     if let Fetch::IsLink(why) = &case.fetch {
         return Ok(fetched(why));
@@ -136,7 +136,7 @@ fn best_of_v2(size: u64, limits: &Upload) -> Choice {
     }
 }
 
-/// The one way that the watch asks for, if it can be had.
+/// The one method that the watch asks for, if it is possible.
 fn asked_for(
     wanted: Wanted,
     api: Version,

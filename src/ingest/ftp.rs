@@ -44,7 +44,7 @@ pub(super) async fn begin(task: &Task, lease: &Lease, why: String) -> Result<Nex
     Ok(Next::GoOn(Box::new(on)))
 }
 
-/// The transfer, whose try is open already.
+/// The transfer, whose attempt is open already.
 pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
     let context = &task.context;
     let noted = lease.ticket.as_ref().and_then(|ticket| {

@@ -148,7 +148,7 @@ impl Code {
         )
     }
 
-    /// Whether the same call, signed afresh, deserves one more try at once.
+    /// Whether the same call, signed afresh, deserves one more attempt at once.
     ///
     /// Signatures are remembered for 48 hours and a repeated one is not carried out; which of these
     /// codes answers it is not documented.

@@ -20,7 +20,7 @@ pub struct NewVideo<'a> {
     pub metadata: &'a Metadata,
     /// The ingest id by which it is found again; distinct for each file.
     pub ingest_id: &'a str,
-    /// Which way its bytes will come.
+    /// How its bytes will come.
     pub way: Way,
     /// Its bytes, as far as they are known.
     pub size: Option<u64>,
@@ -73,7 +73,7 @@ impl Grant {
         }
     }
 
-    /// Reads what [`Grant::store`] wrote for this way.
+    /// Reads what [`Grant::store`] wrote for this method.
     ///
     /// # Errors
     /// [`Error::StoredLink`] for any other text; it does not repeat the text.

@@ -30,7 +30,7 @@ pub struct Waiting {
     pub path: PathBuf,
     /// Which file that was when it settled; its size is that of what was sent.
     pub identity: Identity,
-    /// Which way its bytes went, or come.
+    /// How its bytes were sent, or are fetched.
     pub way: Option<Way>,
     /// How many attempts were made that count.
     pub attempts: i64,

@@ -36,7 +36,7 @@ pub fn begins(db: &Connection, lease: &Lease, why: &str, now: Timestamp) -> Resu
     close_attempt(db, id, "done", &Report::default(), now)
 }
 
-/// The account has no FTP server any more: another way is chosen.
+/// The account has no FTP server any more: another method is chosen.
 pub fn goes_another_way(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), Error> {
     outcome::held(db, lease)?;
     let id = lease.job.id;

@@ -120,7 +120,7 @@ pub struct Job {
     pub state: State,
     /// Business.
     pub step: Step,
-    /// The way of the bytes, once chosen; the column is `method`.
+    /// The upload method, once chosen; the column is `method`.
     pub way: Option<Way>,
     /// Why it was chosen, in words for the operator.
     pub method_why: Option<String>,

@@ -41,7 +41,7 @@ pub struct Progress {
 pub struct Attempt {
     /// The step.
     pub step: String,
-    /// The way of the bytes.
+    /// The upload method.
     pub method: Option<String>,
     /// When it began.
     pub started_at: Timestamp,
@@ -118,7 +118,7 @@ pub fn progress(db: &Connection) -> Result<HashMap<JobId, Progress>, Error> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The tries of a job, oldest first.
+/// The attempts of a job, oldest first.
 pub fn attempts(db: &Connection, job: JobId) -> Result<Vec<Attempt>, Error> {
     let mut statement = db.prepare_cached(
         "SELECT step, method, started_at, ended_at, bytes_sent, outcome, message, request_id
@@ -159,7 +159,7 @@ pub struct Left {
     /// Jobs that are due, run, or wait for `ready`, videos whose withdrawal is due, and sidecars to
     /// be sent.
     pub now: i64,
-    /// Jobs that wait for a later try, or for a paused account.
+    /// Jobs that wait for a later attempt, or for a paused account.
     pub later: i64,
     /// Jobs that failed since a given moment.
     pub failed: i64,

@@ -20,7 +20,7 @@ use super::standing::Standing;
 /// All of it. What does not apply, or is not known, is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Story {
-    /// The last tries, oldest first.
+    /// The last attempts, oldest first.
     pub attempts: Vec<Attempt>,
     /// How many earlier ones are left out.
     pub earlier_attempts: usize,

@@ -16,7 +16,7 @@ use super::seal::{MARK, Seal};
 use super::sql::{At, optional_time};
 use crate::hex;
 
-/// The way the bytes go and where, from the create call's answer.
+/// The upload method and its target, from the create call's answer.
 #[derive(Clone)]
 pub struct NewTicket<'a> {
     /// The video's key.

@@ -30,7 +30,7 @@ pub enum Verdict {
     /// The link is refused for another reason. A second fresh link that meets the same is no
     /// passing matter: the caller counts.
     LinkRefused,
-    /// This file cannot be uploaded this way.
+    /// This file cannot be uploaded by this method.
     Refused,
     /// A passing fault; nothing was stored.
     Passing,

@@ -21,7 +21,7 @@ pub enum Error {
     /// There is no byte to send.
     #[error("the file is empty")]
     Empty,
-    /// This way does not go by one link.
+    /// This method does not use one link.
     #[error("an upload by {0} does not go to one link")]
     NotByLink(&'static str),
     /// The machine is out of threads or descriptors.
@@ -107,7 +107,7 @@ pub enum Error {
          two bytes: choose another method for it"
     )]
     OneByte,
-    /// A link that was made for another way.
+    /// A link that was made for another method.
     #[error("the upload link has no session, which a resumable upload needs")]
     NoSession,
     /// A segment that is not the last one is out, and no answer came.

@@ -1,4 +1,5 @@
-//! The regular way: a multipart form with the file in its field `file` (JW docs, v1 file uploads).
+//! Method `form`, the regular one: a multipart form with the file in its field `file` (JW docs, v1
+//! file uploads).
 //!
 //! The whole request has an exact Content-Length, which the platform's upload host works from. Its
 //! answer names size and MD5 of what it received; both are compared.

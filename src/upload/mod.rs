@@ -67,12 +67,12 @@ pub struct Order {
     /// Runs on the transfer's own thread just before the last byte leaves, and may block: from then
     /// on the file may be there even if we are killed. If it fails, the last byte is not sent.
     pub before_last_byte: BeforeLastByte,
-    /// Bytes of one segment, for the resumable way only, see [`SEGMENT_SIZE`]; a server that finds
+    /// Bytes of one segment, for method `resumable` only, see [`SEGMENT_SIZE`]; a server that finds
     /// that too much gets smaller ones.
     pub segment_size: u64,
-    /// For the resumable way only: runs on the transfer's own thread, and may block, with the number
-    /// of bytes from the start that the server has for certain, each time that it has more. If it
-    /// fails, the transfer ends.
+    /// For method `resumable` only: runs on the transfer's own thread, and may block, with the
+    /// number of bytes from the start that the server has for certain, each time that it has more.
+    /// If it fails, the transfer ends.
     pub on_confirmed: OnConfirmed,
 }
 

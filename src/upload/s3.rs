@@ -1,4 +1,4 @@
-//! The S3 way: one PUT of the bare file to a signed link (JW docs, "Upload videos with AWS S3").
+//! Method `s3`: one PUT of the bare file to a signed link (JW docs, "Upload videos with AWS S3").
 //!
 //! The signature covers Content-Type, Content-MD5 and all `x-amz-*` headers, so none of them may be
 //! sent; Content-Disposition and User-Agent are not covered. The `ETag` of the answer is the MD5

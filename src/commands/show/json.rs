@@ -114,7 +114,7 @@ pub struct JobInFull<'a> {
     pub metadata_error: Option<&'a str>,
     /// What becomes of its file, or became; none where it stays as a matter of course.
     pub afterwards: Option<AfterwardsObject>,
-    /// Its tries, oldest first; `attempts` is the number of those that count.
+    /// Its attempts, oldest first; `attempts` is the number of those that count.
     pub attempt_list: Vec<AttemptObject<'a>>,
 }
 

@@ -133,8 +133,8 @@ struct UnknownAccount(String);
 /// A form upload that broke off after this much is not begun a third time.
 const DEAR_BREAK: i64 = 1 << 30;
 
-/// Whether a form upload of this size of loss broke off: from the next attempt on the job goes the
-/// resumable way.
+/// Whether a form upload of this size of loss broke off: from the next attempt on the job uses
+/// method `resumable`.
 pub(super) fn is_dear(way: Way, sent: i64) -> bool {
     way == Way::Form && sent >= DEAR_BREAK
 }

@@ -238,8 +238,8 @@ impl Client {
     }
 }
 
-/// The parameter that says which way the bytes come (JW docs, v1 videos/create; "Upload videos with
-/// a resumable protocol").
+/// The parameter that says how the bytes come (JW docs, v1 videos/create; "Upload videos with a
+/// resumable protocol").
 fn how<'a>(video: &NewVideo<'a>) -> Result<(&'static str, &'a str), Error> {
     match (video.way, video.source) {
         (Way::S3, _) => Ok(("upload_method", "s3")),

@@ -18,7 +18,7 @@ use crate::platform::limit::{Kind, Limiter};
 use crate::platform::read::Head;
 use crate::platform::skew::PlatformClock;
 
-/// The way to one account's API.
+/// The connection to one account's API.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     http: reqwest::Client,

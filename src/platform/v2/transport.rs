@@ -16,7 +16,7 @@ use crate::platform::percent;
 use crate::platform::skew::PlatformClock;
 use crate::platform::verb::Verb;
 
-/// The way to one site's API.
+/// The connection to one site's API.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     http: reqwest::Client,

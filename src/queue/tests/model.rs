@@ -33,7 +33,7 @@ pub(super) struct Model {
     /// The lease that is held, by its place in `Story::leases`.
     pub(super) lease: Option<usize>,
     pub(super) lease_until: Timestamp,
-    /// Tries in `attempts`, and whether the last of them is open.
+    /// Rows in `attempts`, and whether the last of them is open.
     pub(super) tries: usize,
     pub(super) open: bool,
 }

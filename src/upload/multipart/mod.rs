@@ -1,5 +1,5 @@
-//! The multipart way: a large file in parts, over several connections at once (JW docs, v2 multipart
-//! uploads).
+//! Method `multipart`: a large file in parts, over several connections at once (JW docs, v2
+//! multipart uploads).
 //!
 //! What the platform's list of parts says is there is compared with what was sent, or with the
 //! file, and only the rest is sent: so a transfer continues where an earlier process left it. Each

@@ -1,6 +1,6 @@
-//! The resumable way: the file in segments, in a session that outlives connections and processes
-//! (JW docs, "Upload videos with a resumable protocol"; nginx upload module, "Resumable uploads over
-//! HTTP").
+//! Method `resumable`: the file in segments, in a session that outlives connections and processes
+//! (JW docs, "Upload videos with a resumable protocol"; nginx upload module, "Resumable uploads
+//! over HTTP").
 //!
 //! What the server says it holds is the truth, not what was sent. Each transfer begins by sending
 //! the first two bytes, which makes the server tell; so does every one that continues after a

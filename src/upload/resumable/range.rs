@@ -92,7 +92,7 @@ fn number(text: &str) -> Result<u64, Hitch> {
 }
 
 impl Piece {
-    /// The first two bytes, which make the server tell what it holds; there is no other way to ask.
+    /// The first two bytes, which make the server tell what it holds; it cannot be asked otherwise.
     pub(super) const PROBE: Self = Self { at: 0, length: 2 };
 
     /// What follows the first `confirmed` bytes of `size`, in segments of `segment` (all at least

@@ -1,5 +1,5 @@
-//! What an operator would look at: tries, accounts, the log, the commands' output; and whether any
-//! of it gives a secret away.
+//! What an operator would look at: attempts, accounts, the log, the commands' output; and whether
+//! any of it gives a secret away.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ impl Site {
         Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
-    /// The tries of a job, oldest first.
+    /// The attempts of a job, oldest first.
     pub(crate) fn attempts(&self, job: i64) -> Vec<Attempt> {
         let db = self.open().unwrap();
         let sql = "SELECT step, outcome, message, bytes_sent, started_at, ended_at FROM attempts
@@ -45,7 +45,7 @@ impl Site {
         rows.unwrap().map(Result::unwrap).collect()
     }
 
-    /// The tries of a job as `step outcome`; the same twice running is told once.
+    /// The attempts of a job as `step outcome`; the same twice running is told once.
     pub(crate) fn story(&self, job: i64) -> Vec<String> {
         let mut story: Vec<String> = self
             .attempts(job)

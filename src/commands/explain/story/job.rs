@@ -69,7 +69,7 @@ fn begin(job: &Job) -> Fact {
     Fact::new(job.created_at, "job", text)
 }
 
-/// The last tries.
+/// The last attempts.
 fn attempts(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     if let Some(first) = story.attempts.first()
@@ -187,7 +187,7 @@ fn named(other: &Other) -> String {
     )
 }
 
-/// The way of the bytes, and its video.
+/// The upload method, and the video.
 fn way(job: &Job, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     let at = job.create_sent_at.unwrap_or(present.now);

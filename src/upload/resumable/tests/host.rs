@@ -163,7 +163,7 @@ pub(super) fn sparse(stub: &Stub, size: u64, segment: u64) -> Order {
     order
 }
 
-/// Sends it the resumable way.
+/// Sends it as a resumable upload.
 pub(super) async fn post(order: Order) -> Result<Receipt, crate::upload::Error> {
     let cancel = tokio_util::sync::CancellationToken::new();
     crate::upload::send(crate::way::Way::Resumable, order, cancel).await
