@@ -163,7 +163,7 @@ fn sources(path: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a whole file is a test: it lies in a folder `tests`.
+/// Whether a whole file is a test: it is in a folder `tests`.
 pub(crate) fn is_test(path: &Path) -> bool {
     path.iter().any(|part| part == "tests")
 }
@@ -178,7 +178,8 @@ fn modules_have_one_form() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A module with children is `name/mod.rs`, and a file that is only compiled for tests lies in `tests/`.
+/// A module with children is `name/mod.rs`, and a file that is only compiled for tests is in
+/// `tests/`.
 fn check_form(folder: &Path, wrong: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -205,7 +206,7 @@ fn check_form(folder: &Path, wrong: &mut Vec<String>) {
         );
         if text.contains("\n#[path") {
             wrong.push(format!(
-                "{}: #[path] hides where a module lies",
+                "{}: #[path] hides where a module is",
                 path.display()
             ));
         }

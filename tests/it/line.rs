@@ -184,7 +184,7 @@ fn a_file_that_is_rewritten_in_mid_upload_is_at_no_moment_published_half() {
         let daemon = site.start();
         let file = site.drop_file("live.mp4", &dice.bytes(BIG));
         platform.wait(upload, "held", 1);
-        // In place, as by a program that writes the file anew: it is the same one still.
+        // In place, as by a program that writes the file again: it is the same one still.
         fs::write(&file, dice.bytes(BIG)).unwrap();
         platform.release();
         site.wait_done(1);

@@ -169,7 +169,7 @@ impl World {
     }
 }
 
-/// The job of an answer such as `job 7 is queued again, and becomes another video`: whatever it is a copy of.
+/// The job of an answer such as `job 7 is queued again, and becomes another video`, even if it is a copy.
 fn made_by_hand(line: &str) -> Option<i64> {
     let is_by_hand = line.contains("of its own") || line.contains("another video");
     let (_, after) = line.split_once("job ").filter(|_| is_by_hand)?;
