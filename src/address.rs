@@ -81,7 +81,7 @@ const OWN_NETWORK: [&str; 8] = [
     "lan",
 ];
 
-/// Whether a name means a place in the own network, whatever a look-up says.
+/// Whether a name means a place in your own network, even if a look-up says otherwise.
 fn is_of_own_network(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let ends_in = |suffix: &str| {

@@ -62,7 +62,7 @@ impl Origin {
 /// The folder cannot be reached by this path without a symbolic link.
 pub fn of(folder: &Path) -> io::Result<Option<Mount>> {
     let held = Folder::root(folder)?.held()?;
-    // By the handle: of several mounts at one place it tells the one that is seen.
+    // By the handle: of several mounts at one place it reports the one that is seen.
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", held.as_raw_fd()));
     let Some(id) = info.ok().as_deref().and_then(mount_id) else {
         return Ok(None);

@@ -34,7 +34,7 @@ impl Kind {
     }
 }
 
-/// A list under way, in no order.
+/// A list in progress, in no order.
 pub struct List {
     folder: Folder,
     entries: Dir,

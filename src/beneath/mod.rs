@@ -1,11 +1,11 @@
 //! Folders held by handle: nothing is opened, read, written, moved or deleted outside of a root.
 //!
-//! A path says where something lay when it was written down; by the time it is used, a folder on the
-//! way may be a symbolic link to anywhere. So a root is opened once, what lies below it is resolved
-//! by the kernel without leaving it and without following a link, and what is then done is done to a
-//! name in a folder that is held open. The root's own path is canonical: links that the administrator
-//! put there were resolved when the configuration was read, and one that is found there later is not
-//! followed. Mounts above and below a root are no links.
+//! A path says where something lay when it was written down; by the time it is used, a folder on
+//! the way may be a symbolic link to anywhere. So a root is opened once, what is below it is
+//! resolved by the kernel without leaving it and without following a link, and what is then done is
+//! done to a name in a folder that is held open. The root's own path is canonical: links that the
+//! administrator put there were resolved when the configuration was read, and one that is found
+//! there later is not followed. Mounts above and below a root are no links.
 //!
 //! This is a floor: it knows nothing of watches, jobs or the platform.
 

@@ -29,10 +29,11 @@ pub(super) async fn watch(context: Context, files: TableFiles) -> Result<(), Err
         let lost = ingest::look_within(&context, TABLE, move || looked.lost()).await;
         if let Some(Some(lost)) = lost {
             tracing::error!(
-                "the job table was {} while the daemon worked on it ({}): what is recorded from now on is lost when \
-                 the daemon ends. Nothing new is begun; running uploads are finished, and then the daemon ends and \
-                 is not restarted. Before you start it again, restore a backup of the table with `jw-ingest restored \
-                 --backup FILE`, or run `jw-ingest restored --new-table`",
+                "the job table was {} while the daemon worked on it ({}): what is recorded from \
+                 now on is lost when the daemon ends. Nothing new is started; active uploads are \
+                 finished, and then the daemon ends and is not restarted. Before you start it \
+                 again, restore a backup of the table with `jw-ingest restored --backup FILE`, or \
+                 run `jw-ingest restored --new-table`",
                 if lost.is_replaced {
                     "replaced"
                 } else {

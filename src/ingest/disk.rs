@@ -83,7 +83,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// It has got on. Answers whether to break off, because nobody waits for it any more.
+    /// It has got on. Answers whether to break off, because nothing waits for it any more.
     pub(super) fn step(&self) -> bool {
         self.steps.fetch_add(1, Ordering::Relaxed);
         self.is_given_up.load(Ordering::Relaxed)
@@ -98,7 +98,7 @@ impl Progress {
         done
     }
 
-    /// Whether it has made no step since it had made so many, which are counted anew.
+    /// Whether it has made no step since it had made so many, which are counted again.
     fn is_silent_since(&self, seen: &mut u64) -> bool {
         let before = std::mem::replace(seen, self.steps.load(Ordering::Relaxed));
         before == *seen && !self.rests.load(Ordering::Relaxed)

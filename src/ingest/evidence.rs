@@ -33,7 +33,7 @@ pub(super) enum Fault {
     Failed(String),
     /// It has another size or MD5.
     OtherBytes,
-    /// The same, and nobody changed it since the platform fetched it for this job.
+    /// The same, and it was not changed since the platform fetched it for this job.
     Misfetched,
     /// The platform works on it; its word.
     NotReady(String),
@@ -41,7 +41,7 @@ pub(super) enum Fault {
     ChangedSince,
     /// No checksum is reported, and there is nothing else to go by.
     Untold,
-    /// Of what was sent no MD5 is known. With the one that the platform tells, if it does.
+    /// Of what was sent no MD5 is known. With the one that the platform reports, if it does.
     Uncompared(Option<String>),
     /// The key of the video is not known.
     NoKey,
@@ -173,7 +173,7 @@ fn untold(sent: &Sent, video: &Video) -> Option<Fault> {
     }
 }
 
-/// Whether nobody but this program has changed the video since it was ready; `None`: not known.
+/// Whether only this program has changed the video since it was ready; `None`: not known.
 fn is_unchanged(sent: &Sent, video: &Video) -> Option<bool> {
     let (then, now) = sent.changed_there.zip(video.updated)?;
     Some(change::is_ours(then, sent.own_change, now))
@@ -334,7 +334,7 @@ mod tests {
                 Some(Fault::Misfetched),
             ),
             (FETCH, false, (Some(4), None), 100, Some(Fault::Misfetched)),
-            // Somebody may have put it there.
+            // A person may have put it there.
             (
                 FETCH,
                 false,

@@ -89,8 +89,8 @@ fn lack(fault: &Fault) -> Lack {
     }
 }
 
-/// A file that a kill left under its hidden name is found by the mark that the job has now: it gets its
-/// own name back before the job gets another mark. Answers whether that is so.
+/// A file that a kill left under its hidden name is found by the ingest id that the job has now: it
+/// gets its own name back before the job gets another ingest id. Answers whether that is so.
 async fn is_under_its_name(context: &Context, sent: &Sent) -> Result<bool, Error> {
     let id = sent.job;
     let found = context.queue.jot(move |db| operator::by_id(db, id)).await?;

@@ -25,7 +25,7 @@ pub(super) async fn persist<R: Send + 'static>(
     let mut tries: u32 = 0;
     loop {
         match context.queue.write(verb.clone()).await {
-            // What was to be noted is, and must not be done: that is for the worker to say.
+            // What should have been noted is, and must not be done: that is for the worker to say.
             Err(error @ Error::Marker { .. }) => return Err(error),
             Err(error) if error.is_passing() => {
                 if tries == 0 {

@@ -1,9 +1,9 @@
 //! Asking the platform for a file before it is uploaded, where the job table was made in the place of a
 //! lost one or restored from a backup: the file may be uploaded already.
 //!
-//! API v1 finds a video by its MD5, and tells its size. API v2 tells neither in its list, so that each video with the
-//! file's title is examined; one of which it tells nothing then either is a question for a person. An answer that
-//! does not come is no answer.
+//! API v1 finds a video by its MD5, and tells its size. API v2 reports neither in its list, so that
+//! each video with the file's title is examined; one of which it reports nothing then either is a
+//! question for a person. An answer that does not come is no answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::{clock, text};
 /// Videos with the file's title that are examined: more than a day's worth of bulletins.
 const EXAMINED: usize = 20;
 
-/// What the platform's videos say of a file.
+/// What the platform's videos say about a file.
 #[derive(Debug, PartialEq)]
 enum Answer<'a> {
     /// It is this video.
@@ -91,8 +91,8 @@ pub(super) async fn look(
     }
 }
 
-/// The videos with what the platform tells of their bytes, where its list tells nothing. Those of this table's jobs
-/// are known.
+/// The videos with what the platform reports of their bytes, where its list tells nothing. Those of
+/// this table's jobs are known.
 async fn examine(
     client: &Client,
     videos: Vec<Video>,

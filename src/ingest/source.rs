@@ -195,7 +195,7 @@ pub(super) fn absence((path, then): (&Path, &Identity), root: Option<&Path>) -> 
         Ok((root, meta))
     });
     match found {
-        // An unmounted share leaves its mount point, which lies on another device.
+        // An unmounted share leaves its mount point, which is on another device.
         Ok((root, meta)) if meta.dev().cast_signed() == then.dev || has_entries(&root) => {
             Problem::Gone
         }

@@ -25,7 +25,7 @@ pub struct Target {
     parent_is_there: bool,
     /// A symbolic link in its place or above it, in words.
     link: Option<String>,
-    /// The mount that it lies on, unless that is the machine's own disk or the watch folder's.
+    /// The mount that it is on, unless that is the machine's own disk or the watch folder's.
     mount: Option<Origin>,
 }
 

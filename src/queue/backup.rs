@@ -94,7 +94,9 @@ fn examine(draft: &Path) -> Result<(), String> {
         Ok((found, true)) if found == "ok" => Ok(()),
         Ok((found, true)) => Err(format!("it is damaged: {found}")),
         Ok((_, false)) => Err("it is no job table".to_owned()),
-        Err(error) => Err(format!("it is damaged or is no SQLite database: {error}")),
+        Err(error) => Err(format!(
+            "it is damaged or is not a SQLite database: {error}"
+        )),
     }
 }
 

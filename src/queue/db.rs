@@ -95,7 +95,7 @@ pub(super) fn open_or_make(path: &Path) -> Result<Connection, Error> {
 /// # Errors
 /// [`Error::Missing`] where there is none yet, or why it cannot be read.
 pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
-    // Whoever may read the table only is told what that says.
+    // A user who can only read the table is told what that says.
     let number = marker::read(path).ok().flatten().unwrap_or_default();
     // What we may not look at is not missing: SQLite says below why it cannot be opened.
     if matches!(path.try_exists(), Ok(false)) {

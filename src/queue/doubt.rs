@@ -25,8 +25,8 @@ pub struct Doubt {
 }
 
 /// The doubt about a job whose file has another ctime; none if its bytes are yet to be read, or
-/// nobody noted what they looked like. A job that has failed or was cancelled keeps other content from being
-/// uploaded just as one that is done.
+/// what they looked like was not noted. A job that has failed or was cancelled keeps other content
+/// from being uploaded just as one that is done.
 pub(super) fn about(db: &Connection, job: JobId) -> Result<Option<Doubt>, Error> {
     Ok(db
         .prepare_cached(

@@ -33,8 +33,9 @@ pub enum Error {
     },
     /// The file is damaged, or no SQLite database at all.
     #[error(
-        "the database {} is damaged or is no SQLite database: stop the daemon and run `jw-ingest restored \
-         --backup FILE` with a backup of it; without one, move the file aside and run `jw-ingest restored --new-table`",
+        "the database {} is damaged or is not a SQLite database: stop the daemon and run \
+         `jw-ingest restored --backup FILE` with a backup of it; without one, move the file aside \
+         and run `jw-ingest restored --new-table`",
         path.display()
     )]
     Damaged {

@@ -240,7 +240,7 @@ fn search_again(
          ON CONFLICT DO UPDATE SET let_go_at = excluded.let_go_at",
     )?
     .execute(params![job.0, video_key, At(now)])?;
-    // The other video was told what this file's is to be told.
+    // What was sent about the other video must be sent about this file's.
     metadata::forget(db, job)?;
     Ok(true)
 }

@@ -71,7 +71,8 @@ pub fn was_not_asked(db: &Connection, lease: &Lease) -> Result<(), Error> {
     replace::did_not_arrive(db, lease.job.id)
 }
 
-/// The look-up found no video, as often as it is worth asking; answers the mark of the next one.
+/// The look-up found no video, as often as it is worth asking; answers the ingest id of the next
+/// one.
 ///
 /// The call may be on its way anyway: its ingest id goes to the withdrawals, which delete any video
 /// that appears with it.

@@ -92,7 +92,8 @@ pub fn make_anew(table: &Path, now: Timestamp) -> Result<(), Error> {
     write_now(&mut db, |db| order(db, number, now))
 }
 
-/// Takes the table for a backup that was put back: what it does not know may be on the platform all the same.
+/// Takes the table for a backup that was put back: what it does not know may be on the platform
+/// anyway.
 ///
 /// # Errors
 /// Where there is no table, or it cannot be written.
@@ -166,7 +167,7 @@ pub fn is_of_backup(db: &Connection, job: JobId) -> Result<bool, Error> {
         .exists(params![LAST_OF_BACKUP, job.0])?)
 }
 
-/// When a person ordered this table in the place of a lost one; `None`: nobody did.
+/// When a person ordered this table in the place of a lost one; `None`: there was none.
 fn ordered_at(db: &Connection) -> Result<Option<Timestamp>, Error> {
     let at: Option<At> = db
         .prepare_cached("SELECT value FROM settings WHERE name = ?1")?

@@ -136,7 +136,7 @@ pub enum Lack {
     Failed,
     /// It has other content: a second time that is for a person to decide.
     OtherBytes,
-    /// The same, and that is what the platform fetched for this job and nobody changed since: it is withdrawn when the
+    /// The same, and that is what the platform fetched for this job and no one changed since: it is withdrawn when the
     /// file is uploaded again.
     Misfetched,
 }

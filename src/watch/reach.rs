@@ -1,8 +1,9 @@
 //! From which root the path of a file is reached.
 //!
-//! That is the watch folder, or one that its files are moved to. What lies elsewhere (taken by hand, or of a
-//! watch that is not configured any more) is reached from `/`, by its canonical path. A root is reached by its
-//! canonical path, too: a link that takes its place later, or that of a folder above it, is not followed.
+//! That is the watch folder, or one that its files are moved to. What is elsewhere (taken by hand,
+//! or of a watch that is not configured any more) is reached from `/`, by its canonical path. A
+//! root is reached by its canonical path, too: a link that takes its place later, or that of a
+//! folder above it, is not followed.
 
 use std::path::Path;
 
@@ -34,7 +35,7 @@ pub fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> {
 /// A folder of this watch: its own, or one below, as [`place`] reaches it.
 ///
 /// # Errors
-/// It is not there, lies behind a link, or cannot be reached.
+/// It is not there, is behind a link, or cannot be reached.
 pub fn folder(watch: &Watch, path: &Path) -> Result<Folder, Error> {
     if watch.watching.follow_links && path != watch.path {
         return followed(watch, path);
@@ -43,7 +44,7 @@ pub fn folder(watch: &Watch, path: &Path) -> Result<Folder, Error> {
     Folder::root(root)?.folder(below)
 }
 
-/// The place that a file of this watch is to get; its folder is made where it is not there. Links
+/// The place that a file of this watch will get; its folder is made where it is not there. Links
 /// are followed only to where a file of a watch that follows them was seen.
 ///
 /// # Errors

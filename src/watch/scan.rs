@@ -45,7 +45,7 @@ pub(super) struct Walk {
     folders: Vec<PathBuf>,
     /// The folders behind links that were walked.
     behind: BTreeSet<PathBuf>,
-    /// Given out, and to be listed when the walk goes on.
+    /// Given out, and to be listed when the walk continues.
     next: Option<(PathBuf, Folder)>,
     open: Option<(PathBuf, List)>,
     /// Where among `folders` those of the open one begin.

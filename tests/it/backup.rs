@@ -75,7 +75,8 @@ fn an_older_table_uploads_nothing_twice() {
     site.assert_exactly_one_each(&platform, &files);
 }
 
-/// Only the file that the backup does not know at all is a question for a person: v2 tells no checksum.
+/// Only the file that the backup does not know at all is a question for a person: v2 reports no
+/// checksum.
 #[test]
 fn an_older_table_uploads_nothing_twice_over_v2() {
     if !have("sqlite3") {

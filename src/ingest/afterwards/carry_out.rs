@@ -90,7 +90,7 @@ async fn run<T: Send + 'static>(
     Some(done.unwrap_or_else(|| Err(Trouble::Later(silent.to_owned()))))
 }
 
-/// Blocks. Once nobody waits for it any more it breaks off, as another try may be on its way.
+/// Blocks. Once nothing waits for it any more it stops, as another attempt may be on its way.
 fn run_here<T>(
     (context, progress): (&Context, &Progress),
     (case, watch): (&Case, Option<&Watch>),

@@ -285,7 +285,7 @@ pub(super) fn hidden(beside: &Place, mark: &str, ending: &str) -> Place {
     beside.beside(&OsString::from(format!("{HIDDEN}{mark}.{ending}")))
 }
 
-/// The name of a file that is hidden by its own name: `<mark>.<name>`.
+/// The name of a file that is hidden by its own name: `<ingest id>.<name>`.
 pub(super) fn own_name<'a>(name: &'a OsStr, mark: &str) -> Option<&'a str> {
     let marked = name.to_str()?.strip_prefix(HIDDEN)?;
     let own = marked.strip_prefix(mark)?.strip_prefix('.')?;

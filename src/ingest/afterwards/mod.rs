@@ -6,17 +6,18 @@
 //! what goes along; `formers` asks whose content a video has that may have been replaced. One file at a time:
 //! a copy to another disk takes what it takes, and nothing waits for it but other files of this loop.
 //!
-//! What takes time comes before the question: the file is read (1), the platform is asked (2), one transaction
-//! checks that the job is still as it was and notes the name that the file is about to get (3), the file gets
-//! that name (4), and where it is deleted, that is a hidden one: that this is unlinked is noted, and then it is (5);
-//! what lies beside it goes (6), and the end is written down (7). What a kill after each of them leaves, and what comes of it:
+//! What takes time comes before the question: the file is read (1), the platform is asked (2), one
+//! transaction checks that the job is still as it was and notes the name that the file is about to
+//! get (3), the file gets that name (4), and where it is deleted, that is a hidden one: that this
+//! is unlinked is noted, and then it is (5); what is beside it goes (6), and the end is written
+//! down (7). What a kill after each of them leaves, and what comes of it:
 //!
 //! - 1, 2: nothing.
 //! - 3: the file has its old name. If it still has to go, it begins at 1; else the note is taken
 //!   back.
 //! - 4, of a move: the file has its new name. It begins at 6.
-//! - 4, of a delete, and of a move to another disk, whose copy is whole: the file has a hidden name. Where it is
-//!   to go still, it begins at 1 with that; else the file gets its old name back.
+//! - 4, of a delete, and of a move to another disk, whose copy is whole: the file has a hidden
+//!   name. If it still has to go, it begins at 1 with that; else the file gets its old name back.
 //! - 5, and part of 6: of a delete there is neither name, and by the second note it is known that the file was
 //!   deleted. What is left beside it goes after another question. Without that note a person took the file.
 //! - 7: nothing.

@@ -24,7 +24,7 @@ use crate::watch::reach;
 /// other jobs waiting for long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is said of a job that is done all the same.
+/// What is said of a job that is done anyway.
 const DOUBT: &str = "the platform reports no MD5 of what it fetched, so nothing proves that the video has the content \
                      of this file: look at it on the platform";
 

@@ -73,8 +73,8 @@ async fn free(context: &Context, job: &Seeking, videos: Vec<Video>) -> Result<Ve
     .await
 }
 
-/// Where the search tells neither size nor MD5, each video that may be it is asked for them. Whatever is not
-/// known of one afterwards, the platform does not tell, or not yet.
+/// Where the search tells neither size nor MD5, each video that may be it is asked for them. What
+/// is not known about one afterwards, the platform does not report, or not yet.
 async fn examine(
     client: &Client,
     found: &mut Found,

@@ -1,8 +1,9 @@
 //! The strong question before a job is done: what the platform has received of its video.
 //!
-//! The list that says `ready` tells no size and no checksum where the API is v2; the originals of a video do.
-//! They are asked for wherever no upload server has confirmed every byte of it: what the platform fetched,
-//! what came by FTP, what was taken over, and a video that is to show new content.
+//! The list that says `ready` reports no size and no checksum where the API is v2; the originals of
+//! a video do. They are asked for wherever no upload server has confirmed every byte of it: what
+//! the platform fetched, what came by FTP, what was taken over, and a video that is to show new
+//! content.
 
 use jiff::Timestamp;
 
@@ -29,8 +30,8 @@ impl<'a> Questions<'a> {
         }
     }
 
-    /// The job's video with all that the platform tells of it; the inner `None`: there is no such video.
-    /// The outer `None`: it is not asked now, and its turn comes with the next look.
+    /// The job's video with all that the platform reports of it; the inner `None`: there is no such
+    /// video. The outer `None`: it is not asked now, and its turn comes with the next look.
     ///
     /// # Errors
     /// The platform did not answer; then no other video is asked about in this look.

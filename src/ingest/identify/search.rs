@@ -58,7 +58,7 @@ enum Finding {
     Changed,
 }
 
-/// What the platform says of another's video.
+/// What the platform says about another's video.
 enum Answered {
     /// It has what the other sent; with the MD5 that it tells.
     There(Option<String>),
@@ -183,7 +183,7 @@ impl<'a> Search<'a> {
         let (proof, theirs) = match self.ask(original).await? {
             Answered::Otherwise(finding) => return Ok(finding),
             Answered::There(theirs) => (proof, theirs),
-            // What was stored does not count beside it: nobody knows whether it is there still.
+            // What was stored does not count beside it: it is not known whether it is still there.
             Answered::Uncompared(theirs) => {
                 if self.sums.is_none()
                     && let Some(settled) = self.sum_up(arrived).await?
@@ -240,7 +240,7 @@ impl<'a> Search<'a> {
         Ok(sent.filter(|sent| sent.video_key.is_some()))
     }
 
-    /// It is there, and nothing tells whether it has this content.
+    /// It is there, and nothing says whether it has this content.
     async fn wait_for_proof(&self, original: &Original) -> Result<Finding, Error> {
         let Some(sent) = self.sent(original).await? else {
             return Ok(Finding::Not);

@@ -32,7 +32,7 @@ pub(super) async fn follow(
     let mut silent = BTreeSet::new();
     for (watch, questions) in questions(context, entries).await? {
         let asked: Vec<usize> = questions.iter().map(|(at, ..)| *at).collect();
-        // Each watch by itself: a share that does not answer keeps no file that lies elsewhere.
+        // Each watch by itself: a share that does not answer keeps no file that is elsewhere.
         let (settings, name) = (context.now_settings(), watch.clone());
         let looked = disk::within(context, &watch, move || {
             let watch = settings.watch(&name);
@@ -97,7 +97,7 @@ async fn questions(context: &Context, entries: &[Entry]) -> Result<Questions, Er
     .await
 }
 
-/// Another file under the old name is as good as none: two names may have been swapped.
+/// Another file under the old name counts as none: two names may have been swapped.
 fn is_gone(watch: Option<&Watch>, path: &Path, identity: &Identity) -> bool {
     match reach::place(watch, path).and_then(|place| place.metadata()) {
         Ok(meta) => !Identity::of(&meta).may_still_be(identity),

@@ -51,8 +51,8 @@ impl Client {
 
     /// All videos made at or after `since` that have exactly one of these titles, the oldest first.
     ///
-    /// For files that came without a call, so that no id is known. API v2 tells no checksum here, so that a stranger's
-    /// video with one title must not hide that which has another.
+    /// For files that came without a call, so that no id is known. API v2 reports no checksum here,
+    /// so that a stranger's video with one title must not hide that which has another.
     ///
     /// # Errors
     /// Also if there are more candidates than can be looked through.

@@ -106,7 +106,7 @@ pub struct Row {
     pub going_to: Option<PathBuf>,
     /// Whether that is a hidden name, which the file has, and under which it is unlinked next.
     pub unlinks: bool,
-    /// Where it lies now, if it was moved.
+    /// Where it is now, if it was moved.
     pub moved_to: Option<PathBuf>,
     /// Where it lay before it was moved for its failure.
     pub came_from: Option<PathBuf>,

@@ -65,7 +65,7 @@ fn leave_is_given_while_nothing_has_changed_since_the_question() {
     }
 }
 
-/// A note of an earlier try must not tell of a later one.
+/// A note of an earlier attempt must not tell of a later one.
 #[test]
 fn what_is_noted_of_an_unlink_ends_with_the_name_that_it_belongs_to() {
     let db = table();
@@ -84,7 +84,7 @@ fn what_is_noted_of_an_unlink_ends_with_the_name_that_it_belongs_to() {
     );
     noted();
     assert!(afterwards::going(&db, &case, None, None).unwrap());
-    assert!(unlinks(), "what lies beside it goes still");
+    assert!(unlinks(), "what is beside it goes still");
     noted();
     afterwards::did_not_go(&db, JobId(1)).unwrap();
     assert!(!unlinks());

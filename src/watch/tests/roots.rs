@@ -95,7 +95,7 @@ fn nothing_is_seen_through_a_link_in_the_place_of_the_root_or_of_a_folder_above(
             bench.waiting(&waiting, Waiting::OutOfReach);
             bench.handle().scan();
             bench.handle().recheck("test", other);
-            // The folder itself comes back, and what waits in it goes on.
+            // The folder itself comes back, and what waits in it continues.
             fs::remove_file(&folder).unwrap();
             fs::rename(&aside, &folder).unwrap();
             bench.waiting(&waiting, Waiting::WriterOpen);

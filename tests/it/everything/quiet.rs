@@ -24,6 +24,7 @@ const LEFT: [(&str, &str, &str); 6] = [
                   AND EXISTS (SELECT 1 FROM jobs WHERE replaced IN ('sending', 'perhaps')
                               AND replaced_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-660 seconds')))
          AND (last_error IS NULL OR last_error NOT LIKE 'nothing proves that video%'
+              AND last_error NOT LIKE 'the content of video % cannot be compared%'
               AND last_error NOT LIKE 'video % was changed on the platform after it was uploaded, and the platform reports no %')",
         "job_id, action, due_at, going_to, outcome, last_error",
     ),

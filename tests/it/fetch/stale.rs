@@ -39,10 +39,6 @@ impl Case {
         (self.site.drop_file(name, &content), content)
     }
 
-    fn wait_trashed(&self, file: &Path) {
-        wait_for("the file to be put away", || (!file.exists()).then_some(()));
-    }
-
     /// One video, with this content.
     fn assert_one(&self, content: &[u8]) {
         let video = wait_for("one video", || {
@@ -69,6 +65,10 @@ const SENT_AFTER_A_FETCH: [&str; 4] = [
     "transfer done",
 ];
 
+fn wait_trashed(file: &Path) {
+    wait_for("the file to be put away", || (!file.exists()).then_some(()));
+}
+
 #[test]
 fn stale_files_are_withdrawn_and_the_right_ones_sent() {
     for api in Api::BOTH {
@@ -91,7 +91,7 @@ fn a_stale_file_is_found_out_before_the_local_one_is_put_away() {
         let mut case = Case::new(api, TRASH);
         let daemon = case.site.start();
         let (file, content) = case.drop_file("a.mp4");
-        case.wait_trashed(&file);
+        wait_trashed(&file);
         case.assert_one(&content);
         assert_eq!(case.site.story(1), SENT_AFTER_A_FETCH);
         drop(daemon);
@@ -116,7 +116,7 @@ fn killed_while_the_platform_is_asked_what_it_fetched() {
     daemon.kill9();
     case.platform.release();
     let daemon = case.site.start();
-    case.wait_trashed(&file);
+    wait_trashed(&file);
     case.assert_one(&content);
     drop(daemon);
 }
@@ -144,7 +144,7 @@ fn an_answer_that_does_not_come_is_waited_for_and_holds_nobody_else_up() {
     drop(daemon);
 }
 
-/// Where the platform tells nothing the job is done and says so, and the file stays.
+/// Where the platform reports nothing the job is done and says so, and the file stays.
 fn untold() -> (Case, PathBuf, Vec<u8>, crate::support::Daemon) {
     let mut case = Case::new(Api::V2, TRASH);
     let none = json!({"kind": "status", "status": 404});
@@ -171,7 +171,7 @@ fn a_stale_file_that_shows_only_later_is_withdrawn_when_the_right_one_is_sent() 
     case.platform.clear_faults();
     case.make_due();
     case.site.wait_log("that is what the platform fetched");
-    case.wait_trashed(&file);
+    wait_trashed(&file);
     case.assert_one(&content);
     assert_eq!(case.site.story(1), SENT_AFTER_A_FETCH);
     drop(daemon);
@@ -187,7 +187,7 @@ fn what_somebody_may_have_put_into_the_video_since_is_left_there() {
         .control("POST", &format!("videos/{stale}"), &edited);
     case.platform.clear_faults();
     case.make_due();
-    case.wait_trashed(&file);
+    wait_trashed(&file);
     let videos = case.platform.videos();
     assert!(videos.iter().any(|video| video.key == stale), "{videos:?}");
     let ours = case.site.jobs()[0].video_key.clone().unwrap();
@@ -204,7 +204,7 @@ fn the_right_file_is_done_without_being_sent_and_put_away() {
         let content = case.dice.bytes(SIZE);
         case.web.serve("/drop/a.mp4", &content);
         let file = case.site.drop_file("a.mp4", &content);
-        case.wait_trashed(&file);
+        wait_trashed(&file);
         case.assert_one(&content);
         assert_eq!(case.site.story(1), ["create done"]);
         assert_eq!(case.site.jobs()[0].last_error, None);

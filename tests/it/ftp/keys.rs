@@ -155,8 +155,8 @@ fn where_the_platform_tells_nothing_a_title_is_no_proof_and_the_file_stays() {
     case.assert_sent_once();
 }
 
-/// The stranger's video was taken for the file's by its size; then the platform tells its MD5. With `kill -9` while it
-/// is asked, and after the job has let go of it.
+/// The stranger's video was taken for the file's by its size; then the platform reports its MD5.
+/// With `kill -9` while it is asked, and after the job has let go of it.
 #[test]
 fn a_wrong_key_is_let_go_of_and_the_file_is_not_sent_again() {
     for is_killed in [false, true] {

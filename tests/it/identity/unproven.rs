@@ -40,8 +40,8 @@ fn a_copy_without_a_proof_is_uploaded_after_some_answers_and_says_why() {
     drop(daemon);
 }
 
-/// The answer to the last byte was lost, and the file is gone before anybody could sum it up: the MD5 of the copy
-/// itself is compared with the one that the platform tells.
+/// The answer to the last byte was lost, and the file is gone before its sum could be computed: the
+/// MD5 of the copy itself is compared with the one that the platform reports.
 #[test]
 fn a_copy_of_what_no_md5_is_known_of_is_compared_with_the_video() {
     for size in [5_000, LARGE] {

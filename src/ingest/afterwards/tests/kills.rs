@@ -181,7 +181,7 @@ fn a_file_that_a_person_took_after_a_kill_was_not_deleted() {
 
 type Permit<'a> = &'a dyn Fn(Option<&Path>) -> Result<(), Trouble>;
 
-/// The note must not outlive a try after which the file has its own name.
+/// The note must not outlive an attempt after which the file has its own name.
 #[test]
 fn a_try_that_fails_takes_its_note_back() {
     let (ground, case) = killed(Kill::Noted);
@@ -230,7 +230,8 @@ fn a_file_is_unlinked_once_that_is_noted() {
     assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"]);
 }
 
-/// Killed while what lies beside a file was on its way, and its watch is in the configuration no more.
+/// Killed while what is beside a file was on its way, and its watch is in the configuration no
+/// more.
 #[test]
 fn what_was_hidden_beside_a_file_gets_its_name_back() {
     for has_watch in [true, false] {
