@@ -210,16 +210,25 @@ pub(crate) fn goes_on(tries: u32, least: u32, (seen, refused): (u32, u32)) -> bo
 pub(crate) fn flip_while<T>(one: &Path, other: &Path, work: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Also where the work fails: a thread that swaps on would be waited for without end.
+        let _end = End(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let flags = RenameFlags::EXCHANGE;
                 rustix::fs::renameat_with(CWD, one, CWD, other, flags).unwrap();
             }
         });
-        let done = work();
-        stop.store(true, Ordering::Relaxed);
-        done
+        work()
     })
+}
+
+/// Says stop when it is dropped.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
