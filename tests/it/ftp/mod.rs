@@ -341,6 +341,11 @@ fn a_video_that_came_by_ftp_is_told_all_once_it_is_known_for_ours() {
     assert_eq!(video["fields"]["tags"], "drop");
     assert_eq!(video["fields"]["author"], "me");
     assert_eq!(video["custom"]["desk"], "west");
+    // A daemon that is ended before it recorded the answer tells it again.
+    wait_for("the record", || {
+        let sql = "SELECT digest FROM metadata WHERE due_at IS NULL AND digest IS NOT NULL";
+        site.value::<String>(sql)
+    });
     daemon.signal("TERM");
     daemon.wait();
     assert!(site.command(&["run", "--until-idle"]).status.success());
