@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::support::{Dice, Platform, Site, have, left_out, sha1_of};
 
 const SMALL: usize = 20_000;
@@ -39,15 +41,15 @@ fn is_refused(site: &Site) {
 }
 
 /// One file is done, and one is queued, as the backup is made; both are uploaded, and a third one, before it
-/// is put back.
+/// is put back. By their sizes none can be a copy of another.
 fn restored(platform: &Platform, site: &Site) -> [PathBuf; 3] {
     let mut dice = Dice::new();
     let first = site.drop_file("first.mp4", &dice.bytes(SMALL));
     site.output(&["run", "--until-idle"]);
-    let queued = site.drop_file("queued.mp4", &dice.bytes(SMALL));
+    let queued = site.drop_file("queued.mp4", &dice.bytes(SMALL + 1));
     site.output(&["add", queued.to_str().unwrap()]);
     let copy = back_up(site);
-    let later = site.drop_file("later.mp4", &dice.bytes(SMALL));
+    let later = site.drop_file("later.mp4", &dice.bytes(SMALL + 2));
     site.output(&["run", "--until-idle"]);
     assert_eq!(platform.videos().len(), 3);
     put_back(site, &copy);
@@ -75,29 +77,35 @@ fn an_older_table_uploads_nothing_twice() {
     site.assert_exactly_one_each(&platform, &files);
 }
 
-/// Only the file that the backup does not know at all is a question for a person: v2 reports no
-/// checksum.
+/// The file that the backup does not know at all is a question for a person where v2 reports no checksum.
 #[test]
 fn an_older_table_uploads_nothing_twice_over_v2() {
     if !have("sqlite3") {
         return left_out("sqlite3 is not installed");
     }
-    let platform = Platform::start();
-    let site = Site::v2(&platform, "");
-    let files = restored(&platform, &site);
-    is_refused(&site);
-    site.output(&["restored", "--backup"]);
-    site.command(&["run", "--until-idle"]);
-    assert_eq!(platform.count("v2-create", "acted"), 3);
-    assert_eq!(platform.videos().len(), 3);
-    let state = |name: &str| {
-        site.value::<String>(&format!("SELECT phase FROM jobs WHERE path LIKE '%{name}'"))
-    };
-    assert_eq!(state("queued.mp4").as_deref(), Some("done"));
-    assert_eq!(state("later.mp4").as_deref(), Some("held"));
-    let said: Option<String> = site.value("SELECT last_error FROM jobs WHERE held = 1");
-    assert!(said.is_some_and(|said| said.contains("restored from a backup")));
-    assert!(files.iter().all(|file| file.exists()));
+    for (reports_checksums, later) in [(true, "done"), (false, "held")] {
+        let platform = Platform::start();
+        if !reports_checksums {
+            let none = json!({"kind": "status", "status": 404});
+            platform.faults("v2-originals", None, &none);
+        }
+        let site = Site::v2(&platform, "");
+        let files = restored(&platform, &site);
+        is_refused(&site);
+        site.output(&["restored", "--backup"]);
+        site.command(&["run", "--until-idle"]);
+        assert_eq!(platform.count("v2-create", "acted"), 3);
+        assert_eq!(platform.videos().len(), 3);
+        let phase = |name: &str| {
+            site.value::<String>(&format!("SELECT phase FROM jobs WHERE path LIKE '%{name}'"))
+        };
+        assert_eq!(phase("queued.mp4").as_deref(), Some("done"));
+        assert_eq!(phase("later.mp4").as_deref(), Some(later));
+        let said: Option<String> = site.value("SELECT last_error FROM jobs WHERE held = 1");
+        let is_said = said.is_some_and(|said| said.contains("restored from a backup"));
+        assert_eq!(is_said, !reports_checksums);
+        assert!(files.iter().all(|file| file.exists()));
+    }
 }
 
 /// The content of a video was replaced since the backup.

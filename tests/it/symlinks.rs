@@ -192,7 +192,7 @@ fn a_link_in_the_place_of_the_watch_folder_or_above_it_publishes_nothing() {
             let sql = format!("SELECT count(*) FROM settling WHERE waiting_for LIKE '%{words}%'");
             wait_for(words, || (site.value::<i64>(&sql) == Some(3)).then_some(()));
         };
-        waiting("no byte");
+        waiting("still empty");
         ground.swap();
         site.wait_log("is a symbolic link");
         // Each was looked at, and none was reached.

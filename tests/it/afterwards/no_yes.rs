@@ -256,8 +256,12 @@ const DESTROYERS: &[(&str, &str, usize)] = &[
     ("src/queue/seal.rs", "remove_file", 2),
     ("src/queue/seal.rs", "fs::rename(", 1),
     // The marker of the table and its draft, and what a lost table left beside it.
-    ("src/queue/restored.rs", "fs::rename(", 2),
-    ("src/queue/restored.rs", "truncate(true)", 1),
+    ("src/queue/marker.rs", "fs::rename(", 1),
+    ("src/queue/marker.rs", "truncate(true)", 1),
+    ("src/queue/restored.rs", "fs::rename(", 1),
+    // A backup takes the table's place: the table has another name by then, and the draft is ours.
+    ("src/queue/backup.rs", "remove_file", 3),
+    ("src/queue/backup.rs", "fs::rename(", 1),
     // A file of its own, made a line before.
     ("src/commands/check/database.rs", "remove_file", 1),
     // The demo's own folder.

@@ -321,7 +321,7 @@ fn a_file_that_was_rewritten_and_then_renamed_is_uploaded_and_one_that_was_renam
     let daemon = site.start();
     wait_state(&site, &rewritten, "done");
     wait_state(&site, &renamed, "done");
-    site.wait_log("it was rewritten, though its time was put back");
+    site.wait_log("it has the same inode, size and time, and other content");
     assert_eq!(site.jobs().len(), 3, "{:?}", site.jobs());
     assert_eq!(platform.videos().len(), 3);
     drop(daemon);
