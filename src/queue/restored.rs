@@ -1,7 +1,7 @@
 //! A table that was lost or put back: when one may be made, and what a person orders about it.
 //!
 //! Where the marker is and the table is not, an empty table would upload every file again: none is made, unless a
-//! person asks for it. A table that is behind its marker ([`super::marker`]) would upload again what was uploaded
+//! person asks for it. A table that is behind its marker (`marker`) would upload again what was uploaded
 //! since: it is not used, unless a person says that it is a backup. Neither knows all that is uploaded, so the
 //! platform is asked for every file before it is uploaded.
 
