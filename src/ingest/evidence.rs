@@ -85,7 +85,7 @@ impl Fault {
                  reports no checksum that can be compared: check it there"
             ),
             Self::Untold => format!(
-                "nothing proves that video {key} has every byte: the platform tells no checksum that can be compared, \
+                "nothing proves that video {key} has every byte: the platform reports no checksum that can be compared, \
                  and the upload server did not confirm them"
             ),
             Self::Uncompared(_) => format!(

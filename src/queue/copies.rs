@@ -133,7 +133,7 @@ fn wait_as(
 ) -> Result<(), Error> {
     let report = Report {
         message: Some(format!(
-            "waits for job {other}, which has the same content {why}"
+            "waits for job {other}, which seems to have the same content {why}"
         )),
         ..Report::default()
     };

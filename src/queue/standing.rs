@@ -10,7 +10,7 @@ use super::job::{Arrival, Job, State, Step};
 pub enum Standing {
     /// It waits for its turn, or for its next attempt at `run_at`.
     Turn,
-    /// It waits for the job `waits_for`, which has the same content and is in progress.
+    /// It waits for the job `waits_for`, which seems to have the same content and is in progress.
     WaitingForCopy,
     /// Its video is created on the platform now.
     Creating,

@@ -94,7 +94,7 @@ impl<'a> Search<'a> {
             if others.arrived.is_empty() {
                 return Ok(others.under_way.map(|other| {
                     let path = text::path(&self.lease.job.path);
-                    tracing::info!(job.id = self.lease.job.id.0, "{path}: waits for job {other}, which has the same content and is being uploaded");
+                    tracing::info!(job.id = self.lease.job.id.0, "{path}: waits for job {other}, which seems to have the same content and is being uploaded");
                     Next::Finished
                 }));
             }
@@ -262,7 +262,7 @@ impl<'a> Search<'a> {
         let path = text::path(&self.lease.job.path);
         tracing::info!(
             job.id = self.lease.job.id.0,
-            "{path}: waits for job {id}, which has the same content and is not ready on the platform yet"
+            "{path}: waits for job {id}, which seems to have the same content and is not ready on the platform yet"
         );
         Ok(Finding::Settled(Next::Finished))
     }
@@ -299,7 +299,7 @@ impl<'a> Search<'a> {
             let path = text::path(&self.lease.job.path);
             tracing::warn!(
                 job.id = id.0,
-                "{path}: waits for job {other}, which has the same content {why}"
+                "{path}: waits for job {other}, which seems to have the same content {why}"
             );
         }
         let waits = persist(&self.task.context, move |db| {

@@ -136,7 +136,7 @@ fn a_copy_waits_for_the_first_and_is_uploaded_when_that_is_cancelled() {
     assert_eq!(waiting.attempts, 0);
     let shown = site.output(&["job", &waiting.id.to_string()]);
     assert!(
-        shown.contains("waits for job 1, which has the same content"),
+        shown.contains("waits for job 1, which seems to have the same content"),
         "{shown}"
     );
     let id = site.jobs().iter().find(|job| job.path == first).unwrap().id;
