@@ -14,6 +14,9 @@ use super::section::Section;
 use super::value;
 use super::watch::Draft;
 
+/// The folder for `"trash"`, at the top of the watch folder.
+pub const TRASH: &str = ".trash";
+
 /// What is done with files that are uploaded, and with those that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Afterwards {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use account::{Account, Api};
-pub use afterwards::{AfterUpload, Afterwards};
+pub use afterwards::{AfterUpload, Afterwards, TRASH};
 pub use confirm::Confirm;
 pub use database::Database;
 pub use ftp::{Ftp, Tls};

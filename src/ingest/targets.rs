@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::beneath::{self, Folder};
-use crate::config::{AfterUpload, Watch};
+use crate::config::{AfterUpload, TRASH, Watch};
 use crate::mounts::{self, Origin};
 use crate::queue::Error;
 use crate::queue::targets::{self, Seen};
 use crate::text;
-
-/// The folder for `"trash"`, at the top of the watch folder.
-pub const TRASH: &str = ".trash";
 
 /// A target, as it is now.
 #[derive(Debug)]

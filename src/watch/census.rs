@@ -139,7 +139,7 @@ impl Census {
             }
         }
         if matches!(kind, Kind::Folder | Kind::Link) {
-            if let Verdict::Ignored(rule) = select::descend(&self.watch, &path) {
+            if let Verdict::Ignored(rule) = links::descend(&self.watch, &path) {
                 return Some(Entry::IgnoredFolder(path, rule));
             }
             listing.folders.push(path);

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::ahead::Watches;
 use super::inbox::{Message, Sender};
+use super::links::Refusal;
 use super::look::FolderId;
 
 /// The watches of one watch folder and all folders below it.
@@ -181,6 +182,16 @@ impl Events {
                 watch.name = %self.watch, path = ?folder, %error,
                 "cannot read this folder; give the daemon's user permission to read and enter it \
                  (r-x). The others are watched, and this one is tried at each scan"
+            );
+        }
+    }
+
+    /// A symlink would lead on without end: reported once, until a scan finds it in order.
+    pub(super) fn endless(&mut self, link: &Path, refusal: Refusal) {
+        if self.is_news(link) {
+            warn!(
+                watch.name = %self.watch, path = ?link,
+                "this symlink is not followed: {refusal}"
             );
         }
     }

@@ -1,11 +1,11 @@
 //! Symbolic links to folders, where `follow-links` allows them: they must stay inside the watch
-//! folder, and never lead to what is looked at in its own place, or round in a circle.
+//! folder, and never lead to what is looked at in its own place, round in a circle, or to what was put away.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::select::{self, Verdict};
+use super::select::{self, Rule, Verdict};
 use crate::config::Watch;
 
 /// Where a symbolic link leads.
@@ -28,8 +28,20 @@ pub enum Refusal {
     Twice,
     /// It leads to a folder that it is in.
     Circle,
+    /// It leads to a folder that files are moved to, by this key: they would come again and again.
+    Aside(&'static str),
     /// It does not lead to a folder.
     NoFolder,
+}
+
+impl Refusal {
+    /// Whether following it would never end. The person who made the link hardly knows.
+    pub fn is_endless(self) -> bool {
+        match self {
+            Self::Circle | Self::Aside(_) => true,
+            Self::Disabled | Self::Outside | Self::Twice | Self::NoFolder => false,
+        }
+    }
 }
 
 /// Where a link in a watch leads.
@@ -46,6 +58,29 @@ pub fn is_followed(watch: &Watch, link: &Path) -> bool {
     matches!(leads(watch, link), Leads::Inside(_))
 }
 
+/// Says whether the folder at this path is looked into, as [`select::descend`]; where a link on its way leads to what was
+/// put away, it is not.
+pub fn descend(watch: &Watch, path: &Path) -> Verdict {
+    let by_path = select::descend(watch, path);
+    match behind(watch, path) {
+        Some(refusal) if by_path == Verdict::Taken => Verdict::Ignored(Rule::SymbolicLink(refusal)),
+        _ => by_path,
+    }
+}
+
+/// Why a folder is left alone although each link on its way is followed: what a link leads to may have folders in it
+/// that files are moved to.
+pub(super) fn behind(watch: &Watch, folder: &Path) -> Option<Refusal> {
+    if !watch.watching.follow_links {
+        return None;
+    }
+    let real = folder.canonicalize().ok()?;
+    if real == folder {
+        return None;
+    }
+    select::set_aside(watch, &real).map(Refusal::Aside)
+}
+
 fn target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
     if !watch.watching.follow_links {
         return Err(Refusal::Disabled);
@@ -57,6 +92,9 @@ fn target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
     }
     if !target.starts_with(&watch.path) {
         return Err(Refusal::Outside);
+    }
+    if let Some(key) = select::set_aside(watch, &target) {
+        return Err(Refusal::Aside(key));
     }
     let place = link.parent().unwrap_or(link).canonicalize();
     if place.map_err(missing)?.starts_with(&target) {
@@ -70,12 +108,19 @@ fn target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let why = match self {
             Self::Disabled => "symlinks are not followed (follow-links)",
             Self::Outside => "it leads out of the watch folder",
             Self::Twice => "it leads to a folder that is scanned at its own path",
             Self::Circle => "it leads to a folder that contains it",
+            Self::Aside(key) => {
+                return write!(
+                    f,
+                    "it leads to a folder that jw-ingest moves files to ({key})"
+                );
+            }
             Self::NoFolder => "it does not lead to a folder",
-        })
+        };
+        f.write_str(why)
     }
 }

@@ -174,6 +174,10 @@ pub fn verdict_on_disk(watch: &Watch, path: &Path) -> Verdict {
             return Verdict::Ignored(Rule::SymbolicLink(refusal));
         }
     }
+    let folder = path.parent().unwrap_or(path);
+    if let Some(refusal) = links::behind(watch, folder) {
+        return Verdict::Ignored(Rule::SymbolicLink(refusal));
+    }
     match path.symlink_metadata() {
         Ok(meta) if !meta.is_file() => Verdict::Ignored(Rule::NotAFile),
         _ => by_name,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::evidence::Ending;
-use super::links::{self, Leads};
+use super::links::{self, Leads, Refusal};
 use super::look::{self, FolderId, Thing};
 use super::reach;
 use super::report::SeenBy;
@@ -31,6 +31,8 @@ pub(super) enum Found {
     Folder(PathBuf, FolderId),
     /// A file that counts.
     File(Sighting),
+    /// A symlink that would lead on without end.
+    Endless(PathBuf, Refusal),
     /// The sidecar of a video, perhaps.
     Sidecar(PathBuf, Identity),
     /// A folder that cannot be listed, in whole or in part; the walk continues with the others.
@@ -73,8 +75,15 @@ impl Walk {
 
     fn entry(&mut self, folder: &Folder, (name, kind): (&OsStr, Kind)) -> Option<Found> {
         let path = folder.path().join(name);
-        if kind == Kind::Folder || (kind == Kind::Link && self.follows(&path)) {
-            if select::descend(&self.watch, &path) == Verdict::Taken {
+        let is_behind = kind == Kind::Link
+            && match self.follow(&path) {
+                Ok(is_new) => is_new,
+                Err(refusal) => {
+                    return refusal.is_endless().then(|| Found::Endless(path, refusal));
+                }
+            };
+        if kind == Kind::Folder || is_behind {
+            if links::descend(&self.watch, &path) == Verdict::Taken {
                 let ahead = (self.by == SeenBy::Scan).then(|| Found::Ahead(path.clone()));
                 self.folders.push(path);
                 return ahead;
@@ -104,11 +113,11 @@ impl Walk {
         }
     }
 
-    /// Whether a symlink must be followed, and has not been.
-    fn follows(&mut self, link: &Path) -> bool {
+    /// Whether a symlink that must be followed has not been; or why it must not.
+    fn follow(&mut self, link: &Path) -> Result<bool, Refusal> {
         match links::leads(&self.watch, link) {
-            Leads::Inside(target) => self.behind.insert(target),
-            Leads::Nowhere(_) => false,
+            Leads::Inside(target) => Ok(self.behind.insert(target)),
+            Leads::Nowhere(refusal) => Err(refusal),
         }
     }
 

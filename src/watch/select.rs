@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::links::Refusal;
-use crate::config::{Globs, Watch};
+use crate::config::{Globs, TRASH, Watch};
 use crate::metadata::sidecar;
 
 /// Whether a path counts.
@@ -188,13 +188,25 @@ fn folder_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
     aside_rule(watch, relative)
 }
 
-/// Whether files of this watch are moved to the folder, or to one above it.
-fn aside_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
+/// By which key files are moved to the folder at this path, or to one above it.
+pub(super) fn set_aside(watch: &Watch, path: &Path) -> Option<&'static str> {
+    let relative = path.strip_prefix(&watch.path).ok()?;
+    // What an earlier configuration has put there stays there.
+    let trash = relative.starts_with(TRASH).then_some(TRASH);
+    trash.or_else(|| Some(aside(watch, relative)?.0))
+}
+
+fn aside<'a>(watch: &'a Watch, relative: &Path) -> Option<(&'static str, &'a Path)> {
     let mut folders = watch.afterwards.folders();
-    let (key, folder) = folders.find(|(_, folder)| {
+    folders.find(|(_, folder)| {
         let inside = folder.strip_prefix(&watch.path);
         inside.is_ok_and(|inside| relative.starts_with(inside))
-    })?;
+    })
+}
+
+/// Whether files of this watch are moved to the folder, or to one above it.
+fn aside_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
+    let (key, folder) = aside(watch, relative)?;
     Some(Rule::Aside {
         folder: folder.to_string_lossy().into_owned(),
         key,

@@ -271,6 +271,39 @@ fn a_target_that_becomes_a_symlink_is_offline() {
     drop(daemon);
 }
 
+#[test]
+fn what_was_moved_is_found_again_by_no_link() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    for (keys, target, key) in [
+        ("after-upload = \"trash\"", ".trash", ".trash"),
+        (
+            "after-upload = \"move\"\nmove-to = \"{folder}/up\"",
+            "up",
+            "move-to",
+        ),
+    ] {
+        let keys = format!("follow-links = true\nmode = \"poll\"\npoll-interval = \"1s\"\n{keys}");
+        let site = site(&platform, &keys);
+        let target = site.folder().join(target);
+        let link = site.folder().join("again");
+        fs::create_dir(&target).unwrap();
+        symlink(&target, &link).unwrap();
+        let daemon = site.start();
+        // By the time that the third has gone, scans have passed the link many times.
+        for name in ["a.mp4", "b.mp4", "c.mp4"] {
+            is_gone(&site.drop_file(name, &dice.bytes(4_000)));
+        }
+        assert_eq!(site.jobs().len(), 3, "{:?}", site.jobs());
+        assert!(!target.join("again").exists());
+        let why = format!("it leads to a folder that jw-ingest moves files to ({key})");
+        let said = site.log().matches(&why).count();
+        assert_eq!(said, 1, "{}", site.log());
+        let explained = site.output(&["explain", link.to_str().unwrap()]);
+        assert!(explained.contains(&why), "{explained}");
+        drop(daemon);
+    }
+}
+
 fn is_gone_to(from: &Path, to: &Path) {
     wait_for("the file to be moved", || {
         (!from.exists() && to.exists()).then_some(())

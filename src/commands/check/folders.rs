@@ -9,6 +9,7 @@ use super::finding::Finding;
 use super::kernel;
 use crate::config::Watch;
 use crate::watch::census::{Census, Entry};
+use crate::watch::select::Rule;
 use crate::watch::writer::{self, Reason, Writer};
 use crate::watch::{self, Locking};
 
@@ -35,6 +36,8 @@ struct Holding {
     first_closed: Option<String>,
     /// A folder that cannot be listed, and why.
     unreadable: Vec<String>,
+    /// The symlinks that would lead on without end, and why.
+    endless: Vec<String>,
     /// Whether counting was broken off.
     partial: bool,
 }
@@ -85,6 +88,11 @@ impl Holding {
                     self.try_to_read(path);
                 }
             }
+            Entry::Ignored(path, Rule::SymbolicLink(refusal)) if refusal.is_endless() => {
+                self.left += 1;
+                self.endless
+                    .push(format!("{} is not followed: {refusal}", text::path(&path)));
+            }
             Entry::Ignored(..) | Entry::Beside(_) => self.left += 1,
             Entry::Trouble(path, error) => {
                 self.taken += 1;
@@ -130,6 +138,11 @@ impl Holding {
                 format!("{folder}; let the daemon's user read and enter it, or exclude it"),
             )
         }));
+        findings.extend(
+            self.endless.iter().map(|link| {
+                Finding::warn(subject.clone(), format!("the symlink {link}; remove it"))
+            }),
+        );
         if let Some(first) = &self.first_closed {
             let text = match self.closed {
                 1 => format!("one file cannot be read, {first}; let the daemon's user read it"),

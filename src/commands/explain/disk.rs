@@ -10,6 +10,7 @@ use crate::config::Watch;
 use crate::identity::Identity;
 use crate::patience;
 use crate::watch::inspection::{self, Found};
+use crate::watch::links;
 use crate::watch::means::{self, Means};
 use crate::watch::reach;
 use crate::watch::select::{self, Verdict};
@@ -87,7 +88,7 @@ impl Disk {
         let owner = watches.iter().position(|w| path.starts_with(&w.path));
         let watch = owner.and_then(|at| watches.get(at));
         let verdict = watch.map(|watch| match thing {
-            Thing::Folder(_) => select::descend(watch, &path),
+            Thing::Folder(_) => links::descend(watch, &path),
             _ => verdict_on_disk(watch, &path),
         });
         let is_taken = verdict == Some(Verdict::Taken);

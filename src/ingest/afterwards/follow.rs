@@ -5,8 +5,7 @@
 use super::files::{Trouble, cannot};
 use super::task::{End, Task, Whereabouts};
 use crate::beneath::{Error, Place};
-use crate::config::{AfterUpload, Watch};
-use crate::ingest::targets::TRASH;
+use crate::config::{AfterUpload, TRASH, Watch};
 use crate::queue::State;
 use crate::queue::afterwards::{Action, Case, Went};
 use crate::text;

@@ -118,6 +118,9 @@ impl Folder {
 
     fn file(&mut self, path: PathBuf, identity: Identity, news: News) {
         let now = self.now();
+        if links::behind(&self.watch, path.parent().unwrap_or(&path)).is_some() {
+            return;
+        }
         if select::is_sidecar(&self.watch, &path) {
             self.companions.see(path, identity, now);
         } else if select::verdict(&self.watch, &path) == Verdict::Taken {
@@ -138,7 +141,7 @@ impl Folder {
     }
 
     fn folder(&mut self, path: PathBuf) {
-        if select::descend(&self.watch, &path) == Verdict::Taken {
+        if links::descend(&self.watch, &path) == Verdict::Taken {
             self.events.came(&path);
             self.walks.begin_folder(path);
         }

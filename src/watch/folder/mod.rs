@@ -223,6 +223,7 @@ impl Folder {
                 self.examine(&sighting, now);
                 self.settler.see(sighting, now);
             }
+            Found::Endless(link, refusal) => self.events.endless(&link, refusal),
             Found::Sidecar(path, identity) => self.companions.see(path, identity, self.now()),
             Found::Trouble(path, error) => {
                 let is_linked = Error::is_root_link(&error);

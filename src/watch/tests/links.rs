@@ -6,9 +6,11 @@ use std::path::Path;
 
 use super::support::{self, Bench};
 use crate::beneath::tests::{flip_while, goes_on};
+use crate::config::Watch;
 use crate::identity::Identity;
+use crate::watch::census::{Census, Entry};
 use crate::watch::inspection::{Found, inspect};
-use crate::watch::links::Refusal;
+use crate::watch::links::{self, Refusal};
 use crate::watch::select::{Rule, Verdict};
 use crate::watch::{SeenBy, verdict_on_disk};
 
@@ -83,6 +85,70 @@ fn why_a_link_is_not_followed_is_told() {
         let expected = Verdict::Ignored(Rule::SymbolicLink(refusal));
         assert_eq!(verdict(name), expected, "{name}");
     }
+}
+
+/// Links to the trash, into it, to `failed-dir`, and to a folder that `move-to` is in.
+fn put_away(root: &Path) {
+    for folder in [".trash/2026-01-01", ".store/up", ".store/new", ".bad"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+        fs::write(root.join(folder).join("a.mp4"), b"x").unwrap();
+    }
+    symlink(".trash", root.join("trash")).unwrap();
+    symlink(".trash/2026-01-01", root.join("day")).unwrap();
+    symlink(".bad", root.join("bad")).unwrap();
+    symlink(".store", root.join("in")).unwrap();
+}
+
+fn with_targets(watch: &mut Watch) {
+    watch.watching.follow_links = true;
+    watch.afterwards.move_to = Some(watch.path.join(".store/up"));
+    watch.afterwards.failed_dir = Some(watch.path.join(".bad"));
+}
+
+#[test]
+fn what_was_put_away_is_reached_by_no_link() {
+    let mut bench = Bench::start_with(with_targets, put_away);
+    bench.settled_ever(&bench.path("in/new/a.mp4"));
+    // What comes there later is announced where the folder is watched by another path.
+    symlink(".trash", bench.path("late")).unwrap();
+    fs::create_dir(bench.path(".store/up/sub")).unwrap();
+    fs::write(bench.path(".store/up/sub/b.mp4"), b"x").unwrap();
+    fs::remove_dir_all(bench.path(".store/up")).unwrap();
+    fs::create_dir(bench.path(".store/up")).unwrap();
+    fs::write(bench.path(".store/up/c.mp4"), b"x").unwrap();
+    fs::write(bench.path(".store/new/last.mp4"), b"x").unwrap();
+    bench.settled(&bench.path("in/new/last.mp4"));
+    bench.handle().recheck("test", bench.path("in/up/c.mp4"));
+    bench.handle().scan();
+    bench.idle();
+    assert_eq!(bench.all_settled(), 2, "{:#?}", bench.seen);
+}
+
+#[test]
+fn a_link_to_what_was_put_away_is_told() {
+    let bench = Bench::start_with(with_targets, put_away);
+    let ignored = |key| Verdict::Ignored(Rule::SymbolicLink(Refusal::Aside(key)));
+    for (name, key) in [
+        ("trash/2026-01-01/a.mp4", ".trash"),
+        ("trash", ".trash"),
+        ("day/a.mp4", ".trash"),
+        ("bad/a.mp4", "failed-dir"),
+        ("in/up/a.mp4", "move-to"),
+    ] {
+        let verdict = verdict_on_disk(&bench.watch, &bench.path(name));
+        assert_eq!(verdict, ignored(key), "{name}");
+    }
+    assert_eq!(
+        links::descend(&bench.watch, &bench.path("in/up")),
+        ignored("move-to")
+    );
+    let new = verdict_on_disk(&bench.watch, &bench.path("in/new/a.mp4"));
+    assert_eq!(new, Verdict::Taken);
+    let taken = Census::new(bench.watch.clone()).filter_map(|entry| match entry {
+        Entry::File(path, _) => Some(path),
+        _ => None,
+    });
+    assert_eq!(taken.collect::<Vec<_>>(), [bench.path("in/new/a.mp4")]);
 }
 
 /// A folder and a link to one outside, that take each other's place: `sub/a.mp4` has 10 bytes, or 20
