@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::Kind;
 use crate::text;
 
 /// Why something was not reached, or not done. Each text names the path.
@@ -23,6 +24,9 @@ pub enum Error {
         text::path(.0)
     )]
     RootLink(PathBuf),
+    /// Something else is in the place of a folder that should be made.
+    #[error("{} is {}, not a folder", text::path(.0), .1.words())]
+    NotAFolder(PathBuf, Kind),
     /// It is neither a file nor a link.
     #[error("{} is not a regular file", text::path(.0))]
     NotAFile(PathBuf),
@@ -64,6 +68,7 @@ impl Error {
         match self {
             Self::Absent(_) => io::ErrorKind::NotFound,
             Self::Link(_) | Self::RootLink(_) => io::ErrorKind::Other,
+            Self::NotAFolder(..) => io::ErrorKind::NotADirectory,
             Self::NotAFile(_) => io::ErrorKind::InvalidInput,
             Self::Denied { source, .. } | Self::Other { source, .. } => source.kind(),
         }

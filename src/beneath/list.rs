@@ -2,8 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
@@ -24,6 +26,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What has this metadata.
+    pub fn of_metadata(metadata: &Metadata) -> Self {
+        Self::of(FileType::from_raw_mode(metadata.mode()))
+    }
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::File => "a regular file",
+            Self::Folder => "a folder",
+            Self::Link => "a symbolic link",
+            Self::Other => "a device, pipe or socket",
+        }
+    }
+
     fn of(kind: FileType) -> Self {
         match kind {
             FileType::RegularFile => Self::File,

@@ -41,6 +41,16 @@ pub struct Folder {
     resolver: Resolver,
 }
 
+/// Why there is still no folder after it was made: something else may have its name.
+fn in_the_way(place: &Place, error: Error) -> Error {
+    match place.metadata() {
+        Ok(metadata) if error.is_absence() && !metadata.is_dir() => {
+            Error::NotAFolder(place.path().to_path_buf(), Kind::of_metadata(&metadata))
+        }
+        Ok(_) | Err(_) => error,
+    }
+}
+
 /// A handle that names a folder without a right to read it.
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -114,7 +124,8 @@ impl Folder {
             folder = match folder.folder(name) {
                 Err(Error::Absent(path)) => {
                     folder.make(name, &path)?;
-                    folder.folder(name)?
+                    let made = folder.folder(name);
+                    made.map_err(|error| in_the_way(&folder.place(name.as_os_str()), error))?
                 }
                 found => found?,
             };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::beneath::{self, Folder};
+use crate::beneath::{self, Folder, Kind};
 use crate::config::{AfterUpload, TRASH, Watch};
 use crate::mounts::{self, Origin};
 use crate::queue::Error;
@@ -22,6 +22,8 @@ pub struct Target {
     parent_is_there: bool,
     /// A symbolic link in its place or above it, in words.
     link: Option<String>,
+    /// What has its name in the watch folder and is no folder.
+    obstacle: Option<Kind>,
     /// The mount that it is on, unless that is the machine's own disk or the watch folder's.
     mount: Option<Origin>,
 }
@@ -37,6 +39,8 @@ impl Target {
             Err(link @ beneath::Error::RootLink(_)) => Some(link.to_string()),
             Ok(_) | Err(_) => None,
         };
+        let obstacle = folder.symlink_metadata().ok();
+        let obstacle = obstacle.map(|metadata| Kind::of_metadata(&metadata));
         let mount = mounts::of(folder).or_else(|_| mounts::of(parent));
         let mount = mount.ok().flatten();
         let mount = mount.filter(|mount| {
@@ -52,6 +56,7 @@ impl Target {
                 .is_some_and(|parent| Folder::root(parent).is_ok()),
             // One in the watch folder is named with that, or by the move itself.
             link: link.filter(|_| !is_inside),
+            obstacle: obstacle.filter(|kind| is_inside && *kind != Kind::Folder),
             mount: mount.map(|mount| mount.origin),
             folder: folder.to_path_buf(),
         }
@@ -88,6 +93,14 @@ impl Target {
     pub fn is_offline(&self, db: &Connection) -> Result<Option<String>, Error> {
         let then = targets::of(db, &self.folder)?;
         Ok(then.and_then(|then| self.judge(Some(&then)).err()))
+    }
+
+    /// Why it cannot be made in the watch folder; one elsewhere is a fault of the configuration.
+    pub fn obstacle(&self) -> Option<String> {
+        let (shown, kind) = (text::path(&self.folder), self.obstacle?.words());
+        Some(format!(
+            "{shown} is {kind}, not a folder; move it away, and jw-ingest makes the folder"
+        ))
     }
 
     fn judge(&self, then: Option<&Seen>) -> Result<(), String> {
@@ -159,6 +172,7 @@ mod tests {
             is_there: true,
             parent_is_there: true,
             link: None,
+            obstacle: None,
             mount: mount.map(|source| Origin {
                 source: source.to_owned(),
                 kind: "nfs4".to_owned(),
@@ -230,6 +244,14 @@ mod tests {
         assert_eq!(trash, watch.path.join(".trash"));
         assert_eq!(Target::look(&watch, &trash).ask(&db).unwrap(), Ok(()));
         assert_eq!(targets::of(&db, &trash).unwrap(), None);
+        assert_eq!(Target::look(&watch, &trash).obstacle(), None);
+        fs::write(&trash, "").unwrap();
+        let why = Target::look(&watch, &trash).obstacle().unwrap();
+        assert!(
+            why.contains(".trash is a regular file, not a folder"),
+            "{why}"
+        );
+        fs::remove_file(&trash).unwrap();
         fs::create_dir(&trash).unwrap();
         assert_eq!(Target::look(&watch, &trash).ask(&db).unwrap(), Ok(()));
         let seen = targets::of(&db, &trash).unwrap().unwrap();

@@ -17,6 +17,7 @@ use rusqlite::Connection;
 
 use super::db;
 use super::error::Error;
+use crate::text;
 
 /// What the marker says to people.
 const WORDS: &str = "\
@@ -123,9 +124,25 @@ pub(super) fn is_there(table: &Path) -> bool {
         .map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |_| true)
 }
 
+/// Follows no link, and waits for no pipe.
+fn open(marker: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(marker)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other(format!(
+            "{} is not a regular file",
+            text::path(marker)
+        )))
+    }
+}
+
 /// The number in the marker; 0 in one of an earlier release. `None`: there is no marker.
 pub(super) fn read(table: &Path) -> io::Result<Option<i64>> {
-    let text = match fs::read_to_string(file(table)) {
+    let text = match open(&file(table)).and_then(io::read_to_string) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -147,9 +164,10 @@ pub(super) fn read_first(table: &Path) -> Result<i64, Error> {
 /// Whole or not at all, and there after a power loss.
 pub(super) fn write(table: &Path, count: i64) -> io::Result<()> {
     let (draft, marker) = (beside(table, ".marker.new"), file(table));
+    // What a kill left is of no use, and something else may have the name.
+    drop(fs::remove_file(&draft));
     let mut text = OpenOptions::new()
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .write(true)
         .mode(db::MODE)
         .open(&draft)?;

@@ -134,7 +134,7 @@ fn look_inside(watch: &Watch, (place, meta): (&Place, &Metadata), examine: bool)
 /// How to treat a file that cannot be reached. Behind a link there is nothing of this watch.
 fn unreached(watch: &Watch, error: &Error) -> Look {
     match error {
-        Error::Absent(_) | Error::NotAFile(_) => Look::Gone,
+        Error::Absent(_) | Error::NotAFolder(..) | Error::NotAFile(_) => Look::Gone,
         Error::Link(_) => {
             warn!(watch.name = %watch.name, "a file is not checked: {error}");
             Look::Gone

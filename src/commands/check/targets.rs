@@ -25,7 +25,10 @@ pub(super) fn check(watches: &[Watch], database: &Path) -> Vec<Finding> {
         for folder in targets::of(watch) {
             let (owned, asked) = (watch.clone(), folder.clone());
             let why = match patience::within(PATIENCE, move || Target::look(&owned, &asked)) {
-                Some(target) => target.is_offline(&db).ok().flatten(),
+                Some(target) => {
+                    let offline = target.is_offline(&db).ok().flatten();
+                    offline.or_else(|| target.obstacle())
+                }
                 None => Some(format!("{} does not answer", text::path(&folder))),
             };
             findings.extend(why.map(|why| Finding::fail(format!("watch {}", watch.name), why)));

@@ -3,10 +3,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Errand, Trouble};
-use crate::beneath::Place;
+use crate::beneath::{Error, Kind, Place};
 use crate::config::{Marker, Watch};
 use crate::identity::Identity;
 use crate::metadata::sidecar;
@@ -137,10 +138,10 @@ pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Compa
     let mut counts = true;
     for companion in sidecars {
         let opened = companion.from.open();
-        if opened
-            .as_ref()
-            .is_err_and(crate::beneath::Error::is_absence)
-        {
+        // No filesystem has a name that is too long for it.
+        let has_none =
+            |error: &Error| error.is_absence() || error.kind() == io::ErrorKind::InvalidFilename;
+        if opened.as_ref().is_err_and(has_none) {
             continue;
         }
         // What is written from here on shows by its times.
@@ -171,7 +172,7 @@ pub(super) fn carry(
     let (mut left, mut note) = (Left::default(), None);
     let patterns: Vec<&Marker> = markers(watch).chain(&watch.metadata.wait_for).collect();
     for companion in found(watch, case, (video, to), &patterns) {
-        if left.keeps(case, &companion) {
+        if left.keeps(case, &companion) || left.is_odd(&companion) {
             continue;
         }
         match go(&companion) {
@@ -203,8 +204,10 @@ pub(super) fn delete(
     let notes = NOTES.map(|suffix| beside(video.path(), suffix));
     let patterns: Vec<&Marker> = markers(watch).collect();
     for companion in found(watch, case, (video, video), &patterns) {
-        let is_file = companion.from.metadata().is_ok_and(|meta| meta.is_file());
-        if !is_file || notes.iter().any(|note| note == companion.from.path()) {
+        if notes.iter().any(|note| note == companion.from.path())
+            || left.is_odd(&companion)
+            || !companion.from.is_taken()
+        {
             continue;
         }
         if left.keeps(case, &companion) {
@@ -259,6 +262,21 @@ fn put_back_numbered(watch: &Watch, case: &Case, video: &Place) {
 }
 
 impl Left {
+    /// Whether something else than a file has the name of a companion: it belongs to no video and stays, which is said.
+    fn is_odd(&mut self, companion: &Companion) -> bool {
+        let kind = companion
+            .from
+            .metadata()
+            .map(|meta| Kind::of_metadata(&meta));
+        let Some(kind) = kind.ok().filter(|kind| *kind != Kind::File) else {
+            return false;
+        };
+        let (path, kind) = (text::path(companion.from.path()), kind.words());
+        self.words
+            .push(format!("{path} stayed: it is {kind}, not a file"));
+        true
+    }
+
     /// Whether a companion is a sidecar that stays; noted, if it is there.
     fn keeps(&mut self, case: &Case, companion: &Companion) -> bool {
         let stays = companion.is_sidecar && companion.examined.is_none() && is_told_first(case);

@@ -301,7 +301,7 @@ pub(super) fn mark_of(name: &OsStr, mark: &str) -> Option<String> {
 }
 
 /// Bytes of a name, on most filesystems.
-const LONGEST_NAME: usize = 255;
+pub(super) const LONGEST_NAME: usize = 255;
 
 /// Whether this file is at a place, unwritten.
 pub(super) fn is_file(place: &Place, identity: &Identity) -> bool {
@@ -338,10 +338,13 @@ pub(super) fn every_name_is_taken(wanted: &Place) -> Trouble {
     ))
 }
 
-/// Not now; a link that is in the way is for a person to take away.
+/// Not now; what is in the way is for a person to take away.
 pub(super) fn cannot(what: &str, error: Error) -> Trouble {
     Trouble::Later(match error {
         Error::Link(_) => format!("cannot {what}: {error}; put a folder in its place"),
+        Error::NotAFolder(..) => {
+            format!("cannot {what}: {error}; move it away, and jw-ingest makes the folder")
+        }
         error => format!("cannot {what}: {error}"),
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::companions::beside;
 use super::files::hidden;
-use crate::beneath::Place;
+use crate::beneath::{Kind, Place};
 use crate::config::Watch;
 use crate::platform::Status;
 use crate::queue::Job;
@@ -90,10 +90,7 @@ fn write(note: &Place, content: &[u8], job: &Job) -> io::Result<()> {
             if is_ours(note) {
                 Ok(draft.rename_over(note)?)
             } else {
-                Err(io::Error::new(
-                    error.kind(),
-                    "a file of that name is not a note of jw-ingest",
-                ))
+                Err(io::Error::new(error.kind(), foreign(note)))
             }
         }
         outcome => Ok(outcome?),
@@ -102,6 +99,14 @@ fn write(note: &Place, content: &[u8], job: &Job) -> io::Result<()> {
         drop(draft.remove());
     }
     outcome
+}
+
+/// What has the name of a note and is none.
+fn foreign(note: &Place) -> String {
+    let kind = note.metadata().map(|meta| Kind::of_metadata(&meta));
+    let kind = kind.map_or("something that cannot be looked at", Kind::words);
+    let shown = text::path(Path::new(note.name()));
+    format!("{shown} is {kind}, not a note of jw-ingest; move it away")
 }
 
 fn draw_up(draft: &Place, content: &[u8]) -> io::Result<()> {

@@ -159,6 +159,32 @@ async fn what_cannot_be_marked_is_not_done_and_nothing_else_is_kept_back() {
     assert_eq!(marked(&path), Some(counted(&path)));
 }
 
+#[test]
+fn no_pipe_in_the_place_of_the_marker_is_waited_for() {
+    let (folder, path) = on_disk();
+    for name in [marker::file(&path), beside(&path, ".marker.new")] {
+        fs::remove_file(&name).ok();
+        let made = std::process::Command::new("mkfifo").arg(&name).status();
+        assert!(made.unwrap().success());
+    }
+    let (done, ended) = std::sync::mpsc::channel();
+    // A thread of its own: one that hangs must fail the test, and not stop it.
+    std::thread::spawn(move || {
+        let refused = read(&path).unwrap_err().to_string();
+        let written = marker::write(&path, 3);
+        done.send((refused, written, marked(&path)))
+    });
+    let limit = Duration::from_secs(20);
+    let (refused, written, marked) = ended.recv_timeout(limit).unwrap();
+    assert!(
+        refused.ends_with("jobs.db.marker is not a regular file"),
+        "{refused}"
+    );
+    written.unwrap();
+    assert_eq!(marked, Some(3));
+    drop(folder);
+}
+
 #[tokio::test]
 async fn a_marker_of_an_earlier_release_gets_its_number() {
     let (_folder, path) = on_disk();

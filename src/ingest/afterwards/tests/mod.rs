@@ -10,6 +10,7 @@ mod ground;
 mod kills;
 mod leave;
 mod links;
+mod odd;
 mod sidecars;
 
 use super::files::{self, Errand, Trouble};

@@ -51,6 +51,25 @@ fn a_sidecar_that_changes_after_it_was_read_stays() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_a_sidecar_hides_no_other() {
+    let place = Place::new();
+    let stem = "x".repeat(248);
+    let (video, sidecar) = (format!("{stem}.mp4"), format!("{stem}.json"));
+    place.file(&format!("drop/{sidecar}"), r#"{"title": "One"}"#);
+    let names = [format!("{video}.json"), sidecar.clone()];
+    let told = told(&place, &format!("drop/{sidecar}"));
+    let video = at(&place.at(&format!("drop/{video}")));
+    let all = names.iter().map(|name| {
+        let name = OsStr::new(name);
+        Companion::new(&video, (name, video.beside(name)), "7".to_owned())
+    });
+    let mut all: Vec<_> = all.collect();
+    examine(told.as_deref(), &video, &mut all);
+    let may = all.iter().map(|one| one.examined.is_some());
+    assert_eq!(may.collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
 fn the_one_that_counts_decides_and_one_that_comes_later_stays() {
     let place = Place::new();
     place.file("drop/news.json", r#"{"title": "Shadowed"}"#);
