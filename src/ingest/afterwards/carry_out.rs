@@ -74,6 +74,7 @@ async fn run<T: Send + 'static>(
     (case, watch): (&Case, Option<&Watch>),
     (action, what): (Action, What<T>),
 ) -> Option<Result<T, Trouble>> {
+    let silent = silent(case, watch, action);
     let (owned, watch, to_thread) = (case.clone(), watch.cloned(), context.clone());
     let limit = context.now_settings().config.upload.stall_timeout;
     let place = (&context.hanging, limit);
@@ -86,8 +87,24 @@ async fn run<T: Send + 'static>(
         // A share that does not answer keeps its thread, and not the daemon.
         () = context.stop.cancelled() => return None,
     };
-    let silent = "its disk, or the one that it is to go to, does not answer";
-    Some(done.unwrap_or_else(|| Err(Trouble::Later(silent.to_owned()))))
+    Some(done.unwrap_or_else(|| Err(Trouble::Later(silent))))
+}
+
+/// Why nothing happened: one of the folders that it has to do with does not answer.
+fn silent(case: &Case, watch: Option<&Watch>, action: Action) -> String {
+    let folder = text::path(case.job.path.parent().unwrap_or(&case.job.path));
+    let target = watch.and_then(|watch| match action {
+        Action::Move => watch.afterwards.move_to.as_deref(),
+        Action::FailedDir => watch.afterwards.failed_dir.as_deref(),
+        Action::Back => case.row.came_from.as_deref().and_then(Path::parent),
+        // In the watch folder, or nowhere.
+        Action::Undecided | Action::None | Action::Keep | Action::Trash | Action::Delete => None,
+    });
+    let place = match target {
+        Some(target) => format!("{folder} or {}", text::path(target)),
+        None => folder,
+    };
+    format!("{place} does not answer; is the server of its share running?")
 }
 
 /// Blocks. Once nothing waits for it any more it stops, as another attempt may be on its way.

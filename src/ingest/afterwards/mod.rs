@@ -3,8 +3,8 @@
 //!
 //! `plan` decides, `task` does it, `look` looks at the file once more, `ask` asks the platform whether it has
 //! what was sent, `traces` finds what a kill left, `files` moves without losing anything, `companions` are
-//! what goes along; `formers` asks whose content a video has that may have been replaced. One file at a time:
-//! a copy to another disk takes what it takes, and nothing waits for it but other files of this loop.
+//! what goes along; `formers` asks whose content a video has that may have been replaced. One file of each watch at a
+//! time (`lanes`): a copy to another disk takes what it takes, and nothing waits for it but other files of its watch.
 //!
 //! What takes time comes before the question: the file is read (1), the platform is asked (2), one
 //! transaction checks that the job is still as it was and notes the name that the file is about to
@@ -31,6 +31,7 @@ mod copy;
 mod files;
 mod follow;
 mod formers;
+mod lanes;
 mod look;
 mod names;
 mod noted;
@@ -45,11 +46,12 @@ mod watches;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::ask::Silent;
 use self::carry_out::act;
 pub(super) use self::files::put_back;
+use self::lanes::Lanes;
 use self::plan::Plan;
 use super::context::Context;
 use super::disk;
@@ -67,7 +69,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How often jw-ingest checks which notes a person has deleted.
 const NOTES: Duration = Duration::from_secs(5);
 
-/// Rows that are seen to at a time.
+/// Rows that are listed at a time.
 const AT_ONCE: u32 = 200;
 
 /// Where a job waits for the one that it is a copy of, or its folder does not answer.
@@ -78,8 +80,7 @@ type Mute = HashSet<PathBuf>;
 
 /// Runs until the daemon stops.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
-    let mut mute = Mute::new();
-    let mut looked: Option<Instant> = None;
+    let mut lanes = Lanes::default();
     let mut targets = targets::Looks::default();
     let mut silent = Silent::new();
     let mut doubts = formers::Doubts::default();
@@ -88,60 +89,34 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     while !context.stop.is_cancelled() {
         targets.go_on(&context);
         let outcome = match watches::follow(&context, &mut settings).await {
-            Ok(()) => Box::pin(round(&context, (&mut mute, &mut silent), &mut looked)).await,
+            Ok(()) => lanes.begin(&context).await,
             Err(error) => Err(error),
         };
         let outcome = match outcome {
             Ok(()) => formers::look(&context, &mut doubts, &mut silent).await,
             Err(error) => Err(error),
         };
-        match outcome {
-            Err(_) if context.stop.is_cancelled() => return Ok(()),
-            Err(error) if error.is_passing() => {
-                tracing::debug!(error = %crate::chain(&error), "uploaded files are moved or \
-                    deleted a little later");
-            }
-            outcome => outcome?,
-        }
+        pass(&context, outcome)?;
         tokio::select! {
             () = context.stop.cancelled() => {}
             () = tokio::time::sleep(LOOK) => {}
+            outcome = lanes.ended() => pass(&context, outcome)?,
         }
     }
+    lanes.finish().await;
     Ok(())
 }
 
-async fn round(
-    context: &Context,
-    (mute, silent): (&mut Mute, &mut Silent),
-    looked: &mut Option<Instant>,
-) -> Result<(), Error> {
-    if looked.is_none_or(|at| at.elapsed() >= NOTES) {
-        *looked = Some(Instant::now());
-        noted::look(context, mute).await?;
-    }
-    loop {
-        let now = clock::now();
-        let cases = context
-            .queue
-            .jot(move |db| afterwards::due(db, now, AT_ONCE))
-            .await?;
-        let full = u32::try_from(cases.len()).is_ok_and(|count| count == AT_ONCE);
-        let rest = forget(context, cases).await?;
-        for case in rest {
-            if context.stop.is_cancelled() {
-                return Ok(());
-            }
-            // The list may be minutes old.
-            let id = case.job.id;
-            let still = context.queue.jot(move |db| afterwards::due_still(db, id));
-            if let Some(case) = still.await? {
-                one(context, case, (mute, silent)).await?;
-            }
+/// An error that passes is tried again at the next look.
+fn pass(context: &Context, outcome: Result<(), Error>) -> Result<(), Error> {
+    match outcome {
+        Err(_) if context.stop.is_cancelled() => Ok(()),
+        Err(error) if error.is_passing() => {
+            tracing::debug!(error = %crate::chain(&error), "uploaded files are moved or \
+                deleted a little later");
+            Ok(())
         }
-        if !full {
-            return Ok(());
-        }
+        outcome => outcome,
     }
 }
 

@@ -3,7 +3,6 @@
 //!
 //! That a note is not there counts only where its file is: a folder that is away has neither.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,32 +34,27 @@ pub(super) enum Find {
     Orphan(PathBuf),
 }
 
-/// Looks at all of them.
-pub(super) async fn look(context: &Context, mute: &mut Mute) -> Result<(), Error> {
-    let cases = context.queue.jot(afterwards::noted).await?;
+/// Looks at those of one watch.
+pub(super) async fn look(
+    context: &Context,
+    (watch, cases): (&str, Vec<Case>),
+    mute: &mut Mute,
+) -> Result<(), Error> {
     if cases.is_empty() {
         return Ok(());
     }
-    let mut by_watch: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for case in cases {
-        let of_watch = by_watch.entry(case.job.watch.clone()).or_default();
-        of_watch.push(case);
-    }
-    // Each watch by itself: a share that does not answer keeps no file that is elsewhere.
-    for (watch, cases) in by_watch {
-        let settings = context.now_settings();
-        let name = watch.clone();
-        let looking = disk::within(context, &watch, move || {
-            let finds = cases
-                .into_iter()
-                .map(|case| (find(&case, settings.watch(&name)), case));
-            finds
-                .filter(|(find, _)| *find != Find::Nothing)
-                .collect::<Vec<_>>()
-        });
-        for (find, case) in looking.await.unwrap_or_default() {
-            settle(context, (find, case), mute).await?;
-        }
+    let settings = context.now_settings();
+    let name = watch.to_owned();
+    let looking = disk::within(context, watch, move || {
+        let finds = cases
+            .into_iter()
+            .map(|case| (find(&case, settings.watch(&name)), case));
+        finds
+            .filter(|(find, _)| *find != Find::Nothing)
+            .collect::<Vec<_>>()
+    });
+    for (find, case) in looking.await.unwrap_or_default() {
+        settle(context, (find, case), mute).await?;
     }
     Ok(())
 }

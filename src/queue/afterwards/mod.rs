@@ -152,13 +152,27 @@ pub fn of(db: &Connection, id: JobId) -> Result<Option<Row>, Error> {
 
 /// What is due, longest first.
 pub fn due(db: &Connection, now: Timestamp, most: u32) -> Result<Vec<Case>, Error> {
-    cases(
-        db,
-        &format!(
-            "SELECT {COLUMNS} FROM afterwards WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2"
-        ),
-        params![At(now), most],
-    )
+    due_elsewhere(db, now, most, &[])
+}
+
+/// What is due, longest first, except in these watches.
+pub fn due_elsewhere(
+    db: &Connection,
+    now: Timestamp,
+    most: u32,
+    watches: &[String],
+) -> Result<Vec<Case>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM afterwards
+         WHERE due_at IS NOT NULL AND due_at <= ?1
+           AND (SELECT watch FROM jobs WHERE id = job_id) NOT IN (SELECT value FROM json_each(?3))
+         ORDER BY due_at LIMIT ?2"
+    );
+    cases(db, &sql, params![At(now), most, listed(watches)])
+}
+
+fn listed(watches: &[String]) -> String {
+    serde_json::to_string(watches).unwrap_or_else(|_| "[]".to_owned())
 }
 
 /// One of them, as it is now: since they were listed, its job may have changed.
@@ -169,13 +183,12 @@ pub fn due_still(db: &Connection, id: JobId) -> Result<Option<Case>, Error> {
 
 /// Those that are due of watches which the configuration does not have, and whose sidecar is to follow yet.
 pub fn left_without_watch(db: &Connection, watches: &[String]) -> Result<Vec<Case>, Error> {
-    let names = serde_json::to_string(watches).unwrap_or_else(|_| "[]".to_owned());
     let sql = format!(
         "SELECT {COLUMNS} FROM afterwards
          WHERE sidecar_left IS NOT NULL AND due_at IS NOT NULL
            AND (SELECT watch FROM jobs WHERE id = job_id) NOT IN (SELECT value FROM json_each(?1))"
     );
-    cases(db, &sql, [names])
+    cases(db, &sql, [listed(watches)])
 }
 
 /// When the next is due.

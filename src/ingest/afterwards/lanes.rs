@@ -1,0 +1,146 @@
+//! Each watch has a lane: what is due of its files is done there in turn, so that a disk or share that does not answer
+//! keeps no file of another watch waiting.
+//!
+//! A lane that is busy gets nothing more, so that a dead share holds one task, and what its call blocks.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future;
+use std::panic;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use tokio::task::JoinSet;
+
+use super::ask::Silent;
+use super::{AT_ONCE, Mute, NOTES, forget, noted, one};
+use crate::clock;
+use crate::ingest::context::Context;
+use crate::queue::Error;
+use crate::queue::afterwards::{self, Case};
+
+/// The lanes of all watches.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    busy: BTreeSet<String>,
+    turns: JoinSet<(String, Memory, Result<(), Error>)>,
+    /// What the others remember until their next turn.
+    resting: HashMap<String, Memory>,
+    /// When the notes were looked at.
+    looked: Option<Instant>,
+}
+
+/// What a lane remembers.
+#[derive(Debug, Default)]
+struct Memory {
+    mute: Mute,
+    silent: Silent,
+}
+
+/// What a lane does in one turn.
+#[derive(Debug, Default)]
+struct Load {
+    noted: Vec<Case>,
+    due: Vec<Case>,
+}
+
+impl Lanes {
+    /// Begins what is due in each lane that is not busy.
+    pub(super) async fn begin(&mut self, context: &Context) -> Result<(), Error> {
+        let mut noted = self.noted(context).await?;
+        loop {
+            let (now, busy) = (clock::now(), self.busy.iter().cloned().collect::<Vec<_>>());
+            let due = move |db: &Connection| afterwards::due_elsewhere(db, now, AT_ONCE, &busy);
+            let cases = context.queue.jot(due).await?;
+            let full = u32::try_from(cases.len()).is_ok_and(|count| count == AT_ONCE);
+            let rest = forget(context, cases).await?;
+            for (watch, due) in by_watch(rest) {
+                let noted = noted.remove(&watch).unwrap_or_default();
+                self.spawn(context, watch, Load { noted, due });
+            }
+            if !full {
+                break;
+            }
+        }
+        for (watch, noted) in noted {
+            let due = Vec::new();
+            self.spawn(context, watch, Load { noted, due });
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of a turn; forever, where there is none. Its lane is free then.
+    pub(super) async fn ended(&mut self) -> Result<(), Error> {
+        let Some(ended) = self.turns.join_next().await else {
+            return future::pending().await;
+        };
+        match ended {
+            Ok((watch, memory, outcome)) => {
+                self.busy.remove(&watch);
+                self.resting.insert(watch, memory);
+                outcome
+            }
+            Err(broken) => match broken.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                Err(_) => Ok(()),
+            },
+        }
+    }
+
+    /// Waits for all turns, which the daemon's stop ends.
+    pub(super) async fn finish(mut self) {
+        while self.turns.join_next().await.is_some() {}
+    }
+
+    /// The failed files whose notes are looked at now, of the lanes that are not busy.
+    async fn noted(&mut self, context: &Context) -> Result<HashMap<String, Vec<Case>>, Error> {
+        if self.looked.is_some_and(|at| at.elapsed() < NOTES) {
+            return Ok(HashMap::new());
+        }
+        self.looked = Some(Instant::now());
+        let mut noted = by_watch(context.queue.jot(afterwards::noted).await?);
+        noted.retain(|watch, _| !self.busy.contains(watch));
+        Ok(noted)
+    }
+
+    fn spawn(&mut self, context: &Context, watch: String, load: Load) {
+        self.busy.insert(watch.clone());
+        let (context, mut memory) = (
+            context.clone(),
+            self.resting.remove(&watch).unwrap_or_default(),
+        );
+        self.turns.spawn(async move {
+            let outcome = Box::pin(turn(&context, &watch, load, &mut memory)).await;
+            (watch, memory, outcome)
+        });
+    }
+}
+
+async fn turn(
+    context: &Context,
+    watch: &str,
+    load: Load,
+    Memory { mute, silent }: &mut Memory,
+) -> Result<(), Error> {
+    noted::look(context, (watch, load.noted), mute).await?;
+    for case in load.due {
+        if context.stop.is_cancelled() {
+            return Ok(());
+        }
+        // The list may be minutes old.
+        let id = case.job.id;
+        let still = context.queue.jot(move |db| afterwards::due_still(db, id));
+        if let Some(case) = still.await? {
+            one(context, case, (mute, silent)).await?;
+        }
+    }
+    Ok(())
+}
+
+fn by_watch(cases: Vec<Case>) -> HashMap<String, Vec<Case>> {
+    let mut by_watch: HashMap<String, Vec<Case>> = HashMap::new();
+    for case in cases {
+        let of_watch = by_watch.entry(case.job.watch.clone()).or_default();
+        of_watch.push(case);
+    }
+    by_watch
+}
