@@ -4,6 +4,7 @@
 //! writing is refused, because half a file must never be published.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -16,6 +17,7 @@ use super::show::text;
 use crate::config::{self, Outline, Watch};
 use crate::exit::Exit;
 use crate::identity::Identity;
+use crate::patience;
 use crate::queue::enqueue::{self, Enqueued, NewJob};
 use crate::queue::operator::{self, Answer};
 use crate::queue::{self, JobId, State};
@@ -60,7 +62,7 @@ pub struct Args {
 /// # Errors
 /// See [`CommandError`].
 pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let outline = config::load_outline(&context.config)?;
+    let outline = Arc::new(config::load_outline(&context.config)?);
     let watch = args
         .watch
         .as_deref()
@@ -73,7 +75,18 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let mut is_queued = false;
     for typed in &args.files {
         let shown = text::path(typed);
-        let checked = candidate(typed, watch, &outline, now);
+        let (asked, named) = (typed.clone(), watch.cloned());
+        let outline = Arc::clone(&outline);
+        let checked = patience::within(patience::FOLDER, move || {
+            candidate(&asked, named.as_ref(), &outline, now)
+        });
+        let silent = || {
+            Err(format!(
+                "its folder {}",
+                patience::unanswered(patience::FOLDER)
+            ))
+        };
+        let checked = checked.unwrap_or_else(silent);
         let answer = match checked {
             Ok(candidate) => {
                 let (answer, queued) = enqueue(&mut db, &candidate, now)?;

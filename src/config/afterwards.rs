@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::folders::{self, Place, Relation};
+use super::folders::{self, PATIENCE, Place, Relation};
 use super::reader::Look;
 use super::section::Section;
 use super::value;
 use super::watch::Draft;
+use crate::patience;
 
 /// The folder for `"trash"`, at the top of the watch folder.
 pub const TRASH: &str = ".trash";
@@ -118,13 +119,23 @@ fn after_upload(value: &DeValue<'_>) -> Result<AfterUpload, String> {
 /// place of the folder, and lead the daemon elsewhere.
 fn folder(section: &mut Section<'_>, key: &'static str, own: Option<&Path>) -> Option<PathBuf> {
     let path = section.get(key, value::absolute)?;
-    if let Some(inside) = own.and_then(|own| inside(&path, own)) {
-        return Some(inside);
+    match section.look() {
+        Look::TextOnly => {
+            let (asked, own) = (path.clone(), own.map(Path::to_path_buf));
+            let place = patience::within(PATIENCE, move || located(&asked, own.as_deref()));
+            Some(place.unwrap_or(path))
+        }
+        Look::Everything { .. } => Some(located(&path, own)),
     }
-    Some(
-        path.canonicalize()
-            .unwrap_or_else(|_| folders::resolved(&path)),
-    )
+}
+
+/// Where a folder is: in the watch folder by its path below that, else by its canonical path.
+fn located(path: &Path, own: Option<&Path>) -> PathBuf {
+    if let Some(inside) = own.and_then(|own| inside(path, own)) {
+        return inside;
+    }
+    path.canonicalize()
+        .unwrap_or_else(|_| folders::resolved(path))
 }
 
 /// Where a path is in the watch folder, if it leads into that.

@@ -68,7 +68,7 @@ pub(super) fn resolved_in_time(path: PathBuf) -> PathBuf {
 }
 
 /// How long a folder may take to answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Notes watches with one name, with one folder, or with one folder inside the other.
 pub(super) fn check_distinct(drafts: &[Draft<'_>]) {

@@ -2,12 +2,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use super::super::place;
 use super::super::show::text;
 use super::finding::Finding;
-use super::kernel;
 use crate::config::Watch;
+use crate::patience;
 use crate::watch::census::{Census, Entry};
 use crate::watch::select::Rule;
 use crate::watch::writer::{self, Reason, Writer};
@@ -15,6 +18,9 @@ use crate::watch::{self, Locking};
 
 /// How many entries are looked at in one watch; a check must end soon.
 const PATIENCE: usize = 100_000;
+
+/// How long one step may take: the names of a large folder come all at once.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// How many files of one watch are opened, to see whether they can be read.
 const TRIED: usize = 1000;
@@ -42,34 +48,60 @@ struct Holding {
     partial: bool,
 }
 
-/// Looks at all folders. One that is missing or unreadable was reported as a fault of the
-/// configuration. `daemon_runs`: that of this configuration, which has its folders locked then.
-pub(super) fn check(watches: &[Watch], daemon_runs: Option<bool>) -> Vec<Finding> {
+/// Looks at the folder of a watch; answers how many folders there are, too. One that is missing or unreadable was
+/// reported as a fault of the configuration. `daemon_runs`: that of this configuration, which has its folders locked
+/// then.
+pub(super) fn check(watch: &Watch, daemon_runs: Option<bool>) -> (usize, Vec<Finding>) {
     // The probe's lease may be broken by a writer that comes in just then.
     writer::ignore_sigio();
-    let mut findings = Vec::new();
-    let mut folders = 0;
-    for watch in watches.iter().filter(|watch| watch.path.is_dir()) {
-        let holding = Holding::of(watch);
-        if holding.folders == 0 {
-            // Not even the watch folder can be listed: a fault of the configuration too.
-            continue;
-        }
-        folders += holding.folders;
-        findings.extend(holding.findings(watch));
-        findings.extend(lock(watch, daemon_runs));
+    let (step, steps) = mpsc::sync_channel(1024);
+    let owned = watch.clone();
+    let looking = thread::Builder::new().spawn(move || {
+        let found = look(&owned, daemon_runs, &|| drop(step.send(None)));
+        drop(step.send(Some(found)));
+    });
+    if looking.is_err() {
+        return (0, Vec::new());
     }
-    findings.extend(kernel::check(folders, watches.len()));
-    findings
+    loop {
+        match steps.recv_timeout(SILENCE) {
+            Ok(Some(found)) => return found,
+            Ok(None) => {}
+            Err(_) => {
+                let (shown, why) = (text::path(&watch.path), patience::unanswered(SILENCE));
+                let text = format!("a folder or file in {shown} {why}");
+                return (
+                    0,
+                    vec![Finding::fail(format!("watch {}", watch.name), text)],
+                );
+            }
+        }
+    }
+}
+
+/// Blocks for as long as the disk does; calls `step` while it gets on.
+fn look(watch: &Watch, daemon_runs: Option<bool>, step: &dyn Fn()) -> (usize, Vec<Finding>) {
+    if !watch.path.is_dir() {
+        return (0, Vec::new());
+    }
+    let holding = Holding::of(watch, step);
+    if holding.folders == 0 {
+        // Not even the watch folder can be listed: a fault of the configuration too.
+        return (0, Vec::new());
+    }
+    let mut findings = holding.findings(watch);
+    findings.extend(lock(watch, daemon_runs));
+    (holding.folders, findings)
 }
 
 impl Holding {
-    fn of(watch: &Watch) -> Self {
+    fn of(watch: &Watch, step: &dyn Fn()) -> Self {
         let mut holding = Self::default();
         let mut census = Census::new(watch.clone());
         let mut seen = 0;
         while let Some(entry) = census.next() {
             seen += 1;
+            step();
             if seen + census.folders() > PATIENCE {
                 holding.partial = true;
                 break;

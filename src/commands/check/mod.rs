@@ -9,16 +9,21 @@ mod folders;
 mod ftp;
 mod kernel;
 mod network;
+mod silent;
 mod targets;
 
-use super::context::Context;
+use std::path::Path;
+use std::time::Duration;
+
+use super::context::{Context, Screen};
 use super::error::CommandError;
 use super::show::text;
-use crate::config;
+use crate::config::{self, Config, Problems, Watch};
 use crate::exit::Exit;
-use crate::queue;
+use crate::{patience, queue};
 
 use finding::Finding;
+use silent::Silent;
 
 /// The end of its help.
 const HELP: &str = "\
@@ -43,68 +48,133 @@ pub struct Args {
     offline: bool,
 }
 
+/// How long all the folders together may take where each has answered.
+const LOAD: Duration = Duration::from_secs(30);
+
 /// Looks at everything.
 ///
 /// # Errors
 /// Only if the findings cannot be written: a fault is a finding.
 pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let findings = findings(args, context);
-    let width = findings
-        .iter()
-        .map(|finding| finding.subject.chars().count())
-        .max();
-    for finding in &findings {
-        context
-            .screen
-            .line(finding.line(width.unwrap_or_default()))?;
+    // With a folder or a secret missing, the rest can be checked anyway.
+    let outline = config::load_outline(&context.config).ok();
+    let watches = outline.as_ref().map_or(&[][..], |outline| &outline.watches);
+    let silent = silent::of(watches);
+    let loaded = load(&context.config, &silent);
+    let mut report = Report {
+        width: width(watches, loaded.as_ref(), args.offline),
+        screen: &mut context.screen,
+        failed: false,
+    };
+    report.all(configuration(loaded.as_ref()))?;
+    report.all(silent.findings())?;
+    if let Some(outline) = &outline {
+        report.one(&database::check(&outline.database.path))?;
+        let daemon_runs = queue::daemon_runs(&outline.database.path);
+        let mut folders = 0;
+        for watch in watches.iter().filter(|watch| !silent.has(&watch.path)) {
+            let (count, findings) = folders::check(watch, daemon_runs);
+            folders += count;
+            report.all(findings)?;
+        }
+        report.all(kernel::check(folders, watches.len()))?;
+        report.all(targets::check(watches, &silent, &outline.database.path))?;
     }
-    let failed = findings.iter().any(Finding::is_failure);
-    Ok(if failed { Exit::Config } else { Exit::Done })
+    report.all(network::check())?;
+    if !args.offline {
+        report.all(credentials(loaded))?;
+    }
+    Ok(if report.failed {
+        Exit::Config
+    } else {
+        Exit::Done
+    })
 }
 
-fn findings(args: &Args, context: &Context) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let loaded = config::load(&context.config);
-    match &loaded {
-        Ok(config) => findings.push(Finding::ok(
-            "configuration",
-            format!(
-                "{}: {}, {}",
-                text::path(&config.file),
-                text::count(config.accounts.len(), "account"),
-                if config.watches.len() == 1 {
-                    "1 watch".to_owned()
-                } else {
-                    format!("{} watches", config.watches.len())
-                }
-            ),
-        )),
-        Err(problems) => findings.extend(
-            problems
-                .iter()
-                .map(|problem| Finding::fail("configuration", text::line(&problem.to_string()))),
-        ),
+/// Where the findings are written, each as soon as it is known.
+struct Report<'a> {
+    screen: &'a mut Screen,
+    width: usize,
+    failed: bool,
+}
+
+impl Report<'_> {
+    fn one(&mut self, finding: &Finding) -> Result<(), CommandError> {
+        self.failed |= finding.is_failure();
+        self.screen.line_now(finding.line(self.width))?;
+        Ok(())
     }
-    // With a folder or a secret missing, the rest can be checked anyway.
-    if let Ok(outline) = config::load_outline(&context.config) {
-        findings.push(database::check(&outline.database.path));
-        let daemon_runs = queue::daemon_runs(&outline.database.path);
-        findings.extend(folders::check(&outline.watches, daemon_runs));
-        findings.extend(targets::check(&outline.watches, &outline.database.path));
+
+    fn all(&mut self, findings: impl IntoIterator<Item = Finding>) -> Result<(), CommandError> {
+        findings
+            .into_iter()
+            .try_for_each(|finding| self.one(&finding))
     }
-    findings.extend(network::check());
-    if !args.offline {
-        findings.extend(loaded.map_or_else(
-            |_| {
-                let why = "not tested, because the configuration has errors";
-                vec![Finding::warn("credentials", why)]
-            },
-            |config| {
-                let mut findings = credentials::check(&config);
-                findings.extend(ftp::check(&config));
-                findings
-            },
-        ));
+}
+
+type Loaded = Result<Config, Problems>;
+
+/// Reads the configuration with its folders. `None`: a folder does not answer.
+fn load(file: &Path, silent: &Silent) -> Option<Loaded> {
+    if silent.is_any() {
+        return None;
     }
-    findings
+    let file = file.to_owned();
+    patience::within(LOAD, move || config::load(&file))
+}
+
+/// Of the subjects that are known before the first line is written.
+fn width(watches: &[Watch], loaded: Option<&Loaded>, is_offline: bool) -> usize {
+    let accounts = loaded.and_then(|loaded| loaded.as_ref().ok());
+    let accounts = accounts.filter(|_| !is_offline).into_iter();
+    let accounts = accounts.flat_map(|config| config.accounts.values());
+    let of_accounts = accounts.map(|account| {
+        let ftp = account.ftp.as_ref().map_or(0, |_| " ftp".len());
+        "account ".len() + account.name.chars().count() + ftp
+    });
+    let of_watches = watches
+        .iter()
+        .map(|watch| "watch ".len() + watch.name.chars().count());
+    let longest = of_accounts.chain(of_watches).max().unwrap_or_default();
+    longest.max("configuration".len())
+}
+
+fn configuration(loaded: Option<&Loaded>) -> Vec<Finding> {
+    let subject = "configuration";
+    match loaded {
+        Some(Ok(config)) => {
+            let watches = match config.watches.len() {
+                1 => "1 watch".to_owned(),
+                many => format!("{many} watches"),
+            };
+            let accounts = text::count(config.accounts.len(), "account");
+            let file = text::path(&config.file);
+            vec![Finding::ok(
+                subject,
+                format!("{file}: {accounts}, {watches}"),
+            )]
+        }
+        Some(Err(problems)) => {
+            let faults = problems.iter();
+            let faults = faults.map(|fault| Finding::fail(subject, text::line(&fault.to_string())));
+            faults.collect()
+        }
+        None => {
+            let why = "not checked in full, because a folder does not answer";
+            vec![Finding::warn(subject, why)]
+        }
+    }
+}
+
+fn credentials(loaded: Option<Loaded>) -> Vec<Finding> {
+    let why = match loaded {
+        Some(Ok(config)) => {
+            let mut findings = credentials::check(&config);
+            findings.extend(ftp::check(&config));
+            return findings;
+        }
+        Some(Err(_)) => "not tested, because the configuration has errors",
+        None => "not tested, because a folder does not answer",
+    };
+    vec![Finding::warn("credentials", why)]
 }

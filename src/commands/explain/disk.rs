@@ -8,6 +8,7 @@ use super::super::place;
 use super::holder::{self, Holders};
 use crate::config::Watch;
 use crate::identity::Identity;
+use crate::ingest::targets;
 use crate::patience;
 use crate::watch::inspection::{self, Found};
 use crate::watch::links;
@@ -18,7 +19,7 @@ use crate::watch::verdict_on_disk;
 use crate::watch::writer::{self, Writer};
 
 /// How long a share may take to answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = patience::FOLDER;
 /// How long the search for the program that holds a file may take.
 const SEARCH: Duration = Duration::from_secs(3);
 
@@ -43,6 +44,8 @@ pub(super) struct Disk {
     pub(super) means: Option<Means>,
     /// Why the watch folder itself cannot be looked into.
     pub(super) away: Option<io::Error>,
+    /// The folders of the watch that do not answer: its own, and those that files are moved to.
+    pub(super) silent: Vec<PathBuf>,
 }
 
 /// What is at a path.
@@ -79,7 +82,13 @@ impl Disk {
         let absolute = std::path::absolute(typed)?;
         let (of_thread, all) = (absolute.clone(), watches.to_vec());
         let answer = patience::within(PATIENCE, move || Self::look(&of_thread, &all));
-        Ok(answer.unwrap_or_else(|| Self::unanswered(absolute, watches)))
+        let mut disk = answer.unwrap_or_else(|| Self::unanswered(absolute, watches));
+        if let Some(watch) = disk.owner.and_then(|at| watches.get(at)) {
+            let mut folders = targets::of(watch);
+            folders.push(watch.path.clone());
+            disk.silent = patience::silent(PATIENCE, &folders);
+        }
+        Ok(disk)
     }
 
     fn look(absolute: &Path, watches: &[Watch]) -> Self {
@@ -100,6 +109,7 @@ impl Disk {
             holders: holders(&thing),
             means: watch.map(means::of),
             away: watch.and_then(|watch| watch.path.read_dir().err()),
+            silent: Vec::new(),
             verdict,
             thing,
             path,
@@ -130,10 +140,7 @@ impl Disk {
     fn unanswered(path: PathBuf, watches: &[Watch]) -> Self {
         let owner = watches.iter().position(|w| path.starts_with(&w.path));
         let watch = owner.and_then(|at| watches.get(at));
-        let what = format!(
-            "its folder does not answer within {} s; is the server of its share running?",
-            PATIENCE.as_secs()
-        );
+        let what = format!("its folder {}", patience::unanswered(PATIENCE));
         Self {
             thing: Thing::OutOfReach(io::Error::new(io::ErrorKind::TimedOut, what)),
             owner,
@@ -143,6 +150,7 @@ impl Disk {
             holders: Holders::default(),
             means: None,
             away: None,
+            silent: Vec::new(),
             path,
         }
     }

@@ -2,6 +2,7 @@
 //! ones. Each is left out, with a line that says so, where it cannot be mounted.
 
 mod full;
+mod hanging;
 mod targets;
 
 use std::fs::File;

@@ -11,6 +11,7 @@ use super::super::facts::Facts;
 use super::Fact;
 use crate::config::Watch;
 use crate::identity::Identity;
+use crate::patience;
 use crate::watch::container::Verdict as Container;
 use crate::watch::inspection::{Found, Inspection};
 use crate::watch::select::Verdict;
@@ -25,6 +26,14 @@ pub(super) fn facts(
     let now = present.now;
     let mut told = thing(facts, now);
     told.push(Fact::new(now, "watch", watch(facts)));
+    told.extend(facts.disk.silent.iter().map(|folder| {
+        let text = format!(
+            "{} {}",
+            text::path(folder),
+            patience::unanswered(patience::FOLDER)
+        );
+        Fact::new(now, "folder", text)
+    }));
     let is_file = matches!(facts.disk.thing, Thing::File { .. });
     if let (Some(Verdict::Taken), Some(pattern), true) =
         (&facts.disk.verdict, &facts.disk.included_by, is_file)

@@ -112,6 +112,7 @@ fn facts() -> Facts<'static> {
             holders: Holders::default(),
             means: Some(Means::Events),
             away: None,
+            silent: Vec::new(),
         },
         outline: outline(),
         daemon: Some(true),
