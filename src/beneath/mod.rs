@@ -30,6 +30,7 @@ use rustix::io::Errno;
 pub use error::Error;
 pub use list::{Kind, List};
 pub use place::Place;
+pub use rename::HIDDEN;
 use resolve::Resolver;
 
 /// A folder that is held open: the root, or one below it.

@@ -135,7 +135,8 @@ impl Place {
     /// Gives what is here another name, unless that is taken (`AlreadyExists`).
     ///
     /// # Errors
-    /// It cannot be renamed.
+    /// It cannot be renamed. `Unsupported`: neither name begins with [`HIDDEN`](super::HIDDEN), and the filesystem
+    /// cannot rename without taking a name over.
     pub fn rename_new(&self, to: &Self) -> Result<(), Error> {
         rename::rename_new(self.pair(), to.pair()).map_err(|errno| Error::new(&to.path, errno))
     }

@@ -9,24 +9,75 @@ use rustix::io::{Errno, Result};
 /// A name in a folder.
 pub(super) type Name<'a> = (&'a OwnedFd, &'a OsStr);
 
+/// How names begin that only jw-ingest gives, for a moment: no other program writes to a file of such a name.
+pub const HIDDEN: &str = ".jw-ingest-";
+
 /// Renames, unless the name is taken (`EEXIST`).
+///
+/// `EOPNOTSUPP`: the filesystem cannot do it in one go, as on NFS and where a program serves it, and neither of the
+/// names is a hidden one. What is renamed there must go by way of a hidden name: in each of the two steps one name is
+/// known to no other program.
 pub(super) fn rename_new(from: Name<'_>, to: Name<'_>) -> Result<()> {
-    match rustix::fs::renameat_with(from.0, from.1, to.0, to.1, RenameFlags::NOREPLACE) {
-        // The filesystem cannot do it in one go.
-        Err(Errno::INVAL | Errno::NOSYS) => by_a_link(from, to),
+    match at_once(from, to) {
+        Err(Errno::INVAL | Errno::NOSYS) => in_steps(from, to),
         outcome => outcome,
     }
 }
 
-/// A hard link is refused where the name is taken, too.
-fn by_a_link(from: Name<'_>, to: Name<'_>) -> Result<()> {
-    match rustix::fs::linkat(from.0, from.1, to.0, to.1, AtFlags::empty()) {
-        Ok(()) => rustix::fs::unlinkat(from.0, from.1, AtFlags::empty()),
-        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
-            by_a_reservation(from, to, || ())
-        }
+fn at_once(from: Name<'_>, to: Name<'_>) -> Result<()> {
+    #[cfg(test)]
+    if let Some(errno) = super::tests::refusal_to_rename(from.0, to.0) {
+        return Err(errno);
+    }
+    rustix::fs::renameat_with(from.0, from.1, to.0, to.1, RenameFlags::NOREPLACE)
+}
+
+/// As [`rename_new`], with calls that every filesystem knows.
+fn in_steps(from: Name<'_>, to: Name<'_>) -> Result<()> {
+    if is_hidden(from) {
+        return by_a_link(from, to);
+    }
+    if !is_hidden(to) {
+        // A name that others know could have another file by the time it is unlinked, or taken over.
+        return Err(Errno::OPNOTSUPP);
+    }
+    match rustix::fs::statat(to.0, to.1, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => rustix::fs::renameat(from.0, from.1, to.0, to.1),
         Err(errno) => Err(errno),
     }
+}
+
+fn is_hidden(name: Name<'_>) -> bool {
+    name.1.as_encoded_bytes().starts_with(HIDDEN.as_bytes())
+}
+
+/// A hard link is refused where the name is taken, too. `from` is hidden: no other file gets that name before it is
+/// unlinked.
+fn by_a_link(from: Name<'_>, to: Name<'_>) -> Result<()> {
+    match rustix::fs::linkat(from.0, from.1, to.0, to.1, AtFlags::empty()) {
+        // A kill came between the two calls.
+        Err(Errno::EXIST) if is_one_file(from, to) => {}
+        Ok(()) => {}
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+            return by_a_reservation(from, to, || ());
+        }
+        Err(errno) => return Err(errno),
+    }
+    rustix::fs::unlinkat(from.0, from.1, AtFlags::empty())
+}
+
+/// Whether two names are links to one file. Inode numbers alone are no proof: some filesystems repeat them.
+fn is_one_file(one: Name<'_>, other: Name<'_>) -> bool {
+    let stat = |name: Name<'_>| rustix::fs::statat(name.0, name.1, AtFlags::SYMLINK_NOFOLLOW);
+    let (Ok(one), Ok(other)) = (stat(one), stat(other)) else {
+        return false;
+    };
+    let state = |stat: &Stat| {
+        let mtime = (stat.st_mtime, stat.st_mtime_nsec);
+        (stat.st_dev, stat.st_ino, stat.st_size, mtime, stat.st_nlink)
+    };
+    state(&one) == state(&other) && one.st_nlink > 1
 }
 
 /// For filesystems that know neither, as some that a program serves: an empty file reserves the name.
@@ -103,6 +154,61 @@ mod tests {
         assert_eq!(asked, (Ok(()), None, ours.clone()));
         let deleted = renamed(|folder| fs::remove_file(folder.join("b")).unwrap());
         assert_eq!(deleted, (Err(Errno::AGAIN), ours, None));
+    }
+
+    /// Files in a folder, and what has become of them.
+    fn steps(from: &str, to: &str, files: &[(&str, &str)]) -> (Result<()>, Vec<(String, String)>) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            match content.strip_prefix("link to ") {
+                Some(other) => {
+                    fs::hard_link(dir.path().join(other), dir.path().join(name)).unwrap()
+                }
+                None => fs::write(dir.path().join(name), content).unwrap(),
+            }
+        }
+        let folder = OwnedFd::from(fs::File::open(dir.path()).unwrap());
+        let outcome = in_steps((&folder, OsStr::new(from)), (&folder, OsStr::new(to)));
+        let mut left: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let content = fs::read_to_string(entry.path()).unwrap();
+                (entry.file_name().into_string().unwrap(), content)
+            })
+            .collect();
+        left.sort();
+        (outcome, left)
+    }
+
+    /// No name that other programs know is unlinked or taken over: another file may have it by then.
+    #[test]
+    fn without_a_call_for_it_only_hidden_names_go() {
+        const OURS: &str = ".jw-ingest-7.going";
+        let files = |files: &[(&str, &str)]| -> Vec<(String, String)> {
+            let owned = files.iter();
+            owned
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect()
+        };
+        let both = steps("a", "b", &[("a", "ours")]);
+        assert_eq!(both, (Err(Errno::OPNOTSUPP), files(&[("a", "ours")])));
+        let hides = steps("a", OURS, &[("a", "ours")]);
+        assert_eq!(hides, (Ok(()), files(&[(OURS, "ours")])));
+        let is_hidden = [("a", "ours"), (OURS, "left by a kill")];
+        let (outcome, left) = steps("a", OURS, &is_hidden);
+        assert_eq!((outcome, left.len()), (Err(Errno::EXIST), 2));
+        let appears = steps(OURS, "b", &[(OURS, "ours")]);
+        assert_eq!(appears, (Ok(()), files(&[("b", "ours")])));
+        let taken = [(OURS, "ours"), ("b", "theirs")];
+        assert_eq!(steps(OURS, "b", &taken), (Err(Errno::EXIST), files(&taken)));
+        // Killed after the link was made.
+        let killed = steps(
+            OURS,
+            "b",
+            &[(OURS, "ours"), ("b", "link to .jw-ingest-7.going")],
+        );
+        assert_eq!(killed, (Ok(()), files(&[("b", "ours")])));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tests of the floor, by either resolver; and of folders that turn into links and back meanwhile.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,28 @@ use super::resolve::Resolver;
 use super::*;
 
 const BOTH: [Resolver; 2] = [Resolver::Kernel, Resolver::Names];
+
+thread_local! {
+    static IN_STEPS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What the kernel says on a filesystem that cannot rename without taking a name over, such as NFS, while this thread
+/// is on one.
+pub(super) fn refusal_to_rename(from: &OwnedFd, to: &OwnedFd) -> Option<Errno> {
+    let device = |folder: &OwnedFd| rustix::fs::fstat(folder).unwrap().st_dev;
+    let is_one = device(from) == device(to);
+    let errno = if is_one { Errno::INVAL } else { Errno::XDEV };
+    IN_STEPS.get().then_some(errno)
+}
+
+/// Acts on a filesystem that can rename without taking a name over, and on one that cannot.
+pub(crate) fn by_either_rename(act: impl Fn()) {
+    for in_steps in [false, true] {
+        IN_STEPS.set(in_steps);
+        act();
+    }
+    IN_STEPS.set(false);
+}
 
 /// `root/sub/a` says "inside", and `outside/sub/a` says "outside".
 struct Ground(TempDir);

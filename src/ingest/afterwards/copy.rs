@@ -19,16 +19,17 @@ impl Errand<'_> {
     /// Copies it, reads the copy back, gives that its name, and only then takes the original away.
     pub(super) fn across(&self, wanted: &Place) -> Result<Place, Trouble> {
         let hidden = hidden(wanted, self.mark, "part");
-        let outcome = self.copy(&hidden).and_then(|copy| {
+        let outcome = self.copy(&hidden).and_then(|(copy, md5)| {
             let (to, is_new) = self.name(&hidden, wanted)?;
-            Ok((to, is_new.then_some(copy)))
+            Ok((to, md5, is_new.then_some(copy)))
         });
         if outcome.is_err() {
             // A half copy is useless; if it cannot be removed, the next attempt overwrites it.
             drop(hidden.remove());
         }
-        let (to, new) = outcome?;
-        match self.take_away_beside(&to) {
+        let (to, md5, new) = outcome?;
+        let md5 = new.is_none().then_some(md5);
+        match self.take_away_beside(&to, md5.as_deref()) {
             Err(Trouble::Kept(why)) => {
                 if let Some(copy) = new
                     && is_file(&to, &copy)
@@ -42,8 +43,8 @@ impl Errand<'_> {
         }
     }
 
-    /// Answers what the copy is.
-    fn copy(&self, hidden: &Place) -> Result<Identity, Trouble> {
+    /// Answers what the copy is, and its MD5.
+    fn copy(&self, hidden: &Place) -> Result<(Identity, String), Trouble> {
         let unreadable = |error: io::Error| Trouble::Later(format!("cannot read it: {error}"));
         let unwritable = |error: io::Error| {
             Trouble::Later(format!("cannot write {}: {error}", hidden.path().display()))
@@ -89,7 +90,7 @@ impl Errand<'_> {
         if differs || !self.is_there(self.from) {
             return Err(Trouble::Kept(CHANGED.to_owned()));
         }
-        Ok(identity)
+        Ok((identity, read))
     }
 
     /// Gives the copy its name; answers that, and whether it is the copy's.
@@ -103,7 +104,7 @@ impl Errand<'_> {
                     return Ok((to, true));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if self.is_same(&to)? {
+                    if self.same(&to)?.is_some() {
                         drop(hidden.remove());
                         return Ok((to, false));
                     }

@@ -16,7 +16,7 @@ use md5::{Digest, Md5};
 
 use super::ask::Refused;
 use super::names::names;
-use crate::beneath::{Error, Place};
+use crate::beneath::{Error, HIDDEN, Place};
 use crate::identity::Identity;
 use crate::watch::writer::{self, Writer};
 
@@ -53,9 +53,6 @@ pub(super) struct Errand<'a> {
 
 pub(super) const CHANGED: &str = "it changed after it was uploaded";
 
-/// How hidden names begin.
-const HIDDEN: &str = ".jw-ingest-";
-
 const ONE_FOLDER: &str = "its target is its own folder under another path; choose another folder";
 
 impl Errand<'_> {
@@ -64,15 +61,15 @@ impl Errand<'_> {
         for name in names(wanted.name()) {
             let to = wanted.beside(&name);
             if exists(&to)? {
-                if self.is_same(&to)? {
+                if let Some(md5) = self.same(&to)? {
                     (self.before)(to.path())?;
-                    self.take_away_beside(&to)?;
+                    self.take_away_beside(&to, Some(&md5))?;
                     return Ok(to);
                 }
                 continue;
             }
             (self.before)(to.path())?;
-            match self.from.rename_new(&to) {
+            match rename_new(self.from, &self.going(), &to) {
                 Ok(()) => return self.arrived(to),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -95,7 +92,7 @@ impl Errand<'_> {
         Ok(to)
     }
 
-    /// Reads a file to its end; answers its MD5.
+    /// Reads a file of this size to its end; answers its MD5. A share may end a file early after an error.
     pub(super) fn pour(
         &self,
         mut file: File,
@@ -103,6 +100,7 @@ impl Errand<'_> {
     ) -> Result<String, Trouble> {
         let mut hash = Md5::new();
         let mut buffer = vec![0; 1 << 20];
+        let (mut read, size) = (0, self.identity.bytes());
         loop {
             if (self.stopped)() {
                 return Err(Trouble::Stopped);
@@ -113,10 +111,17 @@ impl Errand<'_> {
                 Err(error) => return Err(Trouble::Later(format!("cannot read it: {error}"))),
             };
             let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-                return Ok(crate::hex::lower(&hash.finalize()));
+                break;
             };
+            read += bytes.len() as u64;
             hash.update(bytes);
             to(bytes)?;
+        }
+        if read == size {
+            Ok(crate::hex::lower(&hash.finalize()))
+        } else {
+            let why = format!("its filesystem gave {read} of its {size} bytes when it was read");
+            Err(Trouble::Later(why))
         }
     }
 
@@ -136,14 +141,28 @@ impl Errand<'_> {
     }
 
     /// Deletes the original where another file has its bytes, unless that is this very file by another
-    /// path: a target may be the watch folder itself, mounted twice.
-    pub(super) fn take_away_beside(&self, other: &Place) -> Result<(), Trouble> {
+    /// path: a target may be the watch folder itself, mounted twice, or seen through a pool or an overlay.
+    /// `md5` is of the original, where the other is no copy that was made just now: it is read once more.
+    pub(super) fn take_away_beside(&self, other: &Place, md5: Option<&str>) -> Result<(), Trouble> {
         let theirs = other.metadata();
         let theirs = theirs.map_err(|error| cannot("access the other file", error))?;
         let theirs = Identity::of(&theirs);
         // Two mounts of one share have two device numbers, and may remember a name that is gone.
         let is_one_file = theirs.ino == self.identity.ino && theirs.dev != self.identity.dev;
-        self.take_away_if(|| Ok(!is_one_file && is_file(other, &theirs)))
+        let going = self.going();
+        self.take_away_if(|| {
+            // Inode numbers may differ, too. The hidden name is a new one, which nothing remembers: where it
+            // shows, the folder is the same.
+            let is_one_folder = other.beside(going.name()).is_taken();
+            if is_one_file || is_one_folder || !is_file(other, &theirs) {
+                return Ok(false);
+            }
+            let Some(md5) = md5 else { return Ok(true) };
+            let again = other
+                .open()
+                .map_err(|error| cannot("read the other file", error))?;
+            Ok(self.pour(again, |_| Ok(()))? == md5)
+        })
     }
 
     /// The hidden name by which it goes; it has that already where a kill left it so.
@@ -183,7 +202,7 @@ impl Errand<'_> {
 
     /// Something else had the name in the last moment: it gets it back.
     fn put_back(&self, from: &Place) -> Trouble {
-        match from.rename_new(self.from) {
+        match rename_new(from, &hidden(from, self.mark, "going"), self.from) {
             Ok(()) => Trouble::Kept(CHANGED.to_owned()),
             Err(error) => cannot("put back", error),
         }
@@ -221,24 +240,41 @@ impl Errand<'_> {
         }
     }
 
-    /// Whether a regular file has the very bytes of this one.
-    pub(super) fn is_same(&self, other: &Place) -> Result<bool, Trouble> {
+    /// The MD5 of this file, if a regular file has the very bytes of it.
+    pub(super) fn same(&self, other: &Place) -> Result<Option<String>, Trouble> {
         let Ok(other) = other.open() else {
-            return Ok(false);
+            return Ok(None);
         };
         if !other
             .metadata()
             .is_ok_and(|meta| meta.len() == self.identity.bytes())
         {
-            return Ok(false);
+            return Ok(None);
         }
         if let Err(error) = other.sync_all() {
             return Err(Trouble::Later(format!("cannot verify its copy: {error}")));
         }
         let theirs = self.pour(other, |_| Ok(()))?;
         let ours = self.pour(self.reader()?, |_| Ok(()))?;
-        Ok(ours == theirs)
+        Ok((ours == theirs).then_some(ours))
     }
+}
+
+/// Renames, unless the name is taken; by way of a hidden name where the filesystem cannot do that in one go.
+fn rename_new(from: &Place, hidden: &Place, to: &Place) -> Result<(), Error> {
+    match from.rename_new(to) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+        outcome => return outcome,
+    }
+    from.rename_new(hidden)?;
+    let outcome = hidden.rename_new(to);
+    if outcome.is_err()
+        && let Err(trouble) = unhide(hidden, from)
+    {
+        // The next attempt finds it by that name.
+        tracing::warn!("{}: {trouble:?}", crate::text::path(hidden.path()));
+    }
+    outcome
 }
 
 /// Where the file is: under its own name, or under the hidden one that a kill left it with.

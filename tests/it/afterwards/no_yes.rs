@@ -251,7 +251,7 @@ const DESTROYERS: &[(&str, &str, usize)] = &[
     ("src/beneath/place.rs", "renameat(", 1),
     ("src/beneath/place.rs", "rename_over(", 1),
     ("src/beneath/rename.rs", "unlinkat", 2),
-    ("src/beneath/rename.rs", "renameat(", 1),
+    ("src/beneath/rename.rs", "renameat(", 2),
     // The key file of the upload links, and its draft.
     ("src/queue/seal.rs", "remove_file", 2),
     ("src/queue/seal.rs", "fs::rename(", 1),

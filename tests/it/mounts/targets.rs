@@ -2,6 +2,8 @@
 //! folder below it.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use super::{Mount, mp4};
 use crate::support::{Daemon, Dice, Platform, Site, wait_for};
@@ -101,4 +103,39 @@ fn a_target_that_is_in_the_watch_folder_by_another_path_is_refused() {
         assert_eq!(check.status.code(), Some(78), "{said}");
         assert!(said.contains(words), "{said}");
     }
+}
+
+/// An overlay shows a file that it has copied up under another inode number, and remembers it.
+#[test]
+fn a_target_that_shows_the_watch_folder_through_an_overlay_costs_no_file() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::with(&platform, "");
+    let (folder, other) = (site.folder(), site.outside());
+    let (lower, work) = (site.root().join("lower"), site.root().join("work"));
+    for made in [&lower, &work] {
+        fs::create_dir(made).unwrap();
+    }
+    fs::write(lower.join("a.mp4"), mp4(&mut dice, 30_000, true)).unwrap();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.display(),
+        folder.display(),
+        work.display()
+    );
+    let overlay = ["-t", "overlay", "-o", &options, "overlay"];
+    let Some(_mount) = Mount::new("an overlay", &overlay, &other) else {
+        return;
+    };
+    // This copies it up.
+    fs::set_permissions(other.join("a.mp4"), fs::Permissions::from_mode(0o640)).unwrap();
+    let file = folder.join("a.mp4");
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+    assert_ne!(inode(&file), inode(&other.join("a.mp4")));
+    let daemon = start(&platform, &site);
+    let outcome: String = wait_for("an end", || {
+        site.value("SELECT outcome FROM afterwards WHERE outcome IS NOT NULL")
+    });
+    assert!(outcome.contains("is its own folder"), "{outcome}");
+    assert!(file.exists());
+    drop(daemon);
 }

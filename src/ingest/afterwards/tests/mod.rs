@@ -14,6 +14,7 @@ mod odd;
 mod sidecars;
 
 use super::files::{self, Errand, Trouble};
+use crate::beneath::tests::by_either_rename;
 use crate::beneath::{self, Folder};
 use crate::identity::Identity;
 
@@ -107,48 +108,52 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_taken_name_is_never_taken_over() {
-    let place = Place::new();
-    let mut targets = vec![place.at("up")];
-    targets.extend(place.elsewhere());
-    for base in targets {
-        let to = base.join("deep/a.mp4");
-        for (number, (text, expected)) in [
-            ("one", "a.mp4"),
-            ("two", "a (2).mp4"),
-            ("three", "a (3).mp4"),
-            ("one", "a.mp4"),
-            ("two", "a (2).mp4"),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let from = place.file("drop/a.mp4", text);
-            let there = go(&from, &to, &|_| {}).unwrap();
-            assert_eq!(there, to.with_file_name(expected), "{number}");
-            assert_eq!(content(&there), text);
-            assert!(!from.exists());
+    by_either_rename(|| {
+        let place = Place::new();
+        let mut targets = vec![place.at("up")];
+        targets.extend(place.elsewhere());
+        for base in targets {
+            let to = base.join("deep/a.mp4");
+            for (number, (text, expected)) in [
+                ("one", "a.mp4"),
+                ("two", "a (2).mp4"),
+                ("three", "a (3).mp4"),
+                ("one", "a.mp4"),
+                ("two", "a (2).mp4"),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                let from = place.file("drop/a.mp4", text);
+                let there = go(&from, &to, &|_| {}).unwrap();
+                assert_eq!(there, to.with_file_name(expected), "{number}");
+                assert_eq!(content(&there), text);
+                assert!(!from.exists());
+            }
+            let left = names(&base.join("deep"));
+            assert_eq!(left, ["a (2).mp4", "a (3).mp4", "a.mp4"]);
+            assert!(names(&place.at("drop")).is_empty());
         }
-        let left = names(&base.join("deep"));
-        assert_eq!(left, ["a (2).mp4", "a (3).mp4", "a.mp4"]);
-        assert!(names(&place.at("drop")).is_empty());
-    }
+    });
 }
 
 #[test]
 fn a_target_that_is_the_folder_itself_costs_no_file() {
-    let place = Place::new();
-    let from = place.file("drop/a.mp4", "one");
-    // As by a bind mount, which has another path.
-    let outcome = go(&from, &place.at("drop/a.mp4"), &|_| {});
-    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
-    assert_eq!(content(&from), "one");
-    assert_eq!(names(&place.at("drop")), ["a.mp4"]);
-    // A second name of the file is another matter: a kill may have left it there.
-    fs::create_dir(place.at("up")).unwrap();
-    fs::hard_link(&from, place.at("up/a.mp4")).unwrap();
-    let there = go(&from, &place.at("up/a.mp4"), &|_| {}).unwrap();
-    assert!(!from.exists());
-    assert_eq!(content(&there), "one");
+    by_either_rename(|| {
+        let place = Place::new();
+        let from = place.file("drop/a.mp4", "one");
+        // As by a bind mount, which has another path.
+        let outcome = go(&from, &place.at("drop/a.mp4"), &|_| {});
+        assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+        assert_eq!(content(&from), "one");
+        assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+        // A second name of the file is another matter: a kill may have left it there.
+        fs::create_dir(place.at("up")).unwrap();
+        fs::hard_link(&from, place.at("up/a.mp4")).unwrap();
+        let there = go(&from, &place.at("up/a.mp4"), &|_| {}).unwrap();
+        assert!(!from.exists());
+        assert_eq!(content(&there), "one");
+    });
 }
 
 #[test]
@@ -171,75 +176,142 @@ fn a_copy_keeps_its_times_and_rights() {
 
 #[test]
 fn another_file_that_takes_the_name_in_the_last_moment_stays() {
-    let place = Place::new();
-    let mut targets = vec![place.at("up")];
-    targets.extend(place.elsewhere());
-    for base in targets {
+    by_either_rename(|| {
+        let place = Place::new();
+        let mut targets = vec![place.at("up")];
+        targets.extend(place.elsewhere());
+        for base in targets {
+            let from = place.file("drop/a.mp4", "one");
+            let swap = |_: &Path| {
+                fs::write(place.at("new"), "another").unwrap();
+                fs::rename(place.at("new"), place.at("drop/a.mp4")).unwrap();
+            };
+            let outcome = go(&from, &base.join("a.mp4"), &swap);
+            assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+            assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+            assert_eq!(content(&from), "another");
+            assert!(names(&base).is_empty(), "{:?}", names(&base));
+        }
         let from = place.file("drop/a.mp4", "one");
-        let swap = |_: &Path| {
+        let outcome = errand(&from, &|_| {}, |errand| {
             fs::write(place.at("new"), "another").unwrap();
-            fs::rename(place.at("new"), place.at("drop/a.mp4")).unwrap();
-        };
-        let outcome = go(&from, &base.join("a.mp4"), &swap);
+            fs::rename(place.at("new"), &from).unwrap();
+            errand.take_away()
+        });
         assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
-        assert_eq!(names(&place.at("drop")), ["a.mp4"]);
         assert_eq!(content(&from), "another");
-        assert!(names(&base).is_empty(), "{:?}", names(&base));
-    }
-    let from = place.file("drop/a.mp4", "one");
-    let outcome = errand(&from, &|_| {}, |errand| {
-        fs::write(place.at("new"), "another").unwrap();
-        fs::rename(place.at("new"), &from).unwrap();
-        errand.take_away()
     });
-    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
-    assert_eq!(content(&from), "another");
 }
 
 #[test]
 fn what_a_kill_left_is_gone_on_from() {
-    let place = Place::new();
-    let mut targets = vec![place.at("up")];
-    targets.extend(place.elsewhere());
-    for base in targets {
-        fs::create_dir_all(&base).unwrap();
-        let (from, to) = (place.at("drop/a.mp4"), base.join("a.mp4"));
-        // Half a copy.
-        place.file("drop/a.mp4", "one");
-        fs::write(hidden(&to, "7", "part"), "o").unwrap();
-        go(&from, &to, &|_| {}).unwrap();
-        assert_eq!(content(&to), "one");
-        // A whole copy, and the original under either name.
-        for name in [from.clone(), hidden(&from, "7", "going")] {
-            fs::write(&name, "one").unwrap();
-            assert_eq!(go(&from, &to, &|_| {}).unwrap(), to);
-            assert!(!name.exists() && !from.exists());
+    by_either_rename(|| {
+        let place = Place::new();
+        let mut targets = vec![place.at("up")];
+        targets.extend(place.elsewhere());
+        for base in targets {
+            fs::create_dir_all(&base).unwrap();
+            let (from, to) = (place.at("drop/a.mp4"), base.join("a.mp4"));
+            // Half a copy.
+            place.file("drop/a.mp4", "one");
+            fs::write(hidden(&to, "7", "part"), "o").unwrap();
+            go(&from, &to, &|_| {}).unwrap();
+            assert_eq!(content(&to), "one");
+            // A whole copy, and the original under either name.
+            for name in [from.clone(), hidden(&from, "7", "going")] {
+                fs::write(&name, "one").unwrap();
+                assert_eq!(go(&from, &to, &|_| {}).unwrap(), to);
+                assert!(!name.exists() && !from.exists());
+            }
+            drop(fs::remove_file(hidden(&to, "7", "part")));
+            assert_eq!(names(&base), ["a.mp4"]);
+            assert_eq!(content(&to), "one");
         }
-        drop(fs::remove_file(hidden(&to, "7", "part")));
-        assert_eq!(names(&base), ["a.mp4"]);
-        assert_eq!(content(&to), "one");
-    }
+    });
 }
 
 #[test]
 fn only_what_was_examined_is_deleted() {
+    by_either_rename(|| {
+        let place = Place::new();
+        let from = place.file("drop/a.mp4", "one");
+        let then = fs::metadata(&from).unwrap().modified().unwrap();
+        // Other bytes of the same length under the old time: neither its name nor its size tells.
+        let outcome = errand(&from, &|_| {}, |errand| {
+            fs::write(&from, "two").unwrap();
+            fs::File::open(&from).unwrap().set_modified(then).unwrap();
+            errand.take_away()
+        });
+        assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
+        assert_eq!(content(&from), "two");
+        crate::watch::writer::ignore_sigio();
+        let writer = fs::OpenOptions::new().append(true).open(&from).unwrap();
+        let outcome = errand(&from, &|_| {}, take_away);
+        assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+        assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+        drop(writer);
+        errand(&from, &|_| {}, take_away).unwrap();
+        assert!(names(&place.at("drop")).is_empty());
+    });
+}
+
+/// A name that others know must not go by itself: by then a newer file may have it.
+#[test]
+fn a_file_goes_by_way_of_its_hidden_name_where_that_is_the_only_safe_one() {
+    by_either_rename(|| {
+        let place = Place::new();
+        let (from, to) = (place.file("drop/a.mp4", "one"), place.at("up/a.mp4"));
+        // Written to after it was examined: the last look at its new place shows it.
+        let write = |_: &Path| {
+            use std::io::Write;
+            let mut file = fs::OpenOptions::new().append(true).open(&from).unwrap();
+            file.write_all(b" more").unwrap();
+        };
+        let outcome = go(&from, &to, &write);
+        assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+        assert_eq!(content(&from), "one more");
+        assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+        assert!(names(&place.at("up")).is_empty());
+        // The name is taken between the look at it and the rename.
+        let take = |to: &Path| {
+            if !to.exists() && to.file_name() == Some("a.mp4".as_ref()) {
+                fs::write(to, "theirs").unwrap();
+            }
+        };
+        let there = go(&from, &to, &take).unwrap();
+        assert_eq!(there, place.at("up/a (2).mp4"));
+        assert_eq!(
+            (content(&to), content(&there)),
+            ("theirs".to_owned(), "one more".to_owned())
+        );
+        assert!(names(&place.at("drop")).is_empty());
+        assert_eq!(names(&place.at("up")), ["a (2).mp4", "a.mp4"]);
+    });
+}
+
+/// A share may end a file early, after an error.
+#[test]
+fn a_file_that_is_not_read_to_its_end_has_no_copy() {
     let place = Place::new();
     let from = place.file("drop/a.mp4", "one");
-    let then = fs::metadata(&from).unwrap().modified().unwrap();
-    // Other bytes of the same length under the old time: neither its name nor its size tells.
     let outcome = errand(&from, &|_| {}, |errand| {
-        fs::write(&from, "two").unwrap();
-        fs::File::open(&from).unwrap().set_modified(then).unwrap();
-        errand.take_away()
+        let longer = Identity {
+            size: 5,
+            ..errand.identity
+        };
+        let errand = Errand {
+            identity: longer,
+            ..*errand
+        };
+        let mut copy = Vec::new();
+        let read = errand.pour(fs::File::open(&from).unwrap(), |bytes| {
+            copy.extend_from_slice(bytes);
+            Ok(())
+        });
+        (read, copy)
     });
-    assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
-    assert_eq!(content(&from), "two");
-    crate::watch::writer::ignore_sigio();
-    let writer = fs::OpenOptions::new().append(true).open(&from).unwrap();
-    let outcome = errand(&from, &|_| {}, take_away);
-    assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
-    assert_eq!(names(&place.at("drop")), ["a.mp4"]);
-    drop(writer);
-    errand(&from, &|_| {}, take_away).unwrap();
-    assert!(names(&place.at("drop")).is_empty());
+    let (Err(Trouble::Later(why)), _) = &outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(why, "its filesystem gave 3 of its 5 bytes when it was read");
 }
