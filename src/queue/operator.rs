@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::afterwards;
 use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, State, Step};
 use super::outcome::{Report, close_attempt, forget_video};
@@ -35,6 +36,12 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     };
     if let Some(why) = not_to_retry(&job) {
         return Ok(Answer::Refused(why));
+    }
+    if afterwards::is_deleted(db, id)? {
+        return Ok(Answer::Refused(format!(
+            "the file of job {id} was deleted because the platform has its content; to upload it as a video of its own, \
+             put the file into the folder again"
+        )));
     }
     // It failed after its bytes had arrived; cancelled, it is one that had failed so before.
     let after_bytes = job.state != State::Queued && job.step == Step::Confirm;

@@ -137,7 +137,7 @@ impl Task<'_> {
         };
         let why = match (self.action, look.known, self.case.proof) {
             (Action::Delete, _, Proof::None) => {
-                ", not deleted: nothing proves that the platform has every byte"
+                ", not deleted: no checksum proves that the platform has every byte"
             }
             (Action::Delete, Known::Untouched | Known::Seemingly, _) => {
                 ", not deleted: the checksum of what was sent is not known"

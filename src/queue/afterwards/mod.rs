@@ -20,8 +20,8 @@ use super::{metadata, operator};
 pub(super) use left::told;
 pub use left::{Went, left};
 pub use verbs::{
-    File, answered, did_not_go, done, follow, forget, going, gone_to, has_no_watch, later, note,
-    placed, plan, put_back, unlinks, verified, watches_are,
+    File, answered, did_not_go, done, follow, forget, going, gone_to, has_no_watch, is_deleted,
+    later, note, placed, plan, put_back, unlinks, verified, watches_are,
 };
 pub(super) use verbs::{came_back, returned};
 
@@ -79,10 +79,8 @@ impl Action {
 /// How well it is known that the platform has the bytes of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
-    /// Nothing could be compared.
+    /// No checksum could be compared; a size proves nothing.
     None,
-    /// The platform reports the same size.
-    Size,
     /// The MD5 was compared, by the upload server or with what the platform reports.
     Checksum,
 }
@@ -278,8 +276,6 @@ fn proof(db: &Connection, job: &Job) -> Result<Proof, Error> {
         .query_row([job.id.0], |row| row.get(0))?;
     Ok(if verified.as_ref() == Some(&job.ingest_id) {
         Proof::Checksum
-    } else if job.platform_size == Some(job.identity.size) {
-        Proof::Size
     } else {
         Proof::None
     })

@@ -337,6 +337,17 @@ pub fn gone_to(db: &Connection, id: JobId) -> Result<Option<PathBuf>, Error> {
         .optional()?)
 }
 
+/// Whether jw-ingest has deleted the file of a job, or is about to.
+pub fn is_deleted(db: &Connection, id: JobId) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM afterwards JOIN jobs ON jobs.id = job_id
+                            WHERE job_id = ?1 AND action = 'delete'
+                              AND (unlinks = 1 OR (done_at IS NOT NULL AND moved_to IS NULL AND ino = -jobs.id)))",
+        )?
+        .query_row([id.0], |row| row.get(0))?)
+}
+
 /// The job must find its file where that was moved to.
 pub fn follow(
     db: &Connection,

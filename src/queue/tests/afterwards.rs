@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::sent::done_with_copy;
 use super::*;
-use crate::queue::afterwards::{self, Case, File, Went};
+use crate::queue::afterwards::{self, Case, File, Proof, Went};
+use crate::queue::operator::{self, Answer};
 use crate::queue::sent;
 
 const TO: &str = "/up/1.mp4";
@@ -207,6 +208,44 @@ fn no_file_is_taken_for_one_that_was_deleted() {
         enqueue(&db, &other, at(21)).unwrap(),
         Enqueued::New(_)
     ));
+}
+
+/// Its content stays what its original relies on: the order would take that away, and find no file.
+#[test]
+fn a_duplicate_whose_file_was_deleted_is_not_retried() {
+    for (is_unlinked, file) in [(true, File::Stayed), (false, File::Deleted)] {
+        let db = table();
+        done_with_copy(&db);
+        let copy = case(&db, 2);
+        let delete = (afterwards::Action::Delete, Some(at(20)));
+        assert!(afterwards::plan(&db, &copy, delete, None).unwrap());
+        if is_unlinked {
+            let planned = case(&db, 2);
+            let to = Path::new("/w/.jw-ingest-7.going");
+            assert!(afterwards::going(&db, &planned, None, Some(to)).unwrap());
+            assert!(afterwards::unlinks(&db, JobId(2)).unwrap());
+        } else {
+            afterwards::done(&db, JobId(2), ("deleted", file), at(20)).unwrap();
+        }
+        let answer = operator::retry(&db, JobId(2), at(21)).unwrap();
+        let Answer::Refused(why) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(why.contains("was deleted because"), "{why}");
+        assert_eq!(job(&db, JobId(2)).duplicate_of, Some(1));
+    }
+}
+
+/// What arrived may be of other bytes and as long.
+#[test]
+fn a_size_is_no_proof() {
+    let db = table();
+    done_with_copy(&db);
+    for (verified, proof) in [("NULL", Proof::None), ("ingest_id", Proof::Checksum)] {
+        let sql = format!("UPDATE jobs SET verified = {verified}, platform_size = size");
+        db.execute(&sql, []).unwrap();
+        assert_eq!(case(&db, 1).proof, proof, "{verified}");
+    }
 }
 
 fn place(db: &Connection) -> Option<PathBuf> {
