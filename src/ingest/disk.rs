@@ -26,6 +26,12 @@ pub(super) async fn open(task: &Task, lease: &Lease) -> Option<Result<Source, Pr
     }
 }
 
+/// As [`open`], of a file that has rested: what is read of it now may be sent.
+pub(super) async fn open_rested(task: &Task, lease: &Lease) -> Option<Result<Source, Problem>> {
+    let opened = open(task, lease).await?;
+    Some(opened.and_then(|source| source.check_rested(&lease.job.identity).map(|()| source)))
+}
+
 /// Looks whether what was read is whole. `None`: the work on this job must end.
 pub(super) async fn check(task: &Task, source: &Arc<Source>) -> Option<Result<Freshness, Problem>> {
     let source = Arc::clone(source);

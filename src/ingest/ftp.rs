@@ -15,7 +15,7 @@ use super::fate::{self, Failure};
 use super::persist::persist;
 use super::source::{Freshness, Problem, Source};
 use super::worker::{Next, Task};
-use super::{disk, pause, transfer, trouble};
+use super::{disk, identify, pause, transfer, trouble};
 use crate::config::Ftp;
 use crate::disposition::Disposition;
 use crate::queue::outcome::Report;
@@ -62,9 +62,9 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         server,
         noted,
     };
-    match disk::open(task, lease).await {
+    match identify::open(task, lease).await {
         None => park(task, lease).await,
-        Some(Ok(source)) => errand.send(Some(Arc::new(source))).await,
+        Some(Ok(source)) => errand.send(Some(source)).await,
         // It may have its name there already, and then nothing is missing.
         Some(Err(Problem::Gone)) if errand.noted.is_some() => errand.send(None).await,
         Some(Err(problem)) => errand.settle_trouble(problem, 0).await,

@@ -33,6 +33,12 @@ pub(super) enum Problem {
         "the file changed after it had settled; its new content is uploaded as soon as it settles"
     )]
     Changed,
+    /// Its ctime moved since it settled, and this is what it is now: by a `chmod`, a hard link, or a write with a
+    /// forged mtime. What it says now has not rested yet.
+    #[error(
+        "a program touched the file after it had settled; it is uploaded once it has rested again"
+    )]
+    Touched(i64),
     /// A program writes it.
     #[error("a program has the file open for writing")]
     BeingWritten,
@@ -111,6 +117,15 @@ impl Source {
     /// put its mtime back.
     pub(super) fn is_untouched_since(&self, then: &Identity) -> bool {
         self.identity.ino == then.ino && self.identity.ctime_ns == then.ctime_ns
+    }
+
+    /// Whether nothing can have been written to it since it settled, or since a later look from which it rested.
+    pub(super) fn check_rested(&self, then: &Identity) -> Result<(), Problem> {
+        if self.identity.ctime_ns == then.ctime_ns {
+            Ok(())
+        } else {
+            Err(Problem::Touched(self.identity.ctime_ns))
+        }
     }
 
     /// Whether what was read is the file that settled, and whole.

@@ -43,6 +43,7 @@ pub(super) async fn settle(
             };
             vanished(context, lease, report).await
         }
+        Problem::Touched(ctime_ns) => touched(context, lease, ctime_ns, report).await,
         Problem::Gone => gone(context, lease, report).await,
         Problem::Offline { .. }
         | Problem::OfflineByLink { .. }
@@ -76,6 +77,21 @@ fn settle_time(context: &Context, lease: &Lease) -> Duration {
     settings
         .watch(&lease.job.watch)
         .map_or(Duration::ZERO, |watch| watch.settle)
+}
+
+/// It rests as long as a file that settles, counted from this look.
+async fn touched(
+    context: &Context,
+    lease: &Lease,
+    ctime_ns: i64,
+    report: Report,
+) -> Result<(), Error> {
+    let (lease, now) = (lease.clone(), clock::now());
+    let run_at = later(now, settle_time(context, &lease));
+    persist(context, move |db| {
+        outcome::touched(db, &lease, (ctime_ns, run_at), &report, now)
+    })
+    .await
 }
 
 /// Back to settling. The settler waits until the writer is done; what is on the platform is half.

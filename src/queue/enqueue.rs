@@ -93,7 +93,7 @@ fn adopt(
     let Identity {
         dev, ino, ctime_ns, ..
     } = *identity;
-    ticket::doubt_parts(db, found.id, ctime_ns)?;
+    ticket::doubt_transfer(db, found.id, ctime_ns)?;
     if found.ctime_ns != ctime_ns {
         afterwards::returned(db, found.id, ctime_ns, now)?;
     }

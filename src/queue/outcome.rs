@@ -178,6 +178,23 @@ pub fn again(
     close_attempt(db, id, outcome, report, now)
 }
 
+/// Back to the queue until its file has rested, whose ctime is this one now: by it the next attempt sees whether
+/// it has.
+pub fn touched(
+    db: &Connection,
+    lease: &Lease,
+    (ctime_ns, run_at): (i64, Timestamp),
+    report: &Report,
+    now: Timestamp,
+) -> Result<(), Error> {
+    again(db, lease, (run_at, Count::No), ("touched", report), now)?;
+    let id = lease.job.id;
+    ticket::doubt_transfer(db, id, ctime_ns)?;
+    db.prepare_cached("UPDATE jobs SET ctime_ns = ?2 WHERE id = ?1")?
+        .execute(params![id.0, ctime_ns])?;
+    Ok(())
+}
+
 /// This file cannot work as it is; what was begun of it on the platform is withdrawn.
 pub fn failed(
     db: &Connection,

@@ -90,7 +90,7 @@ pub(super) fn follow(
     new: &NewJob,
     now: Timestamp,
 ) -> Result<Enqueued, Error> {
-    ticket::doubt_parts(db, id, new.identity.ctime_ns)?;
+    ticket::doubt_transfer(db, id, new.identity.ctime_ns)?;
     let may_have_been_away = db
         .prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND (watch <> ?2 OR ctime_ns <> ?3)")?
         .exists(params![id.0, new.watch, new.identity.ctime_ns])?;

@@ -162,16 +162,31 @@ pub(super) fn parts_md5(db: &Connection, id: JobId, size: u64) -> Result<Option<
 }
 
 /// The file is about to be noted with another ctime while it is not being read: a program may have
-/// written it and put its mtime back. What is known of its parts is forgotten, so that those on the
-/// platform are compared with the file.
-pub(super) fn doubt_parts(db: &Connection, id: JobId, ctime_ns: i64) -> Result<(), Error> {
-    db.prepare_cached(
-        "DELETE FROM parts WHERE job_id = ?1
-           AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state <> 'running' AND ctime_ns <> ?2)",
-    )?
+/// written it and put its mtime back.
+///
+/// What is known of its parts is forgotten, so that those on the platform are compared with the file. What cannot
+/// be compared is not continued: an FTP server loses what it has of it, and a resumable upload begins again from its start.
+pub(super) fn doubt_transfer(db: &Connection, id: JobId, ctime_ns: i64) -> Result<(), Error> {
+    let is_touched =
+        "EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state <> 'running' AND ctime_ns <> ?2";
+    db.prepare_cached(&format!(
+        "DELETE FROM parts WHERE job_id = ?1 AND {is_touched})"
+    ))?
+    .execute(params![id.0, ctime_ns])?;
+    db.prepare_cached(&format!(
+        "UPDATE tickets SET confirmed_bytes = ?3 WHERE job_id = ?1 AND {is_touched} AND method = 'ftp')"
+    ))?
+    .execute(params![id.0, ctime_ns, MORE_THAN_ANY_FILE])?;
+    db.prepare_cached(&format!(
+        "DELETE FROM tickets WHERE job_id = ?1 AND confirmed_bytes > 0 AND last_byte_at IS NULL
+           AND {is_touched} AND method = 'resumable')"
+    ))?
     .execute(params![id.0, ctime_ns])?;
     Ok(())
 }
+
+/// Noted as what an FTP server must have of a file: what it has is less, is deleted, and sent again.
+const MORE_THAN_ANY_FILE: i64 = i64::MAX;
 
 /// Seals the links that an earlier release left in the table, once, and leaves nothing of them in
 /// unused space: the whole table is written again.

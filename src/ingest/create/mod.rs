@@ -116,7 +116,7 @@ async fn proceed(
 
 /// The job's file, or how the attempt ended over it.
 async fn open(task: &Task, lease: &Lease) -> Result<Result<Arc<Source>, Next>, Error> {
-    match disk::open(task, lease).await {
+    match disk::open_rested(task, lease).await {
         None => park(task, lease).await.map(Err),
         Some(Ok(source)) => Ok(Ok(Arc::new(source))),
         Some(Err(problem)) => {

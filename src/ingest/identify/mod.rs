@@ -36,12 +36,7 @@ pub(super) async fn run(
     client: &Client,
     source: &Arc<Source>,
 ) -> Result<Option<Next>, Error> {
-    let (file, size) = (Arc::clone(source), source.size());
-    let kind = kind(&lease.job.path);
-    let sampled = disk::quick(task, move || {
-        read_unchanged(&file, |open| fingerprint(open, size, kind))
-    });
-    let fingerprint = match sampled.await {
+    let fingerprint = match sample(task, lease, source).await {
         Some(Ok(fingerprint)) => fingerprint,
         Some(Err(problem)) => return settle(task, lease, problem).await.map(Some),
         None => return park(task, lease).await.map(Some),
@@ -56,6 +51,37 @@ pub(super) async fn run(
     Search::new(task, lease, client, source, fingerprint)
         .run()
         .await
+}
+
+/// Opens the file to send it, if it has rested and is still what was looked at before anything was made: other bytes
+/// under the same mtime become a job of their own. `None`: the work on this job must end.
+pub(super) async fn open(task: &Task, lease: &Lease) -> Option<Result<Arc<Source>, Problem>> {
+    let source = match disk::open_rested(task, lease).await? {
+        Ok(source) => Arc::new(source),
+        Err(problem) => return Some(Err(problem)),
+    };
+    // What this attempt has looked at has rested since then.
+    let Some(known) = lease.job.fingerprint.clone() else {
+        return Some(Ok(source));
+    };
+    Some(match sample(task, lease, &source).await? {
+        Ok(found) if found == known => Ok(source),
+        Ok(_) => Err(Problem::Changed),
+        Err(problem) => Err(problem),
+    })
+}
+
+async fn sample(
+    task: &Task,
+    lease: &Lease,
+    source: &Arc<Source>,
+) -> Option<Result<String, Problem>> {
+    let (file, size) = (Arc::clone(source), source.size());
+    let kind = kind(&lease.job.path);
+    let sampling = disk::quick(task, move || {
+        read_unchanged(&file, |open| fingerprint(open, size, kind))
+    });
+    sampling.await
 }
 
 /// What a file is taken for.
@@ -88,6 +114,8 @@ async fn settle(task: &Task, lease: &Lease, problem: Problem) -> Result<Next, Er
     Ok(Next::Finished)
 }
 
+const SHORT: &str = "its filesystem gives fewer bytes than the file has";
+
 /// A file that is touched while it is read is read again, so many times in all.
 const MOST_READINGS: u32 = 3;
 
@@ -100,8 +128,9 @@ fn read_unchanged<T>(source: &Source, look: impl Fn(&File) -> io::Result<T>) -> 
         let found = look(&file);
         source.check()?;
         match found {
+            // The file is as long as it was: its filesystem ended it early.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(Problem::Changed);
+                return Err(Problem::Unreadable(io::Error::other(SHORT)));
             }
             Err(error) => return Err(Problem::Unreadable(error)),
             Ok(found) if identity().is_ok_and(|now| now == before) => return Ok(found),
@@ -162,10 +191,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_shrinks_has_changed() {
+    fn a_file_that_shrinks_has_changed_and_one_that_ends_early_cannot_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let source = source(&folder);
+        // As where a share gives fewer bytes than `stat` says.
         let found = read_unchanged(&source, |file| fingerprint(file, 8, Kind::Video));
+        assert!(matches!(found, Err(Problem::Unreadable(_))), "{found:?}");
+        let path = folder.path().join("a.mp4");
+        File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_len(3)
+            .unwrap();
+        let found = read_unchanged(&source, |file| fingerprint(file, 7, Kind::Video));
         assert!(matches!(found, Err(Problem::Changed)), "{found:?}");
     }
 }

@@ -12,8 +12,6 @@ mod unsettled;
 
 pub(super) use self::link::on_confirmed;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::calls::{park, until_stopped};
@@ -21,7 +19,7 @@ use super::fate;
 use super::persist::persist;
 use super::source::Problem;
 use super::worker::{Next, Task};
-use super::{disk, ftp, replace, trouble};
+use super::{ftp, identify, replace, trouble};
 use crate::platform::{Grant, VideoKey};
 use crate::queue::outcome::{self, Report};
 use crate::queue::{Error, Lease, Step, Ticket};
@@ -66,9 +64,9 @@ pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
         Ok(_) => return start_over(task, lease, "the upload link has expired").await,
         Err(error) => return start_over(task, lease, &error.to_string()).await,
     };
-    let source = match disk::open(task, lease).await {
+    let source = match identify::open(task, lease).await {
         None => return park(task, lease).await,
-        Some(Ok(source)) => Arc::new(source),
+        Some(Ok(source)) => source,
         Some(Err(problem)) => return settle_trouble(task, lease, problem, 0).await,
     };
     match grant {

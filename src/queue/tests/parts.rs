@@ -41,6 +41,38 @@ fn parts_are_doubted_once_the_ctime_moves_and_nobody_reads_the_file() {
     assert_eq!(known(&db, id), 0);
 }
 
+/// Neither can be compared with the file: what is there may be of other bytes.
+#[test]
+fn what_arrived_without_sums_is_not_continued_once_the_ctime_moves() {
+    for (method, begun, is_doubted) in [
+        ("ftp", 7, true),
+        ("resumable", 7, true),
+        ("resumable", 0, false),
+        ("s3", 0, false),
+    ] {
+        let db = table();
+        let mut seen = file("/w/a.mp4", 1);
+        let id = new_job(&db, &seen, at(0));
+        let lease = take(&db, at(1));
+        create_video(&db, &lease, "tL17msiU", at(1));
+        ticket::confirmed(&db, &lease, begun).unwrap();
+        db.execute("UPDATE jobs SET method = ?1", [method]).unwrap();
+        let tickets = || number(&db, "SELECT count(*) FROM tickets");
+        let confirmed = || crate::queue::ftp::confirmed(&db, id).unwrap();
+        claim::reclaim(&db, None, &[], at(3)).unwrap();
+        enqueue(&db, &seen, at(3)).unwrap();
+        assert_eq!(
+            (tickets(), confirmed()),
+            (1, begun.cast_unsigned()),
+            "{method}: no one touched it"
+        );
+        seen.identity.ctime_ns += 1;
+        enqueue(&db, &seen, at(3)).unwrap();
+        let is_there = tickets() == 1 && confirmed() <= seen.identity.bytes();
+        assert_eq!(!is_there, is_doubted, "{method} {begun}");
+    }
+}
+
 #[test]
 fn what_went_in_parts_leaves_the_sum_of_their_sums_if_all_are_known() {
     let sums = [

@@ -168,6 +168,37 @@ fn killed_in_mid_transfer_it_goes_on_where_the_server_stands() {
     assert_eq!(sent, Some(i64::try_from(size - resumed_at).unwrap()));
 }
 
+/// An FTP server knows no sums: what it has of other bytes would be published with the rest of these.
+#[test]
+fn what_is_written_again_in_mid_transfer_is_not_continued() {
+    let Some(mut server) = Server::start("none") else {
+        return;
+    };
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = site(&platform, &server, "key-wait = \"1s\"");
+    server.order(json!({"hold-after": 12_000_000}));
+    let daemon = site.start();
+    let file = site.drop_file("news.mp4", &dice.bytes(LARGE));
+    server.wait_held();
+    daemon.kill9();
+    server.release();
+    // Of the same size, under the old time, and the same wherever samples are taken.
+    let then = fs::metadata(&file).unwrap().modified().unwrap();
+    let mut content = fs::read(&file).unwrap();
+    let untouched = content.len() / 2;
+    content[untouched] ^= 1;
+    content[untouched - 1_000_000] ^= 1;
+    fs::write(&file, content).unwrap();
+    let written = fs::File::options().write(true).open(&file).unwrap();
+    written.set_modified(then).unwrap();
+    let daemon = site.start();
+    wait_for("the file to have its name", || {
+        (server.names() == ["news.mp4"]).then_some(())
+    });
+    same(&file, &server.path("news.mp4"));
+    drop(daemon);
+}
+
 #[test]
 fn killed_before_the_renaming_it_sends_nothing_again() {
     let Some((server, ..)) = crash_at(json!({"hold-before-rename": true}), true) else {

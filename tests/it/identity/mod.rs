@@ -2,6 +2,7 @@
 //! never one too few.
 
 mod kills;
+mod rest;
 mod unproven;
 
 use std::fs::{self, File};
