@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::context::Context;
+use super::duty::until;
 use super::worker;
 use crate::clock;
 use crate::config::Config;
@@ -149,17 +150,6 @@ impl Room {
         }
     }
 }
-
-/// How long from `now` to `then`; a moment at least, so that no loop spins on a due job that cannot
-/// be claimed.
-pub(super) fn until(now: jiff::Timestamp, then: jiff::Timestamp) -> Duration {
-    then.duration_since(now)
-        .try_into()
-        .unwrap_or(Duration::ZERO)
-        .max(SHORTEST_REST)
-}
-
-const SHORTEST_REST: Duration = Duration::from_millis(20);
 
 /// A worker's end: its outcome is in the table, unless the database or the worker itself broke.
 fn note_end(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {

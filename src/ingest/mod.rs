@@ -23,6 +23,7 @@ mod context;
 mod create;
 mod disk;
 mod dispatch;
+mod duty;
 mod evidence;
 mod fate;
 mod fetch;

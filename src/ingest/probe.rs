@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::dispatch::until;
+use super::duty::{Duty, until};
 use super::pause;
 use super::persist::persist;
 use crate::disposition::Disposition;
@@ -22,30 +22,24 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     let started = clock::now();
     // A daemon is often restarted because something was fixed.
     persist(&context, move |db| accounts::probe_now(db, started)).await?;
-    while !context.stop.is_cancelled() {
-        let paused = persist(&context, accounts::paused).await?;
-        let now = clock::now();
-        for account in &paused {
-            tokio::select! {
-                () = context.stop.cancelled() => return Ok(()),
-                done = attend(&context, account, now) => done?,
-            }
-        }
-        let next = paused
-            .iter()
-            .filter(|account| !account.trying)
-            .map(|account| account.probe_at)
-            .min();
-        let rest = next
-            .map_or(LONGEST_REST, |at| until(now, at))
-            .min(LONGEST_REST);
-        tokio::select! {
-            () = context.stop.cancelled() => {}
-            () = context.pauses.notified() => {}
-            () = tokio::time::sleep(rest) => {}
-        }
-    }
+    let duty = Duty::new(&context, "probe", LONGEST_REST).woken_by(&context.pauses);
+    while duty.round(round(&context)).await? {}
     Ok(())
+}
+
+/// Sees to all paused accounts; answers how long to rest.
+async fn round(context: &Context) -> Result<Duration, Error> {
+    let paused = persist(context, accounts::paused).await?;
+    let now = clock::now();
+    for account in &paused {
+        attend(context, account, now).await?;
+    }
+    let next = paused
+        .iter()
+        .filter(|account| !account.trying)
+        .map(|account| account.probe_at)
+        .min();
+    Ok(next.map_or(LONGEST_REST, |at| until(now, at)))
 }
 
 async fn attend(context: &Context, paused: &Paused, now: Timestamp) -> Result<(), Error> {

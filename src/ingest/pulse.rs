@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::clocks::Clocks;
 use super::context::Context;
+use super::duty::Duty;
 use super::persist::persist;
 use crate::clock;
 use crate::config::Config;
@@ -22,30 +23,47 @@ const LOOKS_PER_RECLAIM: u32 = 120;
 
 /// Runs until the daemon stops and no worker is left: a lease is kept while its worker parks.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
-    let mut version = None;
-    let mut looks: u32 = 0;
-    let mut jumps = clock::jumps();
-    let mut clocks = Clocks::start(&context).await?;
+    let duty = Duty::new(&context, "pulse", LOOK);
+    let mut pulse = Pulse {
+        version: None,
+        looks: 0,
+        jumps: clock::jumps(),
+        clocks: Clocks::start(&context).await?,
+    };
     let mut timer = tokio::time::interval(LOOK);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !(context.stop.is_cancelled() && context.live.is_idle()) {
+        // It says when the next round is; a stop ends none.
         timer.tick().await;
-        looks = looks.wrapping_add(1);
-        if std::mem::replace(&mut jumps, clock::jumps()) != jumps {
-            after_a_jump(&context).await?;
-            clocks = Clocks::start(&context).await?;
-        }
-        if looks.is_multiple_of(LOOKS_PER_BEAT) {
-            clocks.look(&context).await?;
-        }
-        match beat(&context, &mut version, looks).await {
-            Err(error) if error.is_passing() => {
-                tracing::debug!(error = %crate::chain(&error), "no heartbeat this time");
-            }
-            outcome => outcome?,
-        }
+        duty.length_of_rest(pulse.round(&context).await)?;
     }
-    clocks.look(&context).await
+    duty.length_of_rest(pulse.clocks.look(&context).await.map(|()| LOOK))?;
+    Ok(())
+}
+
+/// What one round knows of those before it.
+struct Pulse {
+    /// The number that the table had.
+    version: Option<i64>,
+    looks: u32,
+    /// How often the clock has jumped.
+    jumps: u64,
+    clocks: Clocks,
+}
+
+impl Pulse {
+    async fn round(&mut self, context: &Context) -> Result<Duration, Error> {
+        self.looks = self.looks.wrapping_add(1);
+        if std::mem::replace(&mut self.jumps, clock::jumps()) != self.jumps {
+            after_a_jump(context).await?;
+            self.clocks = Clocks::start(context).await?;
+        }
+        if self.looks.is_multiple_of(LOOKS_PER_BEAT) {
+            self.clocks.look(context).await?;
+        }
+        beat(context, &mut self.version, self.looks).await?;
+        Ok(LOOK)
+    }
 }
 
 /// The times in the table were written by the old clock: nothing may wait for them, nor be given up

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::disk;
-use super::dispatch::until;
+use super::duty::{Duty, until};
 use super::fate::{is_within, later};
 use super::persist::persist;
 use super::source::{self, Problem};
@@ -53,34 +53,23 @@ enum Local {
 
 /// Runs until the daemon stops.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
-    while !context.stop.is_cancelled() {
-        let now = clock::now();
-        let next = match persist(&context, move |db| withdraw::due(db, now)).await {
-            Ok(Some(withdrawal)) => {
-                tokio::select! {
-                    () = context.stop.cancelled() => return Ok(()),
-                    done = one(&context, &withdrawal) => done?,
-                }
-                continue;
-            }
-            Ok(None) => persist(&context, withdraw::next_due).await?,
-            Err(error) if context.stop.is_cancelled() => {
-                tracing::debug!(error = %chain(&error), "stopping");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        // One of a paused account is due and not answered by `due`: the probe rings when it works.
-        let rest = next
-            .filter(|at| *at > now)
-            .map_or(LONGEST_REST, |at| until(now, at));
-        tokio::select! {
-            () = context.stop.cancelled() => {}
-            () = context.withdrawals.notified() => {}
-            () = tokio::time::sleep(rest.min(LONGEST_REST)) => {}
-        }
-    }
+    let duty = Duty::new(&context, "withdraw", LONGEST_REST).woken_by(&context.withdrawals);
+    while duty.round(round(&context)).await? {}
     Ok(())
+}
+
+/// Sees to the next one that is due; answers how long to rest.
+async fn round(context: &Context) -> Result<Duration, Error> {
+    let now = clock::now();
+    if let Some(withdrawal) = persist(context, move |db| withdraw::due(db, now)).await? {
+        one(context, &withdrawal).await?;
+        return Ok(Duration::ZERO);
+    }
+    let next = persist(context, withdraw::next_due).await?;
+    // One of a paused account is due and not answered by `due`: the probe rings when it works.
+    Ok(next
+        .filter(|at| *at > now)
+        .map_or(LONGEST_REST, |at| until(now, at)))
 }
 
 async fn one(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use self::proof::Questions;
 use self::verdict::Verdict;
 use super::context::Context;
-use super::dispatch::until;
+use super::duty::{Duty, until};
 use super::fate::{evenly, later};
 use super::pause;
 use super::persist::persist;
@@ -32,28 +32,25 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// Runs until the daemon stops.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
-    while !context.stop.is_cancelled() {
-        let mut rest = LONGEST_REST;
-        for (account, due) in due_accounts(&context).await? {
-            let now = clock::now();
-            if due > now {
-                rest = rest.min(until(now, due));
-                continue;
-            }
-            // Not at once: what was due and not asked for this time stays due.
-            rest = rest.min(context.now_settings().config.confirm.poll_interval);
-            tokio::select! {
-                () = context.stop.cancelled() => return Ok(()),
-                done = look(&context, &account) => done?,
-            }
-        }
-        tokio::select! {
-            () = context.stop.cancelled() => {}
-            () = context.confirms.notified() => {}
-            () = tokio::time::sleep(rest) => {}
-        }
-    }
+    let duty = Duty::new(&context, "confirm", LONGEST_REST).woken_by(&context.confirms);
+    while duty.round(round(&context)).await? {}
     Ok(())
+}
+
+/// Looks at all accounts that are due; answers how long to rest.
+async fn round(context: &Context) -> Result<Duration, Error> {
+    let mut rest = LONGEST_REST;
+    for (account, due) in due_accounts(context).await? {
+        let now = clock::now();
+        if due > now {
+            rest = rest.min(until(now, due));
+            continue;
+        }
+        // Not at once: what was due and not asked for this time stays due.
+        rest = rest.min(context.now_settings().config.confirm.poll_interval);
+        look(context, &account).await?;
+    }
+    Ok(rest)
 }
 
 /// The accounts of which jobs wait, and when each must be looked at; never while it is paused.

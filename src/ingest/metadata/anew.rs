@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::context::Context;
-use super::super::dispatch::until;
+use super::super::duty::{Duty, until};
 use super::super::fate::{evenly, later};
 use super::super::pause;
 use super::super::persist::persist;
@@ -31,27 +31,23 @@ const AT_ONCE: usize = 100;
 
 /// Runs until the daemon stops.
 pub(in crate::ingest) async fn run(context: Context) -> Result<(), Error> {
-    while !context.stop.is_cancelled() {
-        let now = clock::now();
-        let due = persist(&context, move |db| metadata::due(db, now, AT_ONCE)).await?;
-        if !due.is_empty() {
-            tokio::select! {
-                () = context.stop.cancelled() => return Ok(()),
-                done = work_off(&context, due) => done?,
-            }
-            continue;
-        }
-        let next = persist(&context, metadata::next_due).await?;
-        let rest = next
-            .filter(|at| *at > now)
-            .map_or(LONGEST_REST, |at| until(now, at));
-        tokio::select! {
-            () = context.stop.cancelled() => {}
-            () = context.sidecars.notified() => {}
-            () = tokio::time::sleep(rest.min(LONGEST_REST)) => {}
-        }
-    }
+    let duty = Duty::new(&context, "metadata", LONGEST_REST).woken_by(&context.sidecars);
+    while duty.round(round(&context)).await? {}
     Ok(())
+}
+
+/// Works off those that are due; answers how long to rest.
+async fn round(context: &Context) -> Result<Duration, Error> {
+    let now = clock::now();
+    let due = persist(context, move |db| metadata::due(db, now, AT_ONCE)).await?;
+    if !due.is_empty() {
+        work_off(context, due).await?;
+        return Ok(Duration::ZERO);
+    }
+    let next = persist(context, metadata::next_due).await?;
+    Ok(next
+        .filter(|at| *at > now)
+        .map_or(LONGEST_REST, |at| until(now, at)))
 }
 
 /// Compares, and says what is new.
