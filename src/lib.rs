@@ -21,7 +21,8 @@
 //! | what is told of it: templates, sidecars | [`metadata`], `ingest::metadata` |
 //! | create: exactly one video | `ingest::create`, [`platform`] |
 //! | which upload method, and whether the platform fetches them | `ingest::choice`, `ingest::fetch` |
-//! | transfer: the bytes, and what a failure means | `ingest::transfer`, [`upload`], `ingest::fate` |
+//! | transfer: the bytes | `ingest::transfer`, [`upload`] |
+//! | how a step ended, and what that means for the job | `ingest::end`, `ingest::record` |
 //! | confirm: until the platform says `ready` | `ingest::confirm`, [`queue::confirm`] |
 //! | unfinished videos are deleted | `ingest::withdraw`, [`queue::withdraw`] |
 //!

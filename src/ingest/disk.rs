@@ -7,77 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::context::Context;
-use super::source::{Freshness, Problem, Source};
-use super::worker::Task;
-use crate::queue::Lease;
-
-/// Opens the job's file; at once silent where a look at its watch hangs. `None`: the work on this job must
-/// end.
-pub(super) async fn open(task: &Task, lease: &Lease) -> Option<Result<Source, Problem>> {
-    let settings = task.context.now_settings();
-    let limit = settings.config.upload.stall_timeout;
-    let (job, hanging) = (lease.job.clone(), &task.context.hanging);
-    let opening = within_limit((hanging, limit), &lease.job.watch, move || {
-        Source::open(&job, settings.watch(&job.watch))
-    });
-    tokio::select! {
-        opened = opening => Some(opened.unwrap_or(Err(Problem::Silent(limit)))),
-        () = task.stop.cancelled() => None,
-    }
-}
-
-/// As [`open`], of a file that has rested: what is read of it now may be sent.
-pub(super) async fn open_rested(task: &Task, lease: &Lease) -> Option<Result<Source, Problem>> {
-    let opened = open(task, lease).await?;
-    Some(opened.and_then(|source| source.check_rested(&lease.job.identity).map(|()| source)))
-}
-
-/// Looks whether what was read is whole. `None`: the work on this job must end.
-pub(super) async fn check(task: &Task, source: &Arc<Source>) -> Option<Result<Freshness, Problem>> {
-    let source = Arc::clone(source);
-    quick(task, move || source.check()).await
-}
-
-/// Reads the first bytes, at most `limit`, of a file that must not have changed meanwhile. `None`:
-/// the work on this job must end.
-pub(super) async fn start(
-    task: &Task,
-    source: &Arc<Source>,
-    limit: u64,
-) -> Option<Result<Vec<u8>, Problem>> {
-    let source = Arc::clone(source);
-    quick(task, move || {
-        let bytes = source.start(limit).map_err(Problem::Unreadable)?;
-        source.check().map(|_| bytes)
-    })
-    .await
-}
-
-/// Sums the file up, however long that takes. `None`: the work on this job must end.
-pub(super) async fn md5(task: &Task, source: &Arc<Source>) -> Option<Result<String, Problem>> {
-    let (source, stop) = (Arc::clone(source), task.stop.clone());
-    let summing = read(task, move |progress| {
-        let summed = source.md5(&|| progress.step() || stop.is_cancelled());
-        summed.map_err(Problem::Unreadable)
-    });
-    summing.await?.transpose()
-}
-
-/// Reads a file, however long that takes while it gets on. `None`: the work on this job must end.
-pub(super) async fn read<T: Send + 'static>(
-    task: &Task,
-    work: impl FnOnce(&Progress) -> Result<T, Problem> + Send + 'static,
-) -> Option<Result<T, Problem>> {
-    let limit = task.context.now_settings().config.upload.stall_timeout;
-    tokio::select! {
-        done = while_it_gets_on(limit, work) => Some(match done {
-            Ok(read) => read,
-            Err(Stuck::Silent) => Err(Problem::Silent(limit)),
-            Err(Stuck::Broken) => Err(broken()),
-        }),
-        () = task.stop.cancelled() => None,
-    }
-}
+use super::source::Problem;
 
 /// How work on a disk that may take hours gets on.
 #[derive(Debug, Default)]
@@ -113,7 +43,7 @@ impl Progress {
 
 /// Why work on a disk did not come to its end.
 #[derive(Debug, PartialEq, Eq)]
-enum Stuck {
+pub(super) enum Stuck {
     /// It made no step for the limit. Its thread hangs, and breaks off once it is back.
     Silent,
     /// It broke down.
@@ -122,7 +52,7 @@ enum Stuck {
 
 /// Does something on a thread that may block, for as long as it gets on: each time the limit is over it must have made
 /// a step.
-async fn while_it_gets_on<T: Send + 'static>(
+pub(super) async fn while_it_gets_on<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce(&Progress) -> T + Send + 'static,
 ) -> Result<T, Stuck> {
@@ -173,20 +103,6 @@ pub(super) async fn work<T: Send + 'static>(
             hanging.note(&place, watched);
             None
         }
-    }
-}
-
-/// A look that takes a moment on a disk that lives. `None`: the work on this job must end.
-pub(super) async fn quick<T: Send + 'static>(
-    task: &Task,
-    look: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Option<Result<T, Problem>> {
-    let limit = task.context.now_settings().config.upload.stall_timeout;
-    let looking = tokio::task::spawn_blocking(look);
-    tokio::select! {
-        looked = looking => Some(looked.unwrap_or_else(|_| Err(broken()))),
-        () = tokio::time::sleep(limit) => Some(Err(Problem::Silent(limit))),
-        () = task.stop.cancelled() => None,
     }
 }
 
@@ -252,7 +168,7 @@ pub(super) async fn within_limit<T: Send + 'static>(
 }
 
 /// The look itself broke down; nothing is known of the file.
-fn broken() -> Problem {
+pub(super) fn broken() -> Problem {
     Problem::Unreadable(std::io::Error::other(
         "reading the file failed unexpectedly",
     ))

@@ -6,7 +6,11 @@
 //! looks after all that wait for `ready`, `withdraw` deletes unfinished videos, `metadata` sends
 //! changed sidecars to the platform, `afterwards` handles the files of jobs that have ended, and
 //! `probe` finds out when a paused account works again. `pulse` keeps the leases alive and notices
-//! what other processes changed; `intake` turns settled files into jobs.
+//! what other processes changed. All of these run their rounds by `duty`. `intake` turns settled files
+//! into jobs.
+//!
+//! A step works on an `attempt`, which asks the platform, the file and the job table for it, and answers
+//! how it ended as a value (`end`). `record` alone writes that to the job table.
 //!
 //! `evidence` decides whether the platform has what a job sent: no file is moved, deleted or called a copy
 //! without asking it; `lost` sees to a job whose video turned out to be gone.
@@ -15,7 +19,7 @@
 //! it; killed on any line, the restart finds a job that knows what may have happened.
 
 mod afterwards;
-mod calls;
+mod attempt;
 mod choice;
 mod clocks;
 mod confirm;
@@ -24,19 +28,20 @@ mod create;
 mod disk;
 mod dispatch;
 mod duty;
+mod end;
 mod evidence;
-mod fate;
 mod fetch;
-mod ftp;
 mod identify;
 mod intake;
 mod live;
 mod lost;
 mod metadata;
+mod moments;
 mod pause;
 mod persist;
 mod probe;
 mod pulse;
+mod record;
 mod replace;
 mod restored;
 mod source;
@@ -45,7 +50,6 @@ pub mod targets;
 pub(crate) mod tests;
 mod told;
 mod transfer;
-mod trouble;
 mod withdraw;
 mod worker;
 

@@ -8,38 +8,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::fate::{later, said};
+use super::moments::later;
 use super::persist::persist;
 use crate::clock;
 use crate::config;
 use crate::queue::accounts::Cause;
-use crate::queue::outcome::{self, Count, Report};
-use crate::queue::{Error, Lease, accounts, retry};
+use crate::queue::{Error, accounts, retry};
 
 /// The first and the longest pause between two probes while the platform cannot be reached: that
 /// passes by itself, and the files should continue soon after.
 const OUTAGE_PROBES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
-
-/// Pauses the job's account, and puts the job back as if it had not been tried.
-pub(super) async fn job(
-    context: &Context,
-    lease: &Lease,
-    (cause, report): (Cause, Report),
-    now: Timestamp,
-) -> Result<(), Error> {
-    account(context, &lease.job.account, (cause, &said(&report)), now).await?;
-    let lease = lease.clone();
-    persist(context, move |db| {
-        let account = &lease.job.account;
-        let message = format!("account {account} is paused: {}", said(&report));
-        let report = Report {
-            message: Some(message),
-            ..report.clone()
-        };
-        outcome::again(db, &lease, (now, Count::No), ("blocked", &report), now)
-    })
-    .await
-}
 
 /// Pauses an account, or counts one more failed probe.
 pub(super) async fn account(

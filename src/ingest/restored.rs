@@ -10,19 +10,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::calls::{park, settle_call, until_stopped};
-use super::fate;
+use super::attempt::Attempt;
+use super::end::End;
 use super::identify::{self, Sums, kind};
 use super::metadata;
-use super::persist::persist;
+use super::moments::{is_within, later};
+use super::record::agreed;
 use super::source::Source;
 use super::told::{self, Told};
-use super::trouble;
-use super::worker::{Next, Task};
+use crate::clock;
 use crate::platform::{self, Client, Status, Video};
-use crate::queue::outcome::Report;
-use crate::queue::{Error, Lease, replace, restored};
-use crate::{clock, text};
+use crate::queue::restored;
 
 /// Videos with the file's title that are examined: more than a day's worth of bulletins.
 const EXAMINED: usize = 20;
@@ -40,55 +38,32 @@ enum Answer<'a> {
     None,
 }
 
-/// Looks whether the file is uploaded. `None`: it is not, or nothing was lost; continue.
-pub(super) async fn look(
-    task: &Task,
-    lease: &Lease,
+/// Looks whether the file is uploaded; if it is not, or nothing was lost, the step continues.
+pub(super) async fn rule_out_earlier_upload(
+    attempt: &Attempt,
     client: &Client,
     source: &Arc<Source>,
-) -> Result<Option<Next>, Error> {
-    let context = &task.context;
-    let (file, now) = (lease.job.identity, clock::now());
-    let may_be_up = persist(context, move |db| restored::may_have_known(db, &file, now));
-    if lease.job.by_hand || !may_be_up.await? {
-        return Ok(None);
+) -> Result<(), End> {
+    let job = attempt.job();
+    let (file, now) = (job.identity, clock::now());
+    let may_be_up = attempt.write(move |db, _| restored::may_have_known(db, &file, now));
+    if job.by_hand || !may_be_up.await? {
+        return Ok(());
     }
-    let sums = match identify::sum(task, source, BTreeSet::new()).await {
-        Ok(Some(sums)) => sums,
-        Ok(None) => return park(task, lease).await.map(Some),
-        Err(problem) => {
-            trouble::settle(context, lease, problem, 0).await?;
-            return Ok(Some(Next::Finished));
-        }
-    };
-    let place = (lease.job.watch.as_str(), lease.job.path.as_path());
-    let gathered = metadata::gather(context, place, lease.job.identity.mtime_ns).await;
+    let sums = identify::sum(attempt, source, BTreeSet::new()).await?;
+    let place = (job.watch.as_str(), job.path.as_path());
+    let gathered = metadata::gather(&attempt.context, place, job.identity.mtime_ns).await;
     // The sum of a file that holds an address says nothing of the video.
-    let is_address = kind(&lease.job.path) == identify::Kind::Address;
+    let is_address = kind(&job.path) == identify::Kind::Address;
     let md5 = if is_address { "" } else { &sums.md5 };
     let titles = [gathered.described.title.as_str()];
     let asked = client.find_by_content(md5, &titles, Timestamp::UNIX_EPOCH);
-    let videos = match until_stopped(task, asked).await {
-        None => return park(task, lease).await.map(Some),
-        Some(Ok(videos)) => videos,
-        Some(Err(error)) => {
-            settle_call(task, lease, &error).await?;
-            return Ok(Some(Next::Finished));
-        }
-    };
+    let videos = attempt.call(asked).await?;
     let keys: Vec<String> = videos.iter().map(|video| video.key.to_string()).collect();
-    let own = persist(context, move |db| restored::own(db, &keys)).await?;
-    match until_stopped(task, examine(client, videos, &own)).await {
-        None => park(task, lease).await.map(Some),
-        Some(Ok(videos)) => {
-            let answer = answer(&videos, &own, (md5, source.size()));
-            settle(task, lease, (answer, &sums)).await
-        }
-        Some(Err(error)) => {
-            settle_call(task, lease, &error).await?;
-            Ok(Some(Next::Finished))
-        }
-    }
+    let own = attempt.write(move |db, _| restored::own(db, &keys)).await?;
+    let videos = attempt.call(examine(client, videos, &own)).await?;
+    let answer = answer(&videos, &own, (md5, source.size()));
+    settle(attempt, (answer, &sums)).await
 }
 
 /// The videos with what the platform reports of their bytes, where its list tells nothing. Those of
@@ -116,62 +91,36 @@ async fn examine(
     Ok(known)
 }
 
-async fn settle(
-    task: &Task,
-    lease: &Lease,
-    (answer, sums): (Answer<'_>, &Sums),
-) -> Result<Option<Next>, Error> {
-    let (context, now) = (&task.context, clock::now());
-    let path = text::path(&lease.job.path);
-    let settings = context.now_settings();
-    let report = |message: String| Report {
-        message: Some(message),
-        ..Report::default()
-    };
-    let has_waited = !fate::is_within(
-        lease.job.created_at,
-        settings.config.confirm.give_up_after,
-        now,
-    );
+/// What follows from what they say.
+async fn settle(attempt: &Attempt, (answer, sums): (Answer<'_>, &Sums)) -> Result<(), End> {
+    let (job, settings, now) = (attempt.job(), attempt.settings(), clock::now());
+    let longest = settings.config.confirm.give_up_after;
     match answer {
-        Answer::None => return Ok(None),
+        Answer::None => Ok(()),
         Answer::Found(video) => {
-            let (key, held, md5) = (video.key.to_string(), lease.clone(), sums.md5.clone());
-            let (taken, mark) = (key.clone(), video.ingest_id.clone());
-            let is_ours = persist(context, move |db| {
-                restored::found(db, &held, (&taken, mark.as_deref(), &md5), now)
-            });
-            if !is_ours.await? {
-                // Another job has this content: the next attempt finds it there.
-                let run_at = fate::later(now, settings.config.retry.first_delay);
-                let message = report(format!("video {key} has its content and is another job's"));
-                fate::give_back(context, lease, run_at, ("duplicate", message)).await?;
-                return Ok(Some(Next::Finished));
-            }
-            tracing::info!(job.id = lease.job.id.0, video.key = %key, "{path}: not uploaded, it is on the platform as video {key}");
-            context.confirms.notify_one();
+            agreed::is_on_the_platform(attempt, video, &sums.md5).await?;
+            // Another job has this content: the next attempt finds it there.
+            Err(End::Later {
+                run_at: later(now, settings.config.retry.first_delay),
+                word: "duplicate",
+                why: format!("video {} has its content and is another job's", video.key),
+            })
         }
-        Answer::Later(video) if !has_waited => {
-            let message = report(format!(
+        Answer::Later(video) if is_within(job.created_at, longest, now) => Err(End::Later {
+            run_at: later(now, settings.config.retry.max_delay),
+            word: "ambiguous",
+            why: format!(
                 "video {} may have its content and is {}: asked again, because the job table does not know every upload",
                 video.key,
                 video.status.word()
-            ));
-            let run_at = fate::later(now, settings.config.retry.max_delay);
-            fate::give_back(context, lease, run_at, ("ambiguous", message)).await?;
-        }
-        Answer::Later(video) | Answer::Open(video) => {
-            let message = format!(
-                "held: the job table was lost or restored from a backup, and video {} has the same title; the platform \
-                 does not tell whether it has the same content. Compare them: `jw-ingest retry {}` uploads the file, otherwise leave it",
-                video.key, lease.job.id
-            );
-            tracing::warn!(job.id = lease.job.id.0, "{path}: {message}");
-            let (held, report) = (lease.clone(), report(message));
-            persist(context, move |db| replace::hold(db, &held, &report, now)).await?;
-        }
+            ),
+        }),
+        Answer::Later(video) | Answer::Open(video) => Err(End::Held(format!(
+            "held: the job table was lost or restored from a backup, and video {} has the same title; the platform \
+             does not tell whether it has the same content. Compare them: `jw-ingest retry {}` uploads the file, otherwise leave it",
+            video.key, job.id
+        ))),
     }
-    Ok(Some(Next::Finished))
 }
 
 /// What they say, the clearest first. A video without bytes, or one that failed, is not a copy of

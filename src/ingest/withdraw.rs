@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::disk;
 use super::duty::{Duty, until};
-use super::fate::{is_within, later};
+use super::moments::{is_within, later};
 use super::persist::persist;
 use super::source::{self, Problem};
 use crate::beneath;

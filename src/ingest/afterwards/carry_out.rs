@@ -10,7 +10,7 @@ use super::task::{End, Note, Task, Whereabouts};
 use crate::config::Watch;
 use crate::ingest::context::Context;
 use crate::ingest::disk::{self, Progress};
-use crate::ingest::fate;
+use crate::ingest::moments;
 use crate::ingest::persist::persist;
 use crate::ingest::targets::Target;
 use crate::queue::afterwards::{self, Action, Case, File};
@@ -189,7 +189,7 @@ pub(super) async fn later(
         );
     }
     let (id, why) = (case.job.id, why.to_owned());
-    let run_at = fate::later(clock::now(), wait.min(limits.max_delay));
+    let run_at = moments::later(clock::now(), wait.min(limits.max_delay));
     persist(context, move |db| afterwards::later(db, id, &why, run_at)).await
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::verdict::pause;
 use crate::disposition::Disposition;
 use crate::ingest::context::Context;
-use crate::ingest::fate::{evenly, later};
+use crate::ingest::moments::{evenly, later};
 use crate::ingest::persist::persist;
 use crate::platform::{self, Client, Status, Video};
 use crate::queue::confirm::Waiting;

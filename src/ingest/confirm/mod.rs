@@ -16,7 +16,7 @@ use self::proof::Questions;
 use self::verdict::Verdict;
 use super::context::Context;
 use super::duty::{Duty, until};
-use super::fate::{evenly, later};
+use super::moments::{evenly, later};
 use super::pause;
 use super::persist::persist;
 use crate::disposition::Disposition;

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::verdict::{Verdict, pause, told};
 use crate::config::Confirm;
-use crate::ingest::fate::later;
+use crate::ingest::moments::later;
 use crate::ingest::told::Told;
 use crate::platform::Video;
 use crate::queue::change;

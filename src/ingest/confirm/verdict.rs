@@ -8,7 +8,7 @@ use super::replaced;
 use crate::address;
 use crate::clock;
 use crate::config::Confirm;
-use crate::ingest::fate::later;
+use crate::ingest::moments::later;
 use crate::ingest::told::{self, Told};
 use crate::platform::{Status, Video};
 use crate::queue::confirm::{Facts, Waiting};

@@ -12,123 +12,63 @@ mod earlier;
 
 use std::sync::Arc;
 
-use self::earlier::Earlier;
-use super::calls::park;
+use super::attempt::Attempt;
 use super::choice::{self, Case, Choice, Fetch};
-use super::context::Settings;
-use super::fate::{self, Failure};
-use super::fetch::{self, Plan};
-use super::persist::persist;
+use super::end::{Done, End};
+use super::fetch::{self, Order, Plan};
 use super::source::Source;
-use super::worker::{Next, Task};
-use super::{disk, ftp, identify, replace, restored, trouble};
-use crate::clock;
+use super::{identify, replace, restored};
 use crate::disposition::Disposition;
 use crate::platform::Client;
-use crate::queue::outcome;
 use crate::queue::replace::Predecessor;
-use crate::queue::{Error, Lease, Step};
+use crate::queue::{Step, outcome};
 use crate::way::Way;
 
 /// Runs the step.
-pub(super) async fn run(task: &Task, lease: &Lease) -> Result<Next, Error> {
-    let context = &task.context;
-    let settings = context.now_settings();
-    let (begun, now) = (lease.clone(), clock::now());
-    persist(context, move |db| {
-        outcome::begin(db, &begun, Step::Create, now)
-    })
-    .await?;
-    let Some(client) = settings.client(&lease.job.account) else {
-        let failure = Failure::new(
-            &UnknownAccount(lease.job.account.clone()),
-            Disposition::Blocked,
-        );
-        fate::settle(context, lease, failure).await?;
-        return Ok(Next::Finished);
-    };
-    let lease = &match earlier::look(task, lease, client).await? {
-        Earlier::Settled(next) => return Ok(next),
-        Earlier::Nothing(lease) => *lease,
-    };
+pub(super) async fn run(attempt: &mut Attempt) -> Result<Done, End> {
+    attempt.begin(Step::Create).await?;
+    let client = attempt.client()?;
+    if let Some(done) = earlier::find_video(attempt, &client).await? {
+        return Ok(done);
+    }
     // No video for a file that cannot be sent: it would be an empty draft on the account.
-    let source = match open(task, lease).await? {
-        Ok(source) => source,
-        Err(next) => return Ok(next),
-    };
-    if let Some(next) = identify::run(task, lease, client, &source).await? {
-        return Ok(next);
-    }
-    if let Some(next) = restored::look(task, lease, client, &source).await? {
-        return Ok(next);
-    }
-    let before = match replace::look(task, &settings, lease).await? {
-        replace::Place::Settled => return Ok(Next::Finished),
-        replace::Place::Free => None,
-        replace::Place::Of(before) => Some(before),
-    };
-    proceed(task, (&settings, client), lease, (&source, before)).await
+    let source = attempt.open_rested().await?;
+    identify::rule_out_copies(attempt, &client, &source).await?;
+    restored::rule_out_earlier_upload(attempt, &client, &source).await?;
+    let before = replace::find_place(attempt).await?;
+    Box::pin(proceed(attempt, &client, (&source, before))).await
 }
 
 /// The file is there and will be uploaded: in place of what another job's video has, if `before`
 /// says so.
 async fn proceed(
-    task: &Task,
-    (settings, client): (&Settings, &Client),
-    lease: &Lease,
+    attempt: &Attempt,
+    client: &Client,
     (source, before): (&Arc<Source>, Option<Predecessor>),
-) -> Result<Next, Error> {
-    let context = &task.context;
-    let (fetch, order) = match fetch::plan(task, settings, lease, source).await? {
-        None => return park(task, lease).await,
-        Some(Plan::Trouble(problem)) => {
-            trouble::settle(context, lease, problem, 0).await?;
-            return Ok(Next::Finished);
-        }
-        Some(Plan::Refuse(failure)) => {
-            fate::settle(context, lease, failure).await?;
-            return Ok(Next::Finished);
-        }
-        Some(Plan::Send { why: None }) => (Fetch::Unasked, None),
-        Some(Plan::Send { why: Some(why) }) => (Fetch::Unserved(why), None),
-        Some(Plan::Fetch(order)) => {
-            let why = order.why.clone();
-            let fetch = match order.file {
-                Some(_) => Fetch::Served(why),
-                None => Fetch::IsLink(why),
-            };
-            (fetch, Some(order))
-        }
+) -> Result<Done, End> {
+    let (fetch, order) = match fetch::plan(attempt, source).await? {
+        Plan::Send { why: None } => (Fetch::Unasked, None),
+        Plan::Send { why: Some(why) } => (Fetch::Unserved(why), None),
+        Plan::Fetch(order) => (kind(&order), Some(order)),
     };
-    match choose(task, (settings, client), lease, fetch).await? {
-        Ok(choice) if choice.way == Way::Ftp => ftp::begin(task, lease, choice.why.into()).await,
-        Ok(choice) => match before {
-            None => call::create(task, lease, client, (choice, order)).await,
-            Some(before) => replace::run(task, lease, client, (choice, order, before)).await,
-        },
-        Err(refusal) => {
-            let failure = Failure::new(&refusal, Disposition::Permanent);
-            fate::settle(context, lease, failure).await?;
-            Ok(Next::Finished)
-        }
+    let choice = choose(attempt, client, fetch).await?;
+    if choice.way == Way::Ftp {
+        let why = choice.why.into();
+        return Ok(Done::GoesByFtp { why });
+    }
+    match before {
+        None => call::create(attempt, client, (choice, order)).await,
+        Some(before) => replace::run(attempt, client, (choice, order, before)).await,
     }
 }
 
-/// The job's file, or how the attempt ended over it.
-async fn open(task: &Task, lease: &Lease) -> Result<Result<Arc<Source>, Next>, Error> {
-    match disk::open_rested(task, lease).await {
-        None => park(task, lease).await.map(Err),
-        Some(Ok(source)) => Ok(Ok(Arc::new(source))),
-        Some(Err(problem)) => {
-            trouble::settle(&task.context, lease, problem, 0).await?;
-            Ok(Err(Next::Finished))
-        }
+fn kind(order: &Order) -> Fetch {
+    let why = order.why.clone();
+    match order.file {
+        Some(_) => Fetch::Served(why),
+        None => Fetch::IsLink(why),
     }
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the configuration has no account {0:?} any more: add it again, or cancel the job")]
-struct UnknownAccount(String);
 
 /// A form upload that broke off after this much is not begun a third time.
 const DEAR_BREAK: i64 = 1 << 30;
@@ -139,31 +79,25 @@ pub(super) fn is_dear(way: Way, sent: i64) -> bool {
     way == Way::Form && sent >= DEAR_BREAK
 }
 
-async fn choose(
-    task: &Task,
-    (settings, client): (&Settings, &Client),
-    lease: &Lease,
-    fetch: Fetch,
-) -> Result<Result<Choice, choice::Refusal>, Error> {
-    let wanted = settings
-        .watch(&lease.job.watch)
-        .map_or(crate::config::Method::Auto, |watch| watch.method);
-    let job = lease.job.id;
-    let form_broke = persist(&task.context, move |db| {
-        outcome::broke_off(db, job, Way::Form.word(), DEAR_BREAK)
-    })
-    .await?;
+async fn choose(attempt: &Attempt, client: &Client, fetch: Fetch) -> Result<Choice, End> {
+    let (settings, id) = (attempt.settings(), attempt.job().id);
+    let form_broke =
+        attempt.write(move |db, _| outcome::broke_off(db, id, Way::Form.word(), DEAR_BREAK));
+    let job = attempt.job();
     let case = Case {
-        size: lease.job.identity.bytes(),
-        wanted,
+        size: job.identity.bytes(),
+        wanted: settings
+            .watch(&job.watch)
+            .map_or(crate::config::Method::Auto, |watch| watch.method),
         api: client.version(),
         fetch,
         has_ftp: settings
             .config
             .accounts
-            .get(&lease.job.account)
+            .get(&job.account)
             .is_some_and(|account| account.ftp.is_some()),
-        form_broke,
+        form_broke: form_broke.await?,
     };
-    Ok(choice::choose(&case, &settings.config.upload))
+    choice::choose(&case, &settings.config.upload)
+        .map_err(|refusal| End::failed(&refusal, Disposition::Permanent))
 }

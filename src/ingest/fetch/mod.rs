@@ -14,21 +14,16 @@ mod web;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use url::Url;
 
-use super::context::Settings;
-use super::disk;
-use super::fate::Failure;
-use super::persist::persist;
-use super::source::{Problem, Source};
-use super::worker::{Next, Task};
+use super::attempt::Attempt;
+use super::end::{End, Failure};
+use super::source::Source;
+use crate::address;
 use crate::config::{Method, Watch};
 use crate::disposition::Disposition;
 use crate::queue::outcome::Report;
-use crate::queue::replace::{self, Replaced};
-use crate::queue::{Error, Lease, fetch};
-use crate::{address, clock};
+use crate::queue::{Job, fetch};
 
 /// How the bytes of a job will come.
 pub(super) enum Plan {
@@ -39,10 +34,6 @@ pub(super) enum Plan {
         /// Why they are not fetched, as a clause that follows "since".
         why: Option<String>,
     },
-    /// They cannot come at all, or not now.
-    Refuse(Failure),
-    /// The file is not there as it settled.
-    Trouble(Problem),
 }
 
 /// What the platform is asked for.
@@ -63,49 +54,41 @@ pub(super) struct Content {
     pub(super) md5: String,
 }
 
-/// Finds out how the bytes will come; `source` is the job's file. `None`: the work on this job must
-/// end.
-pub(super) async fn plan(
-    task: &Task,
-    settings: &Settings,
-    lease: &Lease,
-    source: &Arc<Source>,
-) -> Result<Option<Plan>, Error> {
-    let watch = settings.watch(&lease.job.watch);
-    if url_file::is_one(&lease.job.path) {
-        let allow_private = watch.is_some_and(|watch| watch.allow_private_urls);
-        return Ok(in_file(task, source, allow_private).await);
+/// Finds out how the bytes will come; `source` is the job's file. Not at all, or not now, is an end.
+pub(super) async fn plan(attempt: &Attempt, source: &Arc<Source>) -> Result<Plan, End> {
+    let (settings, job) = (attempt.settings(), attempt.job());
+    let watch = settings.watch(&job.watch);
+    let allow_private = watch.is_some_and(|watch| watch.allow_private_urls);
+    if url_file::is_one(&job.path) {
+        return in_file(attempt, source, allow_private).await;
     }
-    let Some(served) = watch.and_then(|watch| served(watch, lease)) else {
-        return Ok(Some(by_hand(watch)));
+    let Some(served) = watch.and_then(|watch| served(watch, job)) else {
+        return by_hand(watch);
     };
     // Beyond what the platform takes; the code that chooses among the other methods says so.
     if source.size() > settings.config.upload.size_limit {
-        return Ok(Some(Plan::Send { why: None }));
+        return Ok(Plan::Send { why: None });
     }
     let must = watch.is_some_and(|watch| watch.method == Method::Fetch);
-    let job = lease.job.id;
-    let in_vain = persist(&task.context, move |db| fetch::in_vain(db, job)).await?;
-    let against = if let Some(said) = in_vain.filter(|_| !must) {
+    let id = job.id;
+    let failed = attempt.write(move |db, _| fetch::in_vain(db, id)).await?;
+    let against = if let Some(said) = failed.filter(|_| !must) {
         Some(format!("the platform could not fetch it: {said}"))
     } else {
-        let allow_private = watch.is_some_and(|watch| watch.allow_private_urls);
-        tokio::select! {
-            answer = web::has(&served, source.size(), allow_private) => answer.err(),
-            () = task.stop.cancelled() => return Ok(None),
-        }
+        let asked = attempt.unless_stopped(web::has(&served, source.size(), allow_private));
+        asked.await?.err()
     };
-    Ok(match against {
-        None => in_folder(task, source, served).await,
-        Some(since) if must => Some(Plan::Refuse(Failure {
+    match against {
+        None => in_folder(attempt, source, served).await,
+        Some(since) if must => Err(End::Failed(Failure {
             disposition: Disposition::TRANSIENT,
             report: Report {
                 message: Some(format!("it cannot be fetched now, because {since}")),
                 ..Report::default()
             },
         })),
-        Some(since) => Some(Plan::Send { why: Some(since) }),
-    })
+        Some(since) => Ok(Plan::Send { why: Some(since) }),
+    }
 }
 
 /// Whether a file is an address in place of a video.
@@ -113,28 +96,8 @@ pub(super) fn is_address(path: &Path) -> bool {
     url_file::is_one(path)
 }
 
-/// The video exists, and its bytes come by themselves: only the platform's word is left to wait for.
-/// `replaced` where it is another job's video.
-pub(super) async fn asked(
-    task: &Task,
-    lease: &Lease,
-    (key, replaced): (String, Option<Replaced>),
-    first_look: Timestamp,
-) -> Result<Next, Error> {
-    let (held, now) = (lease.clone(), clock::now());
-    persist(&task.context, move |db| {
-        if let Some(replaced) = replaced {
-            replace::takes(db, &held, replaced, &key)?;
-        }
-        fetch::asked(db, &held, &key, (first_look, now))
-    })
-    .await?;
-    task.context.confirms.notify_one();
-    Ok(Next::Finished)
-}
-
 /// Where the job's file is on the web, if its watch lets it be fetched from there.
-fn served(watch: &Watch, lease: &Lease) -> Option<Url> {
+fn served(watch: &Watch, job: &Job) -> Option<Url> {
     match watch.method {
         Method::Auto | Method::Fetch => {}
         Method::S3
@@ -145,15 +108,15 @@ fn served(watch: &Watch, lease: &Lease) -> Option<Url> {
         | Method::Ftp => return None,
     }
     let public = watch.public_url.as_ref()?;
-    place::address(public, &watch.path, &lease.job.path)
+    place::address(public, &watch.path, &job.path)
 }
 
 /// A file that is not on the web: it is sent, unless its watch sends nothing.
-fn by_hand(watch: Option<&Watch>) -> Plan {
+fn by_hand(watch: Option<&Watch>) -> Result<Plan, End> {
     if watch.is_none_or(|watch| watch.method != Method::Fetch) {
-        return Plan::Send { why: None };
+        return Ok(Plan::Send { why: None });
     }
-    Plan::Refuse(Failure::new(&NotServed, Disposition::Permanent))
+    Err(End::failed(&NotServed, Disposition::Permanent))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -164,32 +127,22 @@ fn by_hand(watch: Option<&Watch>) -> Plan {
 struct NotServed;
 
 /// The address is in the file.
-async fn in_file(task: &Task, source: &Arc<Source>, allow_private: bool) -> Option<Plan> {
-    let refuse = |fault: &dyn std::error::Error| {
-        Some(Plan::Refuse(Failure::new(fault, Disposition::Permanent)))
-    };
+async fn in_file(
+    attempt: &Attempt,
+    source: &Arc<Source>,
+    allow_private: bool,
+) -> Result<Plan, End> {
+    let refuse = |fault: &dyn std::error::Error| End::failed(fault, Disposition::Permanent);
     if source.size() > url_file::LONGEST {
-        return refuse(&url_file::Fault::TooLong);
+        return Err(refuse(&url_file::Fault::TooLong));
     }
-    let bytes = match disk::start(task, source, url_file::LONGEST).await? {
-        Ok(bytes) => bytes,
-        Err(problem) => return Some(Plan::Trouble(problem)),
-    };
-    let url = match url_file::parse(&bytes) {
-        Ok(url) => url,
-        Err(fault) => return refuse(&fault),
-    };
-    if !allow_private {
-        let private = tokio::select! {
-            private = web::private(&url) => private,
-            () = task.stop.cancelled() => return None,
-        };
-        if let Some(why) = private {
-            return refuse(&Private(why));
-        }
+    let bytes = attempt.start(source, url_file::LONGEST).await?;
+    let url = url_file::parse(&bytes).map_err(|fault| refuse(&fault))?;
+    if !allow_private && let Some(why) = attempt.unless_stopped(web::private(&url)).await? {
+        return Err(refuse(&Private(why)));
     }
     let host = address::host(&url);
-    Some(Plan::Fetch(Order {
+    Ok(Plan::Fetch(Order {
         source: url,
         why: format!("fetched by the platform from {host}, as the file says"),
         file: None,
@@ -205,16 +158,11 @@ struct Private(String);
 
 /// The web server has the file. Its sum is made before the platform is asked, for the comparison
 /// with what the platform will have.
-async fn in_folder(task: &Task, source: &Arc<Source>, served: Url) -> Option<Plan> {
-    let md5 = match disk::md5(task, source).await? {
-        Ok(md5) => md5,
-        Err(problem) => return Some(Plan::Trouble(problem)),
-    };
-    if let Err(problem) = disk::check(task, source).await? {
-        return Some(Plan::Trouble(problem));
-    }
+async fn in_folder(attempt: &Attempt, source: &Arc<Source>, served: Url) -> Result<Plan, End> {
+    let md5 = attempt.md5(source).await?;
+    attempt.check(source).await?;
     let host = address::host(&served);
-    Some(Plan::Fetch(Order {
+    Ok(Plan::Fetch(Order {
         source: served,
         why: format!("fetched by the platform from {host}, which has the file too (public-url)"),
         file: Some(Content {

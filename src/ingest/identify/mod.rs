@@ -20,68 +20,49 @@ pub(super) use self::samples::Kind;
 pub(super) use self::samples::fingerprint;
 use self::search::Search;
 pub(super) use self::sums::Sums;
-use super::calls::park;
-use super::persist::persist;
+use super::attempt::Attempt;
+use super::end::End;
+use super::fetch;
 use super::source::{Problem, Source};
-use super::worker::{Next, Task};
-use super::{disk, fetch, trouble};
 use crate::identity::Identity;
 use crate::platform::Client;
-use crate::queue::{Error, Lease, copies};
+use crate::queue::copies;
 
-/// Finds out whether the content needs to be uploaded at all. `None`: it does, continue.
-pub(super) async fn run(
-    task: &Task,
-    lease: &Lease,
+/// Finds out whether the content needs to be uploaded at all; if it does, the step continues.
+pub(super) async fn rule_out_copies(
+    attempt: &Attempt,
     client: &Client,
     source: &Arc<Source>,
-) -> Result<Option<Next>, Error> {
-    let fingerprint = match sample(task, lease, source).await {
-        Some(Ok(fingerprint)) => fingerprint,
-        Some(Err(problem)) => return settle(task, lease, problem).await.map(Some),
-        None => return park(task, lease).await.map(Some),
-    };
-    if lease.job.by_hand {
-        let lease = lease.clone();
-        let note = persist(&task.context, move |db| {
-            copies::note(db, &lease, &fingerprint)
-        });
-        return note.await.map(|()| None);
+) -> Result<(), End> {
+    let fingerprint = sample(attempt, source).await?;
+    if attempt.job().by_hand {
+        return attempt
+            .write(move |db, lease| copies::note(db, lease, &fingerprint))
+            .await;
     }
-    Search::new(task, lease, client, source, fingerprint)
+    Search::new(attempt, client, source, fingerprint)
         .run()
         .await
 }
 
 /// Opens the file to send it, if it has rested and is still what was looked at before anything was made: other bytes
-/// under the same mtime become a job of their own. `None`: the work on this job must end.
-pub(super) async fn open(task: &Task, lease: &Lease) -> Option<Result<Arc<Source>, Problem>> {
-    let source = match disk::open_rested(task, lease).await? {
-        Ok(source) => Arc::new(source),
-        Err(problem) => return Some(Err(problem)),
-    };
+/// under the same mtime become a job of their own.
+pub(super) async fn open(attempt: &Attempt) -> Result<Arc<Source>, End> {
+    let source = attempt.open_rested().await?;
     // What this attempt has looked at has rested since then.
-    let Some(known) = lease.job.fingerprint.clone() else {
-        return Some(Ok(source));
-    };
-    Some(match sample(task, lease, &source).await? {
-        Ok(found) if found == known => Ok(source),
-        Ok(_) => Err(Problem::Changed),
-        Err(problem) => Err(problem),
-    })
+    if let Some(known) = &attempt.job().fingerprint
+        && *known != sample(attempt, &source).await?
+    {
+        Err(Problem::Changed)?;
+    }
+    Ok(source)
 }
 
-async fn sample(
-    task: &Task,
-    lease: &Lease,
-    source: &Arc<Source>,
-) -> Option<Result<String, Problem>> {
+async fn sample(attempt: &Attempt, source: &Arc<Source>) -> Result<String, End> {
     let (file, size) = (Arc::clone(source), source.size());
-    let kind = kind(&lease.job.path);
-    let sampling = disk::quick(task, move || {
-        read_unchanged(&file, |open| fingerprint(open, size, kind))
-    });
-    sampling.await
+    let kind = kind(&attempt.job().path);
+    let look = move || read_unchanged(&file, |open| fingerprint(open, size, kind));
+    attempt.quick(look).await
 }
 
 /// What a file is taken for.
@@ -93,25 +74,20 @@ pub(super) fn kind(path: &Path) -> Kind {
     }
 }
 
-/// Sums up all of the file. `None`: stopped.
+/// Sums up all of the file.
 pub(super) async fn sum(
-    task: &Task,
+    attempt: &Attempt,
     source: &Arc<Source>,
     part_sizes: BTreeSet<u64>,
-) -> Result<Option<Sums>, Problem> {
-    let (source, size, stop) = (Arc::clone(source), source.size(), task.stop.clone());
-    let summing = disk::read(task, move |progress| {
+) -> Result<Sums, End> {
+    let (source, size, stop) = (Arc::clone(source), source.size(), attempt.stop.clone());
+    let summed = attempt.read(move |progress| {
         read_unchanged(&source, |file| {
             let stopped = || progress.step() || stop.is_cancelled();
             sums::read(file, size, &part_sizes, &stopped)
         })
     });
-    summing.await.unwrap_or(Ok(None))
-}
-
-async fn settle(task: &Task, lease: &Lease, problem: Problem) -> Result<Next, Error> {
-    trouble::settle(&task.context, lease, problem, 0).await?;
-    Ok(Next::Finished)
+    summed.await?.ok_or(End::PARKED)
 }
 
 const SHORT: &str = "its filesystem gives fewer bytes than the file has";
@@ -198,12 +174,8 @@ mod tests {
         let found = read_unchanged(&source, |file| fingerprint(file, 8, Kind::Video));
         assert!(matches!(found, Err(Problem::Unreadable(_))), "{found:?}");
         let path = folder.path().join("a.mp4");
-        File::options()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .set_len(3)
-            .unwrap();
+        let shrunk = File::options().write(true).open(path).unwrap();
+        shrunk.set_len(3).unwrap();
         let found = read_unchanged(&source, |file| fingerprint(file, 7, Kind::Video));
         assert!(matches!(found, Err(Problem::Changed)), "{found:?}");
     }

@@ -7,19 +7,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::proof::{self, Proof};
-use super::settle;
 use super::sums::{self, Sums};
-use crate::ingest::calls::{park, settle_call, until_stopped};
+use crate::clock;
+use crate::ingest::attempt::Attempt;
+use crate::ingest::end::End;
 use crate::ingest::evidence::{self, Answer, Fault};
-use crate::ingest::persist::persist;
+use crate::ingest::lost;
+use crate::ingest::moments::later;
+use crate::ingest::record::agreed;
 use crate::ingest::source::Source;
-use crate::ingest::worker::{Next, Task};
-use crate::ingest::{fate, lost};
 use crate::platform::Client;
-use crate::queue::copies::{self, Original, Others};
+use crate::queue::JobId;
+use crate::queue::copies::Original;
 use crate::queue::sent::{self, Sent};
-use crate::queue::{Error, JobId, Lease};
-use crate::{clock, text};
 
 /// A job that waits for another looks again so often: the other may have been put off for reasons
 /// of its own, and then this one goes first.
@@ -37,8 +37,7 @@ const MOST_ROUNDS: u32 = 100;
 
 /// The look for others with the content of one file.
 pub(super) struct Search<'a> {
-    task: &'a Task,
-    lease: &'a Lease,
+    attempt: &'a Attempt,
     client: &'a Client,
     source: &'a Arc<Source>,
     fingerprint: String,
@@ -52,8 +51,6 @@ pub(super) struct Search<'a> {
 enum Finding {
     /// It is not, or not any more.
     Not,
-    /// It decided about this attempt.
-    Settled(Next),
     /// It is another one by now: it is looked at again.
     Changed,
 }
@@ -70,15 +67,13 @@ enum Answered {
 
 impl<'a> Search<'a> {
     pub(super) fn new(
-        task: &'a Task,
-        lease: &'a Lease,
+        attempt: &'a Attempt,
         client: &'a Client,
         source: &'a Arc<Source>,
         fingerprint: String,
     ) -> Self {
         Self {
-            task,
-            lease,
+            attempt,
             client,
             source,
             fingerprint,
@@ -87,20 +82,18 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// `None`: no other job has the content.
-    pub(super) async fn run(mut self) -> Result<Option<Next>, Error> {
+    /// Looks until no other job has the content.
+    pub(super) async fn run(mut self) -> Result<(), End> {
         for _ in 0..MOST_ROUNDS {
-            let others = self.look_or_wait().await?;
-            if others.arrived.is_empty() {
-                return Ok(others.under_way.map(|other| {
-                    let path = text::path(&self.lease.job.path);
-                    tracing::info!(job.id = self.lease.job.id.0, "{path}: waits for job {other}, which seems to have the same content and is being uploaded");
-                    Next::Finished
-                }));
+            let fingerprint = (self.fingerprint.as_str(), &self.ruled_out);
+            // Between two transactions another could end, and nothing would wake this one.
+            let arrived = agreed::wait_for_upload(self.attempt, fingerprint, self.next_look());
+            let arrived = arrived.await?;
+            if arrived.is_empty() {
+                return Ok(());
             }
-            for original in &others.arrived {
-                match self.compare(original, &others.arrived).await? {
-                    Finding::Settled(next) => return Ok(Some(next)),
+            for original in &arrived {
+                match self.compare(original, &arrived).await? {
                     Finding::Not => {
                         self.ruled_out.insert(original.id);
                     }
@@ -108,30 +101,13 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        park(self.task, self.lease).await.map(Some)
+        Err(End::PARKED)
     }
 
-    /// Which other jobs may have it. Where that is only one in progress, the job is given back at
-    /// once: between two transactions the other could end, and nothing would wake this one.
-    async fn look_or_wait(&self) -> Result<Others, Error> {
-        let (lease, fingerprint) = (self.lease.clone(), self.fingerprint.clone());
-        let ruled_out = self.ruled_out.clone();
-        let (now, run_at) = self.next_look();
-        persist(&self.task.context, move |db| {
-            let others = copies::look(db, &lease, &fingerprint, &ruled_out)?;
-            if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way) {
-                copies::wait(db, &lease, (other, run_at), (copies::BEING_UPLOADED, now))?;
-            }
-            Ok(others)
-        })
-        .await
-    }
-
-    /// The present, and when a job that waits looks again.
-    fn next_look(&self) -> (Timestamp, Timestamp) {
-        let rest = self.task.context.now_settings().config.retry.max_delay;
-        let now = clock::now();
-        (now, fate::later(now, LONGEST_REST.min(rest)))
+    /// When a job that waits looks again.
+    fn next_look(&self) -> Timestamp {
+        let rest = self.attempt.settings().config.retry.max_delay;
+        later(clock::now(), LONGEST_REST.min(rest))
     }
 
     /// Whether all of the file must be read to tell whether it is this one.
@@ -141,37 +117,26 @@ impl<'a> Search<'a> {
         proof::takes_sums(original, self.source.size()) && !self.sums.as_ref().is_some_and(is_made)
     }
 
-    /// Reads all of the file, once for all that may be the same. `Some`: the attempt has ended over
-    /// it.
-    async fn sum_up(&mut self, arrived: &[Original]) -> Result<Option<Next>, Error> {
+    /// Reads all of the file, once for all that may be the same.
+    async fn sum_up(&mut self, arrived: &[Original]) -> Result<(), End> {
         let part_sizes: BTreeSet<u64> = arrived
             .iter()
             .filter_map(|original| sums::part_size(original.parts_md5.as_deref()?))
             .collect();
-        match super::sum(self.task, self.source, part_sizes).await {
-            Ok(Some(sums)) => self.sums = Some(sums),
-            Ok(None) => return park(self.task, self.lease).await.map(Some),
-            Err(problem) => return settle(self.task, self.lease, problem).await.map(Some),
-        }
-        Ok(None)
+        self.sums = Some(super::sum(self.attempt, self.source, part_sizes).await?);
+        Ok(())
     }
 
     /// What is stored rules out; only the platform, asked now, says that a content is there. It is asked before the
     /// whole file is read too, as that takes minutes and is for nothing without a yes.
-    async fn compare(
-        &mut self,
-        original: &Original,
-        arrived: &[Original],
-    ) -> Result<Finding, Error> {
+    async fn compare(&mut self, original: &Original, arrived: &[Original]) -> Result<Finding, End> {
         if self.needs_sums(original) {
             if !original.is_unconfirmed
                 && let Answered::Otherwise(finding) = self.ask(original).await?
             {
                 return Ok(finding);
             }
-            if let Some(settled) = self.sum_up(arrived).await? {
-                return Ok(Finding::Settled(settled));
-            }
+            self.sum_up(arrived).await?;
         }
         let proof = proof::stored(original, self.source.size(), self.sums.as_ref());
         if proof == Proof::Other {
@@ -185,10 +150,8 @@ impl<'a> Search<'a> {
             Answered::There(theirs) => (proof, theirs),
             // What was stored does not count beside it: it is not known whether it is still there.
             Answered::Uncompared(theirs) => {
-                if self.sums.is_none()
-                    && let Some(settled) = self.sum_up(arrived).await?
-                {
-                    return Ok(Finding::Settled(settled));
+                if self.sums.is_none() {
+                    self.sum_up(arrived).await?;
                 }
                 (Proof::Open, Some(theirs))
             }
@@ -196,7 +159,9 @@ impl<'a> Search<'a> {
         match proof::with_what_is_there(proof, theirs.as_deref(), self.sums.as_ref()) {
             Proof::Same => {
                 let learnt = theirs.filter(|_| proof == Proof::Open);
-                self.duplicate(original, learnt).await
+                agreed::is_duplicate(self.attempt, original, learnt).await?;
+                // It failed just now.
+                Ok(Finding::Not)
             }
             Proof::Other => Ok(Finding::Not),
             Proof::Open => self.wait_for_proof(original).await,
@@ -204,44 +169,41 @@ impl<'a> Search<'a> {
     }
 
     /// Asks whether the platform has what the other has sent.
-    async fn ask(&self, original: &Original) -> Result<Answered, Error> {
+    async fn ask(&self, original: &Original) -> Result<Answered, End> {
         let Some(sent) = self.sent(original).await? else {
             return Ok(Answered::Otherwise(Finding::Not));
         };
-        let finding = match until_stopped(self.task, evidence::ask(self.client, &sent)).await {
-            None => park(self.task, self.lease).await.map(Finding::Settled)?,
-            Some(Answer::Yes(video)) => return Ok(Answered::There(video.md5)),
-            Some(Answer::No(Fault::Uncompared(Some(theirs)))) => {
+        let asked = self.attempt.answer(evidence::ask(self.client, &sent));
+        let finding = match asked.await? {
+            Answer::Yes(video) => return Ok(Answered::There(video.md5)),
+            Answer::No(Fault::Uncompared(Some(theirs))) => {
                 return Ok(Answered::Uncompared(theirs));
             }
-            Some(Answer::No(fault)) if fault.is_loss() => {
-                let is_displaced = original.path == self.lease.job.path;
+            Answer::No(fault) if fault.is_loss() => {
+                let is_displaced = original.path == self.attempt.job().path;
                 let told = (&sent, &fault);
-                if lost::settle(&self.task.context, told, is_displaced).await? {
+                if lost::settle(&self.attempt.context, told, is_displaced).await? {
                     // It may look for its own video now, which is waited for.
                     Finding::Changed
                 } else {
                     Finding::Not
                 }
             }
-            Some(Answer::No(fault)) => self.wait(original, (&sent, &fault)).await?,
-            Some(Answer::Unanswered(error)) => {
-                settle_call(self.task, self.lease, &error).await?;
-                Finding::Settled(Next::Finished)
-            }
+            Answer::No(fault) => self.wait(original, (&sent, &fault)).await?,
+            Answer::Unanswered(error) => return Err(End::Call(error)),
         };
         Ok(Answered::Otherwise(finding))
     }
 
     /// What the other has sent, if the key of its video is known.
-    async fn sent(&self, original: &Original) -> Result<Option<Sent>, Error> {
+    async fn sent(&self, original: &Original) -> Result<Option<Sent>, End> {
         let id = original.id;
-        let sent = persist(&self.task.context, move |db| sent::of(db, id)).await?;
+        let sent = self.attempt.write(move |db, _| sent::of(db, id)).await?;
         Ok(sent.filter(|sent| sent.video_key.is_some()))
     }
 
     /// It is there, and nothing says whether it has this content.
-    async fn wait_for_proof(&self, original: &Original) -> Result<Finding, Error> {
+    async fn wait_for_proof(&self, original: &Original) -> Result<Finding, End> {
         let Some(sent) = self.sent(original).await? else {
             return Ok(Finding::Not);
         };
@@ -249,22 +211,10 @@ impl<'a> Search<'a> {
     }
 
     /// The other's bytes are on the platform: whether they are a video, shows when that is ready.
-    async fn wait_for_ready(&self, original: &Original) -> Result<Finding, Error> {
-        let (lease, id) = (self.lease.clone(), original.id);
-        let (now, run_at) = self.next_look();
-        let waits = persist(&self.task.context, move |db| {
-            copies::wait_for_ready(db, &lease, (id, run_at), now)
-        });
-        if !waits.await? {
-            // It has come to its end just now: it is looked at again.
-            return Ok(Finding::Changed);
-        }
-        let path = text::path(&self.lease.job.path);
-        tracing::info!(
-            job.id = self.lease.job.id.0,
-            "{path}: waits for job {id}, which seems to have the same content and is not ready on the platform yet"
-        );
-        Ok(Finding::Settled(Next::Finished))
+    async fn wait_for_ready(&self, original: &Original) -> Result<Finding, End> {
+        agreed::wait_for_ready(self.attempt, original.id, self.next_look()).await?;
+        // It has come to its end just now: it is looked at again.
+        Ok(Finding::Changed)
     }
 
     /// The platform says neither yes nor no: the job asks again, some times, and is then uploaded itself. A second
@@ -273,9 +223,8 @@ impl<'a> Search<'a> {
         &self,
         original: &Original,
         (sent, fault): (&Sent, &Fault),
-    ) -> Result<Finding, Error> {
-        let (lease, id, other) = (self.lease.clone(), self.lease.job.id, original.id);
-        let (now, run_at) = self.next_look();
+    ) -> Result<Finding, End> {
+        let (job, other) = (self.attempt.job(), original.id);
         let most = match fault {
             Fault::NotReady(_) => MOST_NOT_READY,
             Fault::ChangedSince | Fault::Untold | Fault::Uncompared(_) | Fault::NoKey => {
@@ -287,60 +236,22 @@ impl<'a> Search<'a> {
             | Fault::Misfetched
             | Fault::Replaced => 0,
         };
-        let said = fault.words(sent);
+        let (said, path) = (fault.words(sent), self.attempt.path());
+        let id = job.id;
         let why = format!("({said}); jw-ingest retry {id} uploads the file as a video of its own");
-        if self
-            .lease
-            .job
-            .last_error
-            .as_ref()
-            .is_none_or(|said| !said.contains(&why))
-        {
-            let path = text::path(&self.lease.job.path);
+        let is_news = |before: &String| !before.contains(&why);
+        if job.last_error.as_ref().is_none_or(is_news) {
             tracing::warn!(
                 job.id = id.0,
                 "{path}: waits for job {other}, which seems to have the same content {why}"
             );
         }
-        let waits = persist(&self.task.context, move |db| {
-            copies::wait_for_proof(db, &lease, (other, run_at, most), (&why, now))
-        });
-        if waits.await? {
-            return Ok(Finding::Settled(Next::Finished));
-        }
-        let path = text::path(&self.lease.job.path);
+        let next = (other, self.next_look(), most);
+        agreed::wait_for_proof(self.attempt, next, why).await?;
         tracing::warn!(
             job.id = id.0,
             "{path}: uploaded as a video of its own, since nothing proves that job {other} has the same content: {said}"
         );
         Ok(Finding::Not)
-    }
-
-    /// `learnt`: the MD5 of the other's video, where that of what it sent is not known.
-    async fn duplicate(
-        &self,
-        original: &Original,
-        learnt: Option<String>,
-    ) -> Result<Finding, Error> {
-        let (lease, id, now) = (self.lease.clone(), original.id, clock::now());
-        let written = persist(&self.task.context, move |db| {
-            let written = copies::duplicate(db, &lease, id, now)?;
-            if let (true, Some(md5)) = (written, &learnt) {
-                copies::content_is(db, id, md5)?;
-            }
-            Ok(written)
-        });
-        if !written.await? {
-            // It failed just now.
-            return Ok(Finding::Not);
-        }
-        let (path, theirs) = (text::path(&self.lease.job.path), text::path(&original.path));
-        let key = original.video_key.as_deref().unwrap_or("not known");
-        tracing::info!(
-            job.id = self.lease.job.id.0,
-            video.key = key,
-            "{path}: not uploaded, since it has the content of {theirs}, which is video {key} (job {id})"
-        );
-        Ok(Finding::Settled(Next::Finished))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::duty::{Duty, until};
-use super::super::fate::{evenly, later};
+use super::super::moments::{evenly, later};
 use super::super::pause;
 use super::super::persist::persist;
 use super::{Gathered, beside, gather, own_change};

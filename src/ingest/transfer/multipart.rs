@@ -10,54 +10,42 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::link::note_last_byte;
-use super::{end, settle_trouble, start_over, unsettled, words_of};
-use crate::ingest::fate::{self, Failure};
-use crate::ingest::persist::persist;
+use super::{accept, unsettled, words_of};
+use crate::ingest::attempt::Attempt;
+use crate::ingest::end::{Done, End, Failure};
 use crate::ingest::source::{Freshness, Problem, Source};
-use crate::ingest::worker::{Next, Task};
 use crate::platform::Pass;
 use crate::platform::v2::Uploads;
 use crate::queue::outcome::{self, Report};
-use crate::queue::{Error, Lease, ticket};
+use crate::queue::ticket;
 use crate::upload::multipart::{self, OnPart, PartsOrder};
 use crate::upload::{self, BeforeLastByte, Progress};
 use crate::{chain, clock};
 
 /// Sends what the platform has not got of the file, and completes it.
-pub(super) async fn send(
-    task: &Task,
-    lease: &Lease,
-    source: Arc<Source>,
-    pass: &Pass,
-) -> Result<Next, Error> {
-    let context = &task.context;
-    let Some(part_size) = lease.ticket.as_ref().and_then(|ticket| ticket.part_size) else {
-        return start_over(task, lease, "the size of its parts was lost").await;
+pub(super) async fn send(attempt: &Attempt, source: Arc<Source>, pass: &Pass) -> Result<Done, End> {
+    let (context, id) = (&attempt.context, attempt.job().id);
+    let Some(part_size) = attempt
+        .lease
+        .ticket
+        .as_ref()
+        .and_then(|ticket| ticket.part_size)
+    else {
+        return Err(End::link_expired("the size of its parts was lost"));
     };
-    let uploads = match Uploads::new(pass) {
-        Ok(uploads) => uploads,
-        Err(error) => {
-            let failure = Failure::new(&error, error.disposition());
-            fate::settle(context, lease, failure).await?;
-            return Ok(Next::Finished);
-        }
-    };
-    let file = match source.file() {
-        Ok(file) => file,
-        Err(error) => return settle_trouble(task, lease, Problem::Unreadable(error), 0).await,
-    };
-    let job = lease.job.id;
+    let uploads = Uploads::new(pass).map_err(|error| End::failed(&error, error.disposition()))?;
+    let file = source.file().map_err(Problem::Unreadable)?;
     // Written since it settled, as the ctime may mean, it can have other parts than were sent: they
     // are compared with the file itself.
-    let known = if source.is_untouched_since(&lease.job.identity) {
-        persist(context, move |db| ticket::parts(db, job)).await?
+    let known = if source.is_untouched_since(&attempt.job().identity) {
+        attempt.write(move |db, _| ticket::parts(db, id)).await?
     } else {
         BTreeMap::new()
     };
     let progress = Arc::new(Progress::default());
-    context.live.transfers(lease, &progress);
+    context.live.transfers(&attempt.lease, &progress);
     let (problem, mut trouble) = oneshot::channel();
-    let limits = &context.now_settings().config.upload;
+    let limits = &attempt.settings().config.upload;
     let order = PartsOrder {
         file,
         size: source.size(),
@@ -69,62 +57,61 @@ pub(super) async fn send(
         throttle: context.throttle.clone(),
         stall_timeout: limits.stall_timeout,
         response_timeout: upload::RESPONSE_TIMEOUT,
-        before_complete: before_complete(task, lease, (&source, part_size), problem),
-        on_part: on_part(task, lease),
+        before_complete: before_complete(attempt, (&source, part_size), problem),
+        on_part: on_part(attempt),
     };
-    let outcome = multipart::send_parts(order, task.stop.clone()).await;
+    let outcome = multipart::send_parts(order, attempt.stop.clone()).await;
     // The progress begins with what earlier attempts have sent.
     let sent = progress.sent().saturating_sub(progress.found());
     let sent = i64::try_from(sent).unwrap_or(i64::MAX);
     match outcome {
-        Ok(receipt) => end::accept(task, lease, &source, (receipt, sent)).await,
+        Ok(receipt) => accept::accept(attempt, &source, (receipt, sent)).await,
         Err(error) => match trouble.try_recv() {
-            Ok(problem) if !task.stop.is_cancelled() => {
-                settle_trouble(task, lease, problem, sent).await
-            }
-            _ => {
-                refuse(task, lease, &source, (&error, sent)).await?;
-                Ok(Next::Finished)
-            }
+            Ok(problem) if !attempt.stop.is_cancelled() => Err(End::File { problem, sent }),
+            _ => refuse(attempt, &source, (&error, sent)).await,
         },
     }
 }
 
 async fn refuse(
-    task: &Task,
-    lease: &Lease,
+    attempt: &Attempt,
     source: &Arc<Source>,
     (error, sent): (&upload::Error, i64),
-) -> Result<(), Error> {
-    let (context, job) = (&task.context, lease.job.id);
-    let completed_at = lease.ticket.as_ref().and_then(|ticket| ticket.last_byte_at);
-    let tries = persist(context, move |db| outcome::left_open(db, job)).await?;
-    if lease.job.replaces.is_some() && completed_at.is_some() && unsettled::is_closed(error) {
+) -> Result<Done, End> {
+    let job = attempt.job();
+    let ticket = attempt.lease.ticket.as_ref();
+    let completed_at = ticket.and_then(|ticket| ticket.last_byte_at);
+    let id = job.id;
+    let tries = attempt
+        .write(move |db, _| outcome::left_open(db, id))
+        .await?;
+    if job.replaces.is_some() && completed_at.is_some() && unsettled::is_closed(error) {
         // Its status tells nothing, as it was `ready` before; but what is closed was completed.
-        end::finish(task, lease, None, &Report::default()).await?;
-        return Ok(());
+        return Ok(Done::Sent {
+            md5: None,
+            report: Report::default(),
+        });
     }
     let judged = unsettled::disposition(error, completed_at, tries, clock::now());
-    let Some(disposition) = judged.filter(|_| !task.stop.is_cancelled()) else {
-        return end::refuse(task, lease, source, (error, sent)).await;
+    let Some(disposition) = judged.filter(|_| !attempt.stop.is_cancelled()) else {
+        return accept::refuse(attempt, source, (error, sent)).await;
     };
     let report = Report {
         bytes_sent: sent,
-        message: Some(words_of(task, lease, error)),
+        message: Some(words_of(attempt, error)),
         request_id: error.request_id().map(str::to_owned),
     };
-    let failure = Failure {
+    Err(End::Failed(Failure {
         disposition,
         report,
-    };
-    fate::settle(context, lease, failure).await
+    }))
 }
 
 /// Notes a part that has arrived: should the daemon die, it need not even be read again.
-fn on_part(task: &Task, lease: &Lease) -> OnPart {
-    let (queue, lease) = (task.context.queue.clone(), lease.clone());
+fn on_part(attempt: &Attempt) -> OnPart {
+    let (queue, lease) = (attempt.context.queue.clone(), Arc::clone(&attempt.lease));
     Box::new(move |number, md5| {
-        let (lease, md5) = (lease.clone(), md5.to_owned());
+        let (lease, md5) = (Arc::clone(&lease), md5.to_owned());
         queue
             .write_blocking(move |db: &Connection| ticket::part_arrived(db, &lease, number, &md5))
             .map_err(|error| chain(&error))
@@ -134,17 +121,12 @@ fn on_part(task: &Task, lease: &Lease) -> OnPart {
 /// The last look at the file, and the write-ahead note: without them nothing is completed. What is
 /// wrong with the file goes into `problem`.
 fn before_complete(
-    task: &Task,
-    lease: &Lease,
+    attempt: &Attempt,
     (source, part_size): (&Arc<Source>, u64),
     problem: oneshot::Sender<Problem>,
 ) -> BeforeLastByte {
-    let (queue, lease, source) = (
-        task.context.queue.clone(),
-        lease.clone(),
-        Arc::clone(source),
-    );
-    let stop = task.stop.clone();
+    let (queue, stop) = (attempt.context.queue.clone(), attempt.stop.clone());
+    let (lease, source) = (Arc::clone(&attempt.lease), Arc::clone(source));
     Box::new(move || {
         let job = lease.job.id;
         let arrived = queue
@@ -157,7 +139,7 @@ fn before_complete(
             problem.send(found).ok();
             return Err(why);
         }
-        note_last_byte(&queue, lease)
+        note_last_byte(&queue, &lease)
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::disposition::Disposition;
-use crate::ingest::fate;
+use crate::ingest::moments::is_within;
 use crate::platform;
 use crate::upload;
 
@@ -32,7 +32,7 @@ pub(super) fn disposition(
             if matches!(refusal.status, 404 | 410) =>
         {
             // To start over would delete what is being put together, and send all of it again.
-            let is_fresh = completed_at.is_some_and(|at| fate::is_within(at, COMPLETING, now));
+            let is_fresh = completed_at.is_some_and(|at| is_within(at, COMPLETING, now));
             is_fresh.then_some(Disposition::Ambiguous)
         }
         upload::Error::Completing(platform::Error::Refused(refusal)) => {
