@@ -55,6 +55,7 @@ use self::lanes::Lanes;
 use self::plan::Plan;
 use super::context::Context;
 use super::disk;
+use super::duty::Duty;
 use super::metadata;
 use super::moments::later;
 use super::persist::persist;
@@ -80,6 +81,7 @@ type Mute = HashSet<PathBuf>;
 
 /// Runs until the daemon stops.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
+    let duty = Duty::new(&context, "afterwards", LOOK);
     let mut lanes = Lanes::default();
     let mut targets = targets::Looks::default();
     let mut silent = Silent::new();
@@ -88,36 +90,23 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     settings.mark_changed();
     while !context.stop.is_cancelled() {
         targets.go_on(&context);
-        let outcome = match watches::follow(&context, &mut settings).await {
-            Ok(()) => lanes.begin(&context).await,
-            Err(error) => Err(error),
+        let done = async {
+            watches::follow(&context, &mut settings).await?;
+            lanes.begin(&context).await?;
+            formers::look(&context, &mut doubts, &mut silent).await?;
+            Ok(LOOK)
         };
-        let outcome = match outcome {
-            Ok(()) => formers::look(&context, &mut doubts, &mut silent).await,
-            Err(error) => Err(error),
-        };
-        pass(&context, outcome)?;
+        let rest = duty.length_of_rest(done.await)?;
         tokio::select! {
             () = context.stop.cancelled() => {}
-            () = tokio::time::sleep(LOOK) => {}
-            outcome = lanes.ended() => pass(&context, outcome)?,
+            () = tokio::time::sleep(rest) => {}
+            ended = lanes.ended() => {
+                duty.length_of_rest(ended.map(|()| LOOK))?;
+            }
         }
     }
     lanes.finish().await;
     Ok(())
-}
-
-/// An error that passes is tried again at the next look.
-fn pass(context: &Context, outcome: Result<(), Error>) -> Result<(), Error> {
-    match outcome {
-        Err(_) if context.stop.is_cancelled() => Ok(()),
-        Err(error) if error.is_passing() => {
-            tracing::debug!(error = %crate::chain(&error), "uploaded files are moved or \
-                deleted a little later");
-            Ok(())
-        }
-        outcome => outcome,
-    }
 }
 
 /// Drops those for which there is nothing to do: all in one transaction, as there may be thousands.
