@@ -79,7 +79,9 @@ impl Walk {
             && match self.follow(&path) {
                 Ok(is_new) => is_new,
                 Err(refusal) => {
-                    return refusal.is_endless().then(|| Found::Endless(path, refusal));
+                    return refusal
+                        .is_endless()
+                        .then_some(Found::Endless(path, refusal));
                 }
             };
         if kind == Kind::Folder || is_behind {

@@ -22,16 +22,13 @@ pub(super) fn check(watches: &[Watch], silent: &Silent, database: &Path) -> Vec<
         let folders = targets::of(watch).into_iter();
         for folder in folders.filter(|folder| !silent.has(folder)) {
             let (owned, asked) = (watch.clone(), folder.clone());
-            let why = match patience::within(patience::FOLDER, move || Target::look(&owned, &asked))
-            {
-                Some(target) => {
-                    let offline = target.is_offline(&db).ok().flatten();
-                    offline.or_else(|| target.obstacle())
-                }
-                None => {
-                    let why = patience::unanswered(patience::FOLDER);
-                    Some(format!("{} {why}", text::path(&folder)))
-                }
+            let looked = patience::within(patience::FOLDER, move || Target::look(&owned, &asked));
+            let why = if let Some(target) = looked {
+                let offline = target.is_offline(&db).ok().flatten();
+                offline.or_else(|| target.obstacle())
+            } else {
+                let why = patience::unanswered(patience::FOLDER);
+                Some(format!("{} {why}", text::path(&folder)))
             };
             findings.extend(why.map(|why| Finding::fail(format!("watch {}", watch.name), why)));
         }

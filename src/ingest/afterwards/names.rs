@@ -30,7 +30,7 @@ fn numbered(wanted: &OsStr, number: u32) -> OsString {
     let path = Path::new(wanted);
     let extension = path.extension().map(OsStr::as_bytes);
     let ending = extension.map_or_else(Vec::new, |extension| [b".", extension].concat());
-    let most = wanted.len().max(LONGEST_NAME - BESIDE).min(LONGEST_NAME);
+    let most = wanted.len().clamp(LONGEST_NAME - BESIDE, LONGEST_NAME);
     let (stem, ending, room) = match (
         path.file_stem(),
         most.checked_sub(number.len() + ending.len()),

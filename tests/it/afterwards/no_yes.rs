@@ -257,7 +257,7 @@ const DESTROYERS: &[(&str, &str, usize)] = &[
     ("src/queue/seal.rs", "fs::rename(", 1),
     // The marker of the table and its draft, and what a lost table left beside it.
     ("src/queue/marker.rs", "fs::rename(", 1),
-    ("src/queue/marker.rs", "truncate(true)", 1),
+    ("src/queue/marker.rs", "remove_file", 1),
     ("src/queue/restored.rs", "fs::rename(", 1),
     // A backup takes the table's place: the table has another name by then, and the draft is ours.
     ("src/queue/backup.rs", "remove_file", 3),

@@ -18,8 +18,11 @@ use crate::queue::afterwards::Action;
 
 const LONG: Duration = Duration::from_secs(20);
 
+/// What it is called, and how it is made.
+type Odd = (&'static str, fn(&Path));
+
 /// What may have the name of a file or folder.
-const KINDS: [(&str, fn(&Path)); 3] = [
+const KINDS: [Odd; 3] = [
     ("a device, pipe or socket", |path| {
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     }),
