@@ -162,7 +162,7 @@ mod tests {
         for (name, content) in files {
             match content.strip_prefix("link to ") {
                 Some(other) => {
-                    fs::hard_link(dir.path().join(other), dir.path().join(name)).unwrap()
+                    fs::hard_link(dir.path().join(other), dir.path().join(name)).unwrap();
                 }
                 None => fs::write(dir.path().join(name), content).unwrap(),
             }

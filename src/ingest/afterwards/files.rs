@@ -113,7 +113,7 @@ impl Errand<'_> {
             let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
                 break;
             };
-            read += bytes.len() as u64;
+            read += u64::try_from(bytes.len()).unwrap_or_default();
             hash.update(bytes);
             to(bytes)?;
         }

@@ -22,7 +22,7 @@ use crate::queue::afterwards::{self, Case};
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     busy: BTreeSet<String>,
-    turns: JoinSet<(String, Memory, Result<(), Error>)>,
+    turns: JoinSet<(String, Memory, Result<bool, Error>)>,
     /// What the others remember until their next turn.
     resting: HashMap<String, Memory>,
     /// When the notes were looked at.
@@ -41,6 +41,8 @@ struct Memory {
 struct Load {
     noted: Vec<Case>,
     due: Vec<Case>,
+    /// Whether more may be due than was listed.
+    is_full: bool,
 }
 
 impl Lanes {
@@ -55,21 +57,34 @@ impl Lanes {
             let rest = forget(context, cases).await?;
             for (watch, due) in by_watch(rest) {
                 let noted = noted.remove(&watch).unwrap_or_default();
-                self.spawn(context, watch, Load { noted, due });
+                let is_full = full;
+                self.spawn(
+                    context,
+                    watch,
+                    Load {
+                        noted,
+                        due,
+                        is_full,
+                    },
+                );
             }
             if !full {
                 break;
             }
         }
         for (watch, noted) in noted {
-            let due = Vec::new();
-            self.spawn(context, watch, Load { noted, due });
+            let load = Load {
+                noted,
+                ..Load::default()
+            };
+            self.spawn(context, watch, load);
         }
         Ok(())
     }
 
-    /// Waits for the end of a turn; forever, where there is none. Its lane is free then.
-    pub(super) async fn ended(&mut self) -> Result<(), Error> {
+    /// Waits for the end of a turn; forever, where there is none. Its lane is free then. Answers whether there may be
+    /// more to do at once.
+    pub(super) async fn ended(&mut self) -> Result<bool, Error> {
         let Some(ended) = self.turns.join_next().await else {
             return future::pending().await;
         };
@@ -81,7 +96,7 @@ impl Lanes {
             }
             Err(broken) => match broken.try_into_panic() {
                 Ok(panic) => panic::resume_unwind(panic),
-                Err(_) => Ok(()),
+                Err(_) => Ok(false),
             },
         }
     }
@@ -120,11 +135,11 @@ async fn turn(
     watch: &str,
     load: Load,
     Memory { mute, silent }: &mut Memory,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     noted::look(context, (watch, load.noted), mute).await?;
     for case in load.due {
         if context.stop.is_cancelled() {
-            return Ok(());
+            return Ok(false);
         }
         // The list may be minutes old.
         let id = case.job.id;
@@ -133,7 +148,7 @@ async fn turn(
             one(context, case, (mute, silent)).await?;
         }
     }
-    Ok(())
+    Ok(load.is_full)
 }
 
 fn by_watch(cases: Vec<Case>) -> HashMap<String, Vec<Case>> {

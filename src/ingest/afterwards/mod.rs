@@ -96,17 +96,31 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
             formers::look(&context, &mut doubts, &mut silent).await?;
             Ok(LOOK)
         };
-        let rest = duty.length_of_rest(done.await)?;
-        tokio::select! {
-            () = context.stop.cancelled() => {}
-            () = tokio::time::sleep(rest) => {}
-            ended = lanes.ended() => {
-                duty.length_of_rest(ended.map(|()| LOOK))?;
-            }
-        }
+        let length = duty.length_of_rest(done.await)?;
+        rest(&context, (&duty, length), &mut lanes).await?;
     }
     lanes.finish().await;
     Ok(())
+}
+
+/// Until the next look. It comes sooner only where more is due than was listed: what stays due must not turn in circles.
+async fn rest(
+    context: &Context,
+    (duty, length): (&Duty<'_>, Duration),
+    lanes: &mut Lanes,
+) -> Result<(), Error> {
+    let look = tokio::time::sleep(length);
+    tokio::pin!(look);
+    loop {
+        tokio::select! {
+            () = context.stop.cancelled() => return Ok(()),
+            () = &mut look => return Ok(()),
+            ended = lanes.ended() => match ended {
+                Ok(true) => return Ok(()),
+                ended => duty.length_of_rest(ended.map(|_| LOOK))?,
+            },
+        };
+    }
 }
 
 /// Drops those for which there is nothing to do: all in one transaction, as there may be thousands.
