@@ -169,9 +169,9 @@ impl World {
     }
 }
 
-/// The job of an answer such as `job 7 is queued again, and becomes another video`, even if it is a copy.
+/// The job of an answer such as `job 7 is queued again, and becomes another video`, even if it is a copy. What only
+/// says that it could be, as of a job that is held, is no order.
 fn made_by_hand(line: &str) -> Option<i64> {
-    let is_by_hand = line.contains("of its own") || line.contains("another video");
-    let (_, after) = line.split_once("job ").filter(|_| is_by_hand)?;
-    after.split(' ').next()?.parse().ok()
+    let (before, _) = line.split_once(" is queued again, and becomes ")?;
+    before.rsplit_once("job ")?.1.parse().ok()
 }
