@@ -6,45 +6,39 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
-use super::files::{CHANGED, Errand, Trouble, cannot, every_name_is_taken, hidden, is_file, sync};
+use super::files::{CHANGED, Errand, Trouble, cannot, every_name_is_taken, hidden, sync};
 use super::names::names;
 use crate::beneath::Place;
-use crate::identity::Identity;
 
 /// Bytes of a copy after which it is brought to the disk: at its end that would take minutes for a large one, without
 /// a sign of life.
 const SYNC_EACH: usize = 64 << 20;
 
 impl Errand<'_> {
-    /// Copies it, reads the copy back, gives that its name, and only then takes the original away.
+    /// Copies it, reads the copy back, hides the original, gives the copy its name, and only then takes the original
+    /// away. A copy that has its name is never removed: another file may have gone because of it.
     pub(super) fn across(&self, wanted: &Place) -> Result<Place, Trouble> {
-        let hidden = hidden(wanted, self.mark, "part");
-        let outcome = self.copy(&hidden).and_then(|(copy, md5)| {
-            let (to, is_new) = self.name(&hidden, wanted)?;
-            Ok((to, md5, is_new.then_some(copy)))
+        let part = hidden(wanted, self.mark, "part");
+        let outcome = self.copy(&part).and_then(|md5| {
+            let mut to = None;
+            self.take_away_if(|| {
+                if self.shows_beside(wanted) {
+                    return Ok(false);
+                }
+                to = self.name(&part, wanted, &md5)?;
+                Ok(to.is_some())
+            })?;
+            to.ok_or_else(|| every_name_is_taken(wanted))
         });
         if outcome.is_err() {
             // A half copy is useless; if it cannot be removed, the next attempt overwrites it.
-            drop(hidden.remove());
+            drop(part.remove());
         }
-        let (to, md5, new) = outcome?;
-        let md5 = new.is_none().then_some(md5);
-        match self.take_away_beside(&to, md5.as_deref()) {
-            Err(Trouble::Kept(why)) => {
-                if let Some(copy) = new
-                    && is_file(&to, &copy)
-                {
-                    drop(to.remove());
-                }
-                Err(Trouble::Kept(why))
-            }
-            Err(other) => Err(other),
-            Ok(()) => Ok(to),
-        }
+        outcome
     }
 
-    /// Answers what the copy is, and its MD5.
-    fn copy(&self, hidden: &Place) -> Result<(Identity, String), Trouble> {
+    /// Answers the MD5 of the copy.
+    fn copy(&self, hidden: &Place) -> Result<String, Trouble> {
         let unreadable = |error: io::Error| Trouble::Later(format!("cannot read it: {error}"));
         let unwritable = |error: io::Error| {
             Trouble::Later(format!("cannot write {}: {error}", hidden.path().display()))
@@ -72,8 +66,6 @@ impl Errand<'_> {
         // Some shares have no such thing.
         drop(copy.set_permissions(mode));
         copy.sync_all().map_err(unwritable)?;
-        let identity = copy.metadata().map(|meta| Identity::of(&meta));
-        let identity = identity.map_err(unwritable)?;
         forget_pages(&copy);
         drop(copy);
         let copy = hidden
@@ -90,23 +82,24 @@ impl Errand<'_> {
         if differs || !self.is_there(self.from) {
             return Err(Trouble::Kept(CHANGED.to_owned()));
         }
-        Ok((identity, read))
+        Ok(read)
     }
 
-    /// Gives the copy its name; answers that, and whether it is the copy's.
-    fn name(&self, hidden: &Place, wanted: &Place) -> Result<(Place, bool), Trouble> {
+    /// Gives the copy its name; answers that, or where another file has the same bytes. `None`: that file is this
+    /// very one by another path.
+    fn name(&self, part: &Place, wanted: &Place, md5: &str) -> Result<Option<Place>, Trouble> {
         for name in names(wanted.name()) {
             let to = wanted.beside(&name);
             (self.before)(to.path())?;
-            match hidden.rename_new(&to) {
+            match part.rename_new(&to) {
                 Ok(()) => {
                     sync(&to)?;
-                    return Ok((to, true));
+                    return Ok(Some(to));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if self.same(&to)?.is_some() {
-                        drop(hidden.remove());
-                        return Ok((to, false));
+                    if self.has_bytes(&to, md5)? {
+                        drop(part.remove());
+                        return Ok((!self.is_alias(&to)).then_some(to));
                     }
                 }
                 Err(error) => return Err(cannot("name the copy", error)),

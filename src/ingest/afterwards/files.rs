@@ -63,7 +63,7 @@ impl Errand<'_> {
             if exists(&to)? {
                 if let Some(md5) = self.same(&to)? {
                     (self.before)(to.path())?;
-                    self.take_away_beside(&to, Some(&md5))?;
+                    self.take_away_beside(&to, &md5)?;
                     return Ok(to);
                 }
                 continue;
@@ -140,28 +140,26 @@ impl Errand<'_> {
         self.take_away_if(|| last().map(|()| true))
     }
 
-    /// Deletes the original where another file has its bytes, unless that is this very file by another
-    /// path: a target may be the watch folder itself, mounted twice, or seen through a pool or an overlay.
-    /// `md5` is of the original, where the other is no copy that was made just now: it is read once more.
-    pub(super) fn take_away_beside(&self, other: &Place, md5: Option<&str>) -> Result<(), Trouble> {
-        let theirs = other.metadata();
-        let theirs = theirs.map_err(|error| cannot("access the other file", error))?;
-        let theirs = Identity::of(&theirs);
-        // Two mounts of one share have two device numbers, and may remember a name that is gone.
-        let is_one_file = theirs.ino == self.identity.ino && theirs.dev != self.identity.dev;
-        let going = self.going();
+    /// Deletes the original where another file has its bytes, with this MD5, unless that is this very file by
+    /// another path: a target may be the watch folder itself, mounted twice, or seen through a pool or an overlay.
+    fn take_away_beside(&self, other: &Place, md5: &str) -> Result<(), Trouble> {
         self.take_away_if(|| {
-            // Inode numbers may differ, too. The hidden name is a new one, which nothing remembers: where it
-            // shows, the folder is the same.
-            let is_one_folder = other.beside(going.name()).is_taken();
-            if is_one_file || is_one_folder || !is_file(other, &theirs) {
-                return Ok(false);
-            }
-            let Some(md5) = md5 else { return Ok(true) };
-            let again = other
-                .open()
-                .map_err(|error| cannot("read the other file", error))?;
-            Ok(self.pour(again, |_| Ok(()))? == md5)
+            // What a filesystem remembers of a name that is gone has no content any more.
+            Ok(!self.shows_beside(other) && !self.is_alias(other) && self.has_bytes(other, md5)?)
+        })
+    }
+
+    /// Whether the folder of another place is the folder of this file, once that has its hidden name: nothing
+    /// remembers that name, and inode numbers may differ.
+    pub(super) fn shows_beside(&self, other: &Place) -> bool {
+        other.beside(self.going().name()).is_taken()
+    }
+
+    /// Whether another place shows this very file: two mounts of one share have two device numbers.
+    pub(super) fn is_alias(&self, other: &Place) -> bool {
+        other.metadata().is_ok_and(|meta| {
+            let theirs = Identity::of(&meta);
+            theirs.ino == self.identity.ino && theirs.dev != self.identity.dev
         })
     }
 
@@ -175,7 +173,10 @@ impl Errand<'_> {
     }
 
     /// `is_kept` is asked once the file has lost its name: whether its bytes are elsewhere still.
-    fn take_away_if(&self, is_kept: impl FnOnce() -> Result<bool, Trouble>) -> Result<(), Trouble> {
+    pub(super) fn take_away_if(
+        &self,
+        is_kept: impl FnOnce() -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
         let going = self.going();
         self.check_unwritten()?;
         if self.from.name() != going.name() {
@@ -241,22 +242,29 @@ impl Errand<'_> {
     }
 
     /// The MD5 of this file, if a regular file has the very bytes of it.
-    pub(super) fn same(&self, other: &Place) -> Result<Option<String>, Trouble> {
+    fn same(&self, other: &Place) -> Result<Option<String>, Trouble> {
+        let is_as_long =
+            |meta: &std::fs::Metadata| meta.is_file() && meta.len() == self.identity.bytes();
+        if !other.metadata().is_ok_and(|meta| is_as_long(&meta)) {
+            return Ok(None);
+        }
+        let ours = self.pour(self.reader()?, |_| Ok(()))?;
+        Ok(self.has_bytes(other, &ours)?.then_some(ours))
+    }
+
+    /// Whether a regular file is as long as this one and has this MD5.
+    pub(super) fn has_bytes(&self, other: &Place, md5: &str) -> Result<bool, Trouble> {
         let Ok(other) = other.open() else {
-            return Ok(None);
+            return Ok(false);
         };
-        if !other
-            .metadata()
-            .is_ok_and(|meta| meta.len() == self.identity.bytes())
-        {
-            return Ok(None);
+        let meta = other.metadata();
+        if !meta.is_ok_and(|meta| meta.len() == self.identity.bytes()) {
+            return Ok(false);
         }
         if let Err(error) = other.sync_all() {
             return Err(Trouble::Later(format!("cannot verify its copy: {error}")));
         }
-        let theirs = self.pour(other, |_| Ok(()))?;
-        let ours = self.pour(self.reader()?, |_| Ok(()))?;
-        Ok((ours == theirs).then_some(ours))
+        Ok(self.pour(other, |_| Ok(()))? == md5)
     }
 }
 

@@ -270,7 +270,7 @@ const DESTROYERS: &[(&str, &str, usize)] = &[
     // A video, sidecar or marker, by way of a hidden name: `leave` walks all ways to it.
     ("src/ingest/afterwards/files.rs", ".remove()", 1),
     // Half copies, a copy that is not needed after all, and the draft before it.
-    ("src/ingest/afterwards/copy.rs", ".remove()", 4),
+    ("src/ingest/afterwards/copy.rs", ".remove()", 3),
     // Notes of ours, and their drafts.
     ("src/ingest/afterwards/notes.rs", ".remove()", 3),
     ("src/ingest/afterwards/notes.rs", "rename_over(", 1),
