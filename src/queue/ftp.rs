@@ -56,6 +56,16 @@ pub fn confirmed(db: &Connection, job: JobId) -> Result<u64, Error> {
         .unwrap_or_default())
 }
 
+/// The server has so many bytes of the file under its temporary name, so that it has not got a name that was noted.
+pub fn continues(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error> {
+    outcome::held(db, lease)?;
+    db.prepare_cached(
+        "UPDATE tickets SET confirmed_bytes = ?2, last_byte_at = NULL, link = '' WHERE job_id = ?1",
+    )?
+    .execute(params![lease.job.id.0, bytes])?;
+    Ok(())
+}
+
 /// Before the file gets its name on the server: from here on it may have it.
 pub fn gets_its_name(
     db: &Connection,

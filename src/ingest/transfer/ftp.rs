@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::link;
 use crate::config::Ftp;
 use crate::disposition::Disposition;
 use crate::ingest::attempt::Attempt;
@@ -132,10 +131,14 @@ impl Errand<'_> {
 
     /// Notes how much the server has, which the next attempt must find there at least.
     fn on_confirmed(&self, begun: Arc<AtomicU64>) -> upload::OnConfirmed {
-        let mut note = link::on_confirmed(self.attempt);
+        let queue = self.attempt.context.queue.clone();
+        let lease = Arc::clone(&self.attempt.lease);
         Box::new(move |bytes| {
             begun.store(bytes, Ordering::Relaxed);
-            note(bytes)
+            let (lease, bytes) = (Arc::clone(&lease), i64::try_from(bytes).unwrap_or(i64::MAX));
+            queue
+                .write_blocking(move |db: &Connection| queue::ftp::continues(db, &lease, bytes))
+                .map_err(|error| chain(&error))
         })
     }
 

@@ -49,6 +49,8 @@ pub(super) fn store(
     let mut at = there.unwrap_or(0);
     // More than the file has, or less than was there before: who knows what it is.
     if at > order.size || at < order.confirmed {
+        // Without it nothing would tell that it was not renamed.
+        (order.on_confirmed)(0).map_err(Error::NotRecorded)?;
         session.delete(temporary)?;
         at = 0;
     }
