@@ -191,6 +191,7 @@ fn what_is_written_again_in_mid_transfer_is_not_continued() {
     fs::write(&file, content).unwrap();
     let written = fs::File::options().write(true).open(&file).unwrap();
     written.set_modified(then).unwrap();
+    drop(written);
     let daemon = site.start();
     wait_for("the file to have its name", || {
         (server.names() == ["news.mp4"]).then_some(())
