@@ -99,7 +99,8 @@ impl Error {
                 | queue::Error::Newer { .. }
                 | queue::Error::Vanished { .. }
                 | queue::Error::Outdated { .. }
-                | queue::Error::Damaged { .. },
+                | queue::Error::Damaged { .. }
+                | queue::Error::Dumped { .. },
             )
             | Self::Settings(_) => Exit::Config,
             // Any program may hold that lock for a while: systemd tries again.

@@ -114,9 +114,12 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         Ok(version) if version > MIGRATIONS.len() => Err(Error::Newer {
             path: path.to_owned(),
         }),
-        Ok(0) | Err(_) => Err(Error::Missing {
-            path: path.to_owned(),
-        }),
+        Ok(0) | Err(_) => {
+            check_version(path, &db)?;
+            Err(Error::Missing {
+                path: path.to_owned(),
+            })
+        }
         Ok(version) if version < MIGRATIONS.len() => Err(Error::Older {
             path: path.to_owned(),
         }),
@@ -293,7 +296,22 @@ fn keep_wal(db: &Connection) {
     }
 }
 
+/// `.dump` leaves the version out, without which the migrations would make the tables once more.
+fn check_version(path: &Path, db: &Connection) -> Result<(), Error> {
+    let is_dumped = "SELECT 1 FROM pragma_user_version, sqlite_master
+                     WHERE user_version = 0 AND type = 'table' AND sqlite_master.name = 'jobs'";
+    let is_dumped = db.prepare(is_dumped).and_then(|mut rows| rows.exists([]));
+    if is_dumped.map_err(|source| explain(path, source))? {
+        return Err(Error::Dumped {
+            path: path.to_owned(),
+            version: MIGRATIONS.len(),
+        });
+    }
+    Ok(())
+}
+
 fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
+    check_version(path, db)?;
     let newer = |error: &rusqlite_migration::Error| {
         matches!(
             error,
@@ -512,6 +530,25 @@ mod tests {
             open_for_reading(&path).unwrap_err(),
             Error::Newer { .. }
         ));
+    }
+
+    #[test]
+    fn a_table_that_was_loaded_from_a_dump_is_told_what_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        let db = open(&path).unwrap();
+        db.pragma_update(None, "user_version", 0).unwrap();
+        drop(db);
+        let cure = format!("PRAGMA user_version = {}", MIGRATIONS.len());
+        let opened = [open(&path), open_for_reading(&path)];
+        for error in opened.map(Result::unwrap_err) {
+            assert!(matches!(error, Error::Dumped { .. }), "{error:?}");
+            assert!(error.to_string().contains(&cure), "{error}");
+        }
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(&cure).unwrap();
+        drop(db);
+        open(&path).unwrap();
     }
 
     #[test]

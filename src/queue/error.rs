@@ -45,6 +45,18 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    /// It has tables, and no version.
+    #[error(
+        "the database {path} has jobs but no version, as if it was loaded from a `.dump`: use a copy of the file itself \
+         instead; if there is none and this release wrote it, run `sqlite3 {path} \"PRAGMA user_version = {version}\"`",
+        path = .path.display()
+    )]
+    Dumped {
+        /// The database file.
+        path: PathBuf,
+        /// The version that this release would give it.
+        version: usize,
+    },
     /// A newer release wrote it.
     #[error("the database {} was written by a newer jw-ingest: install that release again", path.display())]
     Newer {
