@@ -253,7 +253,7 @@ async fn write_notes(
         let case = owned;
         if case.job.state == State::Failed {
             return if wanted {
-                notes::write_failure(Some(&rules), &case.job).map(Some)
+                notes::write_failure(Some(&rules), &case).map(Some)
             } else {
                 Ok(case.row.note)
             };

@@ -149,14 +149,14 @@ async fn retry(context: &Context, case: &Case, was_put_back: bool) -> Result<(),
 
 async fn rename(context: &Context, case: Case, mute: &mut Mute) -> Result<(), Error> {
     let id: JobId = case.job.id;
-    let (job, old) = (case.job.clone(), case.row.note);
+    let owned = case.clone();
     let settings = context.now_settings();
-    let name = job.watch.clone();
+    let name = case.job.watch.clone();
     let writing = disk::within(context, &name, move || {
-        let watch = settings.watch(&job.watch);
-        let note = notes::write_failure(watch, &job)?;
-        if let Some(old) = old {
-            notes::remove(watch, &old);
+        let watch = settings.watch(&owned.job.watch);
+        let note = notes::write_failure(watch, &owned)?;
+        if let Some(old) = &owned.row.note {
+            notes::remove(watch, old);
         }
         Ok::<_, io::Error>(note)
     });

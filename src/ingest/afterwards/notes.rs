@@ -18,7 +18,7 @@ use crate::watch::reach;
 use crate::watch::select::NOTES;
 use crate::{clock, text};
 
-/// How the note of a failure begins; by this it is known for one of ours.
+/// How the note of a failure begins.
 const MARK: &str = "jw-ingest: this video was not uploaded.";
 
 /// The key in the other note by which that is known for one of ours.
@@ -33,10 +33,10 @@ pub(super) fn of_failure(video: &Path) -> PathBuf {
 }
 
 /// Writes why the job failed; answers where.
-pub(super) fn write_failure(watch: Option<&Watch>, job: &Job) -> io::Result<PathBuf> {
-    let note = of_failure(&job.path);
+pub(super) fn write_failure(watch: Option<&Watch>, case: &Case) -> io::Result<PathBuf> {
+    let note = of_failure(&case.job.path);
     let place = reach::place(watch, &note)?;
-    write(&place, failure(job).as_bytes(), job)?;
+    write(&place, failure(case).as_bytes(), &case.job)?;
     Ok(note)
 }
 
@@ -57,15 +57,77 @@ pub(super) fn remove(watch: Option<&Watch>, note: &Path) {
     }
 }
 
-fn failure(job: &Job) -> String {
+fn failure(case: &Case) -> String {
+    let job = &case.job;
     let name = job.path.file_name().unwrap_or_default();
     let name = text::path(Path::new(name));
     let why = job.last_error.as_deref().unwrap_or("no reason was given");
     let at = job.finished_at.unwrap_or(job.created_at);
     let (id, why, at) = (job.id, text::line(why), clock::text(at));
+    // The file itself may be moved to a folder that no watch looks at.
+    let watched = case.row.came_from.as_ref().unwrap_or(&job.path);
+    let folder = text::path(watched.parent().unwrap_or(watched));
     format!(
-        "{MARK}\n\nFile:    {name}\nWhy:     {why}\nWhen:    {at} (UTC)\nJob:     {id}\n\nWhat to do: fix the cause, then delete this note. The upload is retried\nwithin a minute. \"jw-ingest job {id}\" shows every attempt. If the file itself is damaged,\nput a good copy in its place; it is uploaded by itself.\n"
+        "{MARK}\n\nFile:    {name}\nWhy:     {why}\nWhen:    {at} (UTC)\nJob:     {id}\n\n{}{GOOD_COPY} {folder}; it is uploaded by itself.\n",
+        WHAT_TO_DO.replace("{id}", &id.to_string())
     )
+}
+
+/// What follows the facts; by it, too, a note is known for one of ours.
+const WHAT_TO_DO: &str = "What to do: fix the cause, then delete this note. The upload is retried\nwithin a minute. \"jw-ingest job {id}\" shows every attempt. If the file itself is damaged,\n";
+
+/// Before the folder in which a good copy is looked for.
+const GOOD_COPY: &str = "put a good copy into";
+
+/// What an earlier release said in its place.
+const GOOD_COPY_BEFORE: &str = "put a good copy in its place; it is uploaded by itself.\n";
+
+/// Whether that is all that a note of a failure says: what a person added must stay.
+fn is_failure(note: &str) -> bool {
+    let facts = |line: &str| {
+        ["File:    ", "Why:     ", "When:    ", "Job:     "]
+            .iter()
+            .any(|fact| line.starts_with(fact))
+    };
+    let Some((head, rest)) = note.split_once("\n\n") else {
+        return false;
+    };
+    let Some((told, to_do)) = rest.split_once("\n\n") else {
+        return false;
+    };
+    let id = told
+        .lines()
+        .find_map(|line| line.strip_prefix("Job:     "))
+        .unwrap_or_default();
+    let Some(last) = to_do.strip_prefix(&WHAT_TO_DO.replace("{id}", id)) else {
+        return false;
+    };
+    let names_a_folder = last.starts_with(GOOD_COPY)
+        && last.ends_with("; it is uploaded by itself.\n")
+        && last.lines().count() == 1;
+    head == MARK
+        && told.lines().count() == 4
+        && told.lines().all(facts)
+        && (names_a_folder || last == GOOD_COPY_BEFORE)
+}
+
+/// What the note of a key tells.
+const TOLD: [&str; 8] = [
+    KEY,
+    "file",
+    "video_key",
+    "title",
+    "status",
+    "uploaded_at",
+    "ready_at",
+    "duplicate_of_job",
+];
+
+/// Whether this is all that a note of a key tells: what a person added must stay.
+fn is_key(note: &Value) -> bool {
+    note.as_object().is_some_and(|note| {
+        note.contains_key(KEY) && note.keys().all(|key| TOLD.contains(&key.as_str()))
+    })
 }
 
 fn key(case: &Case, title: &str) -> Value {
@@ -106,7 +168,7 @@ fn foreign(note: &Place) -> String {
     let kind = note.metadata().map(|meta| Kind::of_metadata(&meta));
     let kind = kind.map_or("something that cannot be looked at", Kind::words);
     let shown = text::path(Path::new(note.name()));
-    format!("{shown} is {kind}, not a note of jw-ingest; move it away")
+    format!("{shown} is {kind}, not a note as jw-ingest wrote it; move it away")
 }
 
 fn draw_up(draft: &Place, content: &[u8]) -> io::Result<()> {
@@ -123,8 +185,8 @@ fn is_ours(note: &Place) -> bool {
     if file.take(LONGEST).read_to_end(&mut content).is_err() {
         return false;
     }
-    content.starts_with(MARK.as_bytes())
-        || serde_json::from_slice::<Value>(&content).is_ok_and(|value| value.get(KEY).is_some())
+    str::from_utf8(&content).is_ok_and(is_failure)
+        || serde_json::from_slice::<Value>(&content).is_ok_and(|value| is_key(&value))
 }
 
 #[cfg(test)]
@@ -141,13 +203,41 @@ mod tests {
         super::is_ours(&reach::place(None, path).unwrap())
     }
 
+    fn failed(last: &str) -> String {
+        let facts = "File:    a.mp4\nWhy:     no\nWhen:    2026-01-01 (UTC)\nJob:     7";
+        let to_do = WHAT_TO_DO.replace("{id}", "7");
+        format!("{MARK}\n\n{facts}\n\n{to_do}{last}")
+    }
+
     #[test]
     fn only_a_note_of_ours_is_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mp4.jw.json");
         for (content, expected) in [
-            (format!("{MARK}\nmore"), true),
-            (format!("{{\"{KEY}\": 7}}"), true),
+            (
+                failed(&format!(
+                    "{GOOD_COPY} /srv/video; it is uploaded by itself.\n"
+                )),
+                true,
+            ),
+            (failed(GOOD_COPY_BEFORE), true),
+            (
+                failed(GOOD_COPY_BEFORE) + "Anna: I called them, wait for their mail\n",
+                false,
+            ),
+            (
+                failed(GOOD_COPY_BEFORE).replace("Job: ", "Anna: wait\nJob: "),
+                false,
+            ),
+            (
+                failed(&format!(
+                    "{GOOD_COPY} /srv\nAnna: wait; it is uploaded by itself.\n"
+                )),
+                false,
+            ),
+            (format!("{MARK}\nmore"), false),
+            (format!("{{\"{KEY}\": 7, \"title\": \"News\"}}"), true),
+            (format!("{{\"{KEY}\": 7, \"remark\": \"mine\"}}"), false),
             ("{\"title\": \"mine\"}".to_owned(), false),
             ("buy milk".to_owned(), false),
             (String::new(), false),
@@ -158,11 +248,12 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert!(!is_ours(&path));
     }
+
     #[test]
     fn what_is_no_file_is_no_note_and_waits_for_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let ours = folder.path().join("a.mp4.failed.txt");
-        fs::write(&ours, MARK).unwrap();
+        fs::write(&ours, failed(GOOD_COPY_BEFORE)).unwrap();
         let [pipe, link, directory] =
             ["pipe", "link", "directory"].map(|name| folder.path().join(name));
         let made = Command::new("mkfifo").arg(&pipe).status().unwrap();

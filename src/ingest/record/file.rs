@@ -39,7 +39,7 @@ pub(super) async fn settle(
         }
         Problem::Changed => {
             let report = Report {
-                message: Some(CHANGED_BY_HAND.to_owned()),
+                message: Some(CHANGED_UNWATCHED.to_owned()),
                 ..report
             };
             vanished(attempt, report).await
@@ -60,8 +60,7 @@ pub(super) async fn settle(
     }
 }
 
-const CHANGED_BY_HAND: &str =
-    "the file changed after it was added by hand: when it is whole, run `jw-ingest add` again";
+const CHANGED_UNWATCHED: &str = "the file changed where no watch looks at it: when it is whole, move it into a watch folder, or run `jw-ingest add FILE`";
 
 /// A renamed folder is seen under its new name only once its files have settled there.
 const SETTLE_TIMES_OF_GRACE: u32 = 4;

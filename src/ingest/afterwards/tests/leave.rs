@@ -218,7 +218,7 @@ fn a_file_that_only_has_the_name_of_a_note_stays() {
         let then = Identity::of(&fs::metadata(&path).unwrap());
         notes::remove(Some(&ground.watch), &path);
         drop(notes::write_key(&ground.watch, &case, "title"));
-        drop(notes::write_failure(Some(&ground.watch), &case.job));
+        drop(notes::write_failure(Some(&ground.watch), &case));
         assert_eq!(Identity::of(&fs::metadata(&path).unwrap()), then, "{name}");
     }
 }

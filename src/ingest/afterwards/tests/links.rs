@@ -65,7 +65,7 @@ fn behind_a_link_nothing_is_moved_deleted_read_or_noted() {
         let outcome = ground.run(&case, action);
         assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
         let watch = &ground.watch;
-        assert!(notes::write_failure(Some(watch), &case.job).is_err());
+        assert!(notes::write_failure(Some(watch), &case).is_err());
         assert!(notes::write_key(watch, &case, "title").is_err());
         notes::remove(Some(watch), &note);
         assert_eq!(noted::find(&case, Some(watch)), noted::Find::Nothing);
@@ -101,7 +101,7 @@ fn through_a_link_in_the_place_of_a_root_nothing_is_done() {
         assert!(why.contains(&said), "{why}");
         if root == "drop" {
             let watch = &ground.watch;
-            assert!(notes::write_failure(Some(watch), &case.job).is_err());
+            assert!(notes::write_failure(Some(watch), &case).is_err());
             assert!(notes::write_key(watch, &case, "title").is_err());
             notes::remove(Some(watch), &note);
             assert_eq!(noted::find(&case, Some(watch)), noted::Find::Nothing);

@@ -116,13 +116,14 @@ fn what_is_no_file_stays_beside_and_is_said() {
 fn what_has_the_name_of_a_note_is_named() {
     for (kind, make) in KINDS {
         let ground = Ground::new();
-        let job = ground.case(Some(MD5)).job;
+        let case = ground.case(Some(MD5));
         make(&notes::of_failure(&ground.file()));
         let watch = ground.watch.clone();
         let (done, ended) = mpsc::channel();
-        thread::spawn(move || done.send(notes::write_failure(Some(&watch), &job)));
+        thread::spawn(move || done.send(notes::write_failure(Some(&watch), &case)));
         let refused = ended.recv_timeout(LONG).unwrap().unwrap_err().to_string();
-        let words = format!("a.mp4.failed.txt is {kind}, not a note of jw-ingest; move it away");
+        let words =
+            format!("a.mp4.failed.txt is {kind}, not a note as jw-ingest wrote it; move it away");
         assert!(refused.contains(&words), "{refused}");
     }
 }
