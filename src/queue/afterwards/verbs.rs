@@ -172,21 +172,28 @@ pub fn placed(
          WHERE job_id = ?1",
     )?
     .execute(params![id.0, back, note.map(PathColumn)])?;
-    // Another job cannot have this very file under this name; should it, this one keeps its path.
-    db.prepare_cached(
-        "UPDATE OR IGNORE jobs SET path = ?2, dev = ?3, ino = ?4, mtime_ns = ?5, ctime_ns = ?6,
-                run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at), renamed_at = ?7
-         WHERE id = ?1",
-    )?
-    .execute(params![
-        id.0,
-        PathColumn(path),
-        identity.dev,
-        identity.ino,
-        identity.mtime_ns,
-        identity.ctime_ns,
-        At(now)
-    ])?;
+    // Another job may have this very file under this name, where the same content failed before: it is that one's, and
+    // this job still finds it there, by its other marks.
+    for ino in [identity.ino, -id.0] {
+        let moved = db
+            .prepare_cached(
+                "UPDATE OR IGNORE jobs SET path = ?2, dev = ?3, ino = ?4, mtime_ns = ?5, ctime_ns = ?6,
+                        run_at = iif(state = 'queued' AND step <> 'confirm', ?7, run_at), renamed_at = ?7
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                id.0,
+                PathColumn(path),
+                identity.dev,
+                ino,
+                identity.mtime_ns,
+                identity.ctime_ns,
+                At(now)
+            ])?;
+        if moved == 1 {
+            break;
+        }
+    }
     Ok(())
 }
 

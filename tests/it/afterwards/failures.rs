@@ -61,6 +61,34 @@ fn what_failed_is_moved_and_found_by_a_retry() {
     site.assert_no_secrets();
 }
 
+/// The file of the second job is the one that the first has put there.
+#[test]
+fn what_fails_twice_is_there_once_and_found_by_both_jobs() {
+    let (platform, mut dice) = (Platform::start(), super::dice());
+    let site = site(&platform, &format!("{FAILED}notes = true\n"));
+    let content = dice.bytes(9_000);
+    let there = site.outside().join("a.mp4");
+    let _daemon = site.start();
+    for (index, job) in [1, 2].into_iter().enumerate() {
+        spoil_one(&platform);
+        site.drop_file("a.mp4", &content);
+        let said = wait_outcome(&site, job);
+        assert_eq!(said, format!("moved to {}", there.display()));
+        assert_eq!(site.jobs()[index].path, there, "job {job} went along");
+    }
+    let note = fs::read_to_string(site.outside().join("a.mp4.failed.txt")).unwrap();
+    let folder = site.folder();
+    assert!(
+        note.contains(&format!("a good copy into {};", folder.display())),
+        "{note}"
+    );
+    assert!(site.command(&["retry", "2"]).status.success());
+    site.wait_jobs("the second to be uploaded", |jobs| {
+        (jobs[1].state == "done").then_some(())
+    });
+    wait_there(&folder.join("a.mp4"));
+}
+
 #[test]
 fn a_note_that_is_deleted_has_the_upload_tried_again() {
     let (platform, mut dice) = (Platform::start(), super::dice());
