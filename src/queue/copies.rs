@@ -47,8 +47,45 @@ pub struct Others {
     /// Those whose bytes are uploaded, the oldest first; not those that are known to be something
     /// else.
     pub arrived: Vec<Original>,
-    /// One with the same fingerprint that is being uploaded.
-    pub under_way: Option<JobId>,
+    /// One that has to come to its end before it is known whether the content needs to be uploaded.
+    pub under_way: Option<WaitsFor>,
+}
+
+/// What a job waits for before it is known whether its content needs to be uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// A job that seems to have the same content, and sends it.
+    Upload(JobId),
+    /// A job that has sent what seems to be the same content, and whose video is not ready.
+    Ready(JobId),
+    /// A job that is about to replace the video that seems to have the same content, and may fail.
+    Replacement(JobId),
+}
+
+impl WaitsFor {
+    /// The job.
+    pub fn job(self) -> JobId {
+        match self {
+            Self::Upload(job) | Self::Ready(job) | Self::Replacement(job) => job,
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> String {
+        let job = self.job();
+        match self {
+            Self::Upload(_) => format!(
+                "waits for job {job}, which seems to have the same content and is being uploaded"
+            ),
+            Self::Ready(_) => format!(
+                "waits for job {job}, which seems to have the same content and is uploaded, but not ready on the \
+                 platform yet"
+            ),
+            Self::Replacement(_) => format!(
+                "waits for job {job}, which is about to replace the video that seems to have the same content"
+            ),
+        }
+    }
 }
 
 /// Stores what the job's file looks like.
@@ -60,7 +97,7 @@ pub fn note(db: &Connection, lease: &Lease, fingerprint: &str) -> Result<(), Err
 }
 
 /// As [`note`], and looks for others. `others_than` are known to have other content. A video that a
-/// job is about to give other content is not the original of a copy.
+/// job is about to give other content is not the original of a copy; what that comes to is waited for.
 pub fn look(
     db: &Connection,
     lease: &Lease,
@@ -95,7 +132,7 @@ pub fn look(
         let (state, step): (String, String) = (row.get("state")?, row.get("step")?);
         let is_unconfirmed = state == "queued" && step == Step::Confirm.word();
         if state != "done" && !is_unconfirmed {
-            others.under_way = others.under_way.or(Some(id));
+            others.under_way = others.under_way.or(Some(WaitsFor::Upload(id)));
         } else if !others_than.contains(&id) {
             others.arrived.push(Original {
                 id,
@@ -109,7 +146,42 @@ pub fn look(
             });
         }
     }
+    if others.arrived.is_empty() && others.under_way.is_none() {
+        others.under_way = replacement(db, lease, fingerprint, others_than)?;
+    }
     Ok(others)
+}
+
+/// A job that is to replace such a video, and may fail: until its bytes have arrived, the video has
+/// what it had.
+fn replacement(
+    db: &Connection,
+    lease: &Lease,
+    fingerprint: &str,
+    others_than: &BTreeSet<JobId>,
+) -> Result<Option<WaitsFor>, Error> {
+    let job = &lease.job;
+    let mut statement = db.prepare_cached(
+        "SELECT holder.id, taker.id FROM jobs AS holder
+         JOIN jobs AS taker ON taker.video_key = holder.video_key AND taker.id NOT IN (holder.id, ?4)
+         WHERE holder.account = ?1 AND holder.size = ?2 AND holder.fingerprint = ?3 AND holder.id <> ?4
+           AND holder.state = 'done' AND (holder.replaced_by IS NULL OR holder.replaced = 'sending')
+           AND taker.replaces IS NOT NULL AND taker.waits_for IS NULL
+           AND +taker.state IN ('queued', 'running') AND +taker.step <> 'confirm'
+         ORDER BY taker.id",
+    )?;
+    let mut rows = statement.query(params![
+        job.account,
+        job.identity.size,
+        fingerprint,
+        job.id.0
+    ])?;
+    while let Some(row) = rows.next()? {
+        if !others_than.contains(&JobId(row.get(0)?)) {
+            return Ok(Some(WaitsFor::Replacement(JobId(row.get(1)?))));
+        }
+    }
+    Ok(None)
 }
 
 /// Back to the queue until the other job's bytes are uploaded or it has come to an end; looked at
@@ -117,10 +189,11 @@ pub fn look(
 pub fn wait(
     db: &Connection,
     lease: &Lease,
-    (other, run_at): (JobId, Timestamp),
-    why: (&str, Timestamp),
+    (other, run_at): (WaitsFor, Timestamp),
+    now: Timestamp,
 ) -> Result<(), Error> {
-    wait_as(db, lease, (other, run_at), "waits", why)
+    let why = (other.words(), now);
+    wait_as(db, lease, (other.job(), run_at), "waits", why)
 }
 
 /// As [`wait`]; `word` is that for `attempts`.
@@ -129,12 +202,10 @@ fn wait_as(
     lease: &Lease,
     (other, run_at): (JobId, Timestamp),
     word: &str,
-    (why, now): (&str, Timestamp),
+    (why, now): (String, Timestamp),
 ) -> Result<(), Error> {
     let report = Report {
-        message: Some(format!(
-            "waits for job {other}, which seems to have the same content {why}"
-        )),
+        message: Some(why),
         ..Report::default()
     };
     outcome::again(db, lease, (run_at, Count::No), (word, &report), now)?;
@@ -163,6 +234,7 @@ pub fn wait_for_proof(
         .prepare_cached("SELECT count(*) FROM attempts WHERE job_id = ?1 AND outcome = ?2")?
         .query_row(params![id.0, UNPROVEN], |row| row.get(0))?;
     if asked < most {
+        let why = format!("waits for job {other}, which seems to have the same content {why}");
         wait_as(db, lease, (other, run_at), UNPROVEN, (why, now))?;
         return Ok(true);
     }
@@ -185,9 +257,6 @@ pub fn wait_for_proof(
     Ok(false)
 }
 
-/// Why a job waits for another whose bytes are being sent.
-pub const BEING_UPLOADED: &str = "and is being uploaded";
-
 /// As [`wait`], for one whose bytes are on the platform and that waits for `ready`. Answers whether
 /// it still does; if not, nothing is changed, because nothing would wake this one.
 pub fn wait_for_ready(
@@ -203,8 +272,7 @@ pub fn wait_for_ready(
         )?
         .exists([other.0])?;
     if waits {
-        let why = "and is uploaded, but not ready on the platform yet";
-        wait(db, lease, (other, run_at), (why, now))?;
+        wait(db, lease, (WaitsFor::Ready(other), run_at), now)?;
     }
     Ok(waits)
 }

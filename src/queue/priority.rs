@@ -101,7 +101,7 @@ pub fn bump(
 fn but(db: &Connection, job: &Job) -> Result<String, Error> {
     if let Some(other) = job.waits_for {
         return Ok(format!(
-            ", and continues when job {other} ends, which seems to have the same content"
+            ", and continues when job {other} ends, which decides whether its content needs to be uploaded"
         ));
     }
     let paused = accounts::paused(db)?;

@@ -10,7 +10,7 @@ use super::job::{Arrival, Job, State, Step};
 pub enum Standing {
     /// It waits for its turn, or for its next attempt at `run_at`.
     Turn,
-    /// It waits for the job `waits_for`, which seems to have the same content and is in progress.
+    /// It waits for the job `waits_for`, which decides whether its content needs to be uploaded.
     WaitingForCopy,
     /// Its video is created on the platform now.
     Creating,
@@ -147,6 +147,11 @@ impl Standing {
 }
 
 impl Job {
+    /// Whether jw-ingest has deleted its file: no other file has such an inode.
+    pub fn was_deleted(&self) -> bool {
+        self.identity.ino == -self.id.0
+    }
+
     /// Where it is.
     pub fn standing(&self) -> Standing {
         match (self.state, self.step) {

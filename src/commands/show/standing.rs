@@ -69,14 +69,19 @@ fn duplicate(job: &Job, around: Around<'_>) -> String {
     let key = around
         .neighbour
         .and_then(|other| other.video_key.as_deref());
+    // Of one that was deleted there is nothing to upload.
+    let advice = if job.was_deleted() {
+        String::new()
+    } else {
+        format!("; `jw-ingest retry {}` uploads it anyway", job.id)
+    };
     format!(
-        "is a duplicate: the same content is {} of {}; `jw-ingest retry {}` uploads it anyway",
+        "is a duplicate: the same content is {} of {}{advice}",
         key.map_or_else(
             || "the video".to_owned(),
             |key| format!("video {}", text::line(key))
         ),
         named(around.neighbour, job.duplicate_of),
-        job.id
     )
 }
 
@@ -87,7 +92,7 @@ fn waiting_for_copy(job: &Job, around: Around<'_>) -> String {
     let why = noted.map_or_else(
         || {
             let other = named(around.neighbour, job.waits_for);
-            format!("waits for {other}, which is uploading what seems to be the same content")
+            format!("waits for {other}, which decides whether its content needs to be uploaded")
         },
         text::line,
     );

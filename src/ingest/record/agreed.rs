@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::End;
 use crate::platform::Video;
-use crate::queue::copies::{self, Original};
+use crate::queue::copies::{self, Original, WaitsFor};
 use crate::queue::outcome::Report;
 use crate::queue::{JobId, replace, restored};
 use crate::{clock, text};
 
-/// Which other jobs may have the content, apart from those that have another. Where that is only one
-/// that is being uploaded, the job waits for it, and looks again at `run_at`.
+/// Which other jobs may have the content, apart from those that have another. Where that hangs on the end of one
+/// that runs, the job waits for it, and looks again at `run_at`.
 pub(in crate::ingest) async fn wait_for_upload(
     attempt: &Attempt,
     (fingerprint, ruled_out): (&str, &BTreeSet<JobId>),
@@ -27,17 +27,14 @@ pub(in crate::ingest) async fn wait_for_upload(
     let others = attempt.write(move |db, lease| {
         let others = copies::look(db, lease, &fingerprint, &ruled_out)?;
         if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way) {
-            copies::wait(db, lease, (other, run_at), (copies::BEING_UPLOADED, now))?;
+            copies::wait(db, lease, (other, run_at), now)?;
         }
         Ok(others)
     });
     let others = others.await?;
     if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way) {
-        let path = attempt.path();
-        tracing::info!(
-            job.id = attempt.job().id.0,
-            "{path}: waits for job {other}, which seems to have the same content and is being uploaded"
-        );
+        let (path, waits) = (attempt.path(), other.words());
+        tracing::info!(job.id = attempt.job().id.0, "{path}: {waits}");
         return Err(End::Written);
     }
     Ok(others.arrived)
@@ -55,11 +52,8 @@ pub(in crate::ingest) async fn wait_for_ready(
     if !waits.await? {
         return Ok(());
     }
-    let path = attempt.path();
-    tracing::info!(
-        job.id = attempt.job().id.0,
-        "{path}: waits for job {other}, which seems to have the same content and is not ready on the platform yet"
-    );
+    let (path, waits) = (attempt.path(), WaitsFor::Ready(other).words());
+    tracing::info!(job.id = attempt.job().id.0, "{path}: {waits}");
     Err(End::Written)
 }
 

@@ -225,7 +225,9 @@ fn a_duplicate_whose_file_was_deleted_is_not_retried() {
             assert!(afterwards::going(&db, &planned, None, Some(to)).unwrap());
             assert!(afterwards::unlinks(&db, JobId(2)).unwrap());
         } else {
+            assert!(!job(&db, JobId(2)).was_deleted());
             afterwards::done(&db, JobId(2), ("deleted", file), at(20)).unwrap();
+            assert!(job(&db, JobId(2)).was_deleted());
         }
         let answer = operator::retry(&db, JobId(2), at(21)).unwrap();
         let Answer::Refused(why) = answer else {

@@ -42,7 +42,7 @@ fn identify(db: &Connection, lease: &Lease, now: Timestamp) -> bool {
             false
         }
         (None, Some(other)) => {
-            copies::wait(db, lease, (other, at(LATE)), (copies::BEING_UPLOADED, now)).unwrap();
+            copies::wait(db, lease, (other, at(LATE)), now).unwrap();
             false
         }
         (None, None) => true,

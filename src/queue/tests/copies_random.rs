@@ -143,7 +143,7 @@ impl Story {
                     }
                     (None, Some(other)) => {
                         let run_at = now + Duration::from_mins(10);
-                        copies::wait(db, &lease, (other, run_at), ("", now)).unwrap();
+                        copies::wait(db, &lease, (other, run_at), now).unwrap();
                     }
                     (None, None) => {
                         outcome::create_begins(db, &lease, ("s3", "it fits"), now).unwrap();

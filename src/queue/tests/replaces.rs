@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::queue::copies;
+use crate::queue::copies::{self, WaitsFor};
 use crate::queue::outcome::Count;
 use crate::queue::replace::{self, Before, Predecessor, Replaced};
 use crate::queue::{Arrival, State, confirm, fetch, metadata, query};
@@ -291,6 +291,58 @@ fn a_video_that_is_about_to_get_other_content_is_no_original() {
     assert!(replace::holds_its_video(&db, first).unwrap());
     assert_eq!(originals(), 1);
     assert!(copies::duplicate(&db, &copy, first, at(8)).unwrap());
+}
+
+/// Whether a copy of what a video has needs to be uploaded, is known when the job that is to replace it has sent its
+/// bytes, or has failed: two videos of one content would be left otherwise.
+#[test]
+fn a_copy_waits_for_a_replacement_that_may_fail() {
+    let copy = |db: &Connection| {
+        db.execute("UPDATE jobs SET fingerprint = '1:aa' WHERE id = 1", [])
+            .unwrap();
+        new_job(db, &file("/w/copy.mp4", 60), at(5));
+        take(db, at(5))
+    };
+    let under_way = |db: &Connection, copy: &Lease, known: &[JobId]| {
+        let known = known.iter().copied().collect();
+        copies::look(db, copy, "1:aa", &known).unwrap().under_way
+    };
+    let db = table();
+    let lease = replacing(&db, 2);
+    let waits = WaitsFor::Replacement(lease.job.id);
+    let copy_of = copy(&db);
+    assert_eq!(under_way(&db, &copy_of, &[]), Some(waits));
+    assert_eq!(
+        under_way(&db, &copy_of, &[JobId(1)]),
+        None,
+        "of other content"
+    );
+    // The last byte is handed out, and may be lost yet.
+    assert!(ticket::last_byte(&db, &lease, at(6)).unwrap());
+    assert_eq!(under_way(&db, &copy_of, &[]), Some(waits));
+    copies::wait(&db, &copy_of, (waits, at(999)), at(7)).unwrap();
+    assert_eq!(job(&db, copy_of.job.id).run_at, at(999));
+    outcome::failed(&db, &lease, &Report::default(), at(8)).unwrap();
+    let woken = job(&db, copy_of.job.id);
+    assert_eq!(
+        (woken.waits_for, woken.run_at),
+        (None, woken.created_at),
+        "it looks again at once"
+    );
+
+    // It has sent its bytes: the video does not have this content any more, or nothing will ever tell.
+    for sql in [
+        "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL WHERE id = 2",
+        "UPDATE jobs SET replaced = 'perhaps' WHERE id = 1",
+        "UPDATE jobs SET waits_for = 1, state = 'queued', lease_id = NULL, lease_until = NULL WHERE id = 2",
+    ] {
+        let db = table();
+        let lease = replacing(&db, 2);
+        assert!(ticket::last_byte(&db, &lease, at(4)).unwrap());
+        let copy_of = copy(&db);
+        db.execute_batch(sql).unwrap();
+        assert_eq!(under_way(&db, &copy_of, &[]), None, "{sql}");
+    }
 }
 
 /// Another file came to rely on the video after the job was let into it: seen at its last byte, at the latest.

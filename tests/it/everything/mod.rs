@@ -59,7 +59,6 @@ const OPERATIONS: [(u64, Operation, &str); 19] = [
 ];
 
 #[test]
-#[ignore = "a copy of a video that is being replaced is uploaded, also where the replacement then fails"]
 fn whatever_is_done_every_content_is_one_video_or_named_and_none_is_lost() {
     let mut dice = Dice::new();
     let seed = dice.seed();

@@ -146,7 +146,7 @@ fn neighbours(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
         .filter(|_| job.standing() == Standing::WaitingForCopy)
     {
         let text = format!(
-            "it continues after {}, which seems to have the same content",
+            "it continues after {}, which decides whether its content needs to be uploaded",
             named(other)
         );
         told.push(Fact::new(present.now, "duplicate", text));

@@ -260,10 +260,17 @@ fn the_jobs_that_it_has_to_do_with_are_told() {
         job.duration = Some(12.5);
         job.platform_size = Some(SIZE);
     });
+    let deleted = changed(job(State::Duplicate, Step::Create), |job| {
+        job.identity.ino = -job.id.0;
+    });
     let told = [
         (
             "a copy",
-            story(&with_job(job(State::Duplicate, Step::Create), copy)),
+            story(&with_job(job(State::Duplicate, Step::Create), copy.clone())),
+        ),
+        (
+            "a copy whose file was deleted",
+            story(&with_job(deleted, copy)),
         ),
         ("it waits for another", story(&with_job(waiting, waits))),
         (
