@@ -11,6 +11,7 @@ mod rates;
 mod reload;
 mod systemd;
 mod table;
+mod watches;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -130,6 +131,7 @@ pub async fn run(
     let locks = FolderLocks::default();
     folders::reserve(&locks, &config).await?;
     let queue = Queue::start(&config.database.path)?;
+    watches::follow(&queue, &config).await?;
     let longest = ingest::longest(&config);
     let priorities = reload::priorities(&config);
     let accounts = accounts::Accounts::of(&config);
@@ -358,6 +360,9 @@ impl Supervisor {
             return Ok(());
         }
         let priorities = reload::priorities(&next.config);
+        if let Err(error) = watches::follow(&self.parts.context.queue, &next.config).await {
+            tracing::warn!(error = %chain(&error), "the jobs of a watch that was renamed follow it at the next start");
+        }
         self.parts.settings.send_replace(Arc::new(next));
         if folders_changed {
             // The old watches end before the new ones begin: two would report each file twice,

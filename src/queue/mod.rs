@@ -47,6 +47,7 @@ pub mod story;
 pub mod targets;
 pub mod ticket;
 pub mod times;
+pub mod watches;
 pub mod withdraw;
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod schema;
 mod sent;
 mod standings;
 mod verbs;
+mod watches;
 mod writer;
 
 use std::collections::BTreeMap;

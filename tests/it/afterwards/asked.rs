@@ -377,6 +377,30 @@ fn a_watch_that_is_put_back_has_its_files_seen_to_and_the_grace_counts_from_then
 }
 
 #[test]
+fn the_files_of_a_watch_that_gets_another_name_are_seen_to() {
+    let platform = Platform::start();
+    let site = site(&platform, &format!("{}grace = \"0s\"\n", ACTIONS[2]));
+    platform.faults("show", None, &json!({"kind": "status", "status": 503}));
+    let daemon = site.start();
+    let file = site.drop_file("a.mp4", &dice().bytes(5_000));
+    wait_for("the reason", || why_later(&site, 1));
+    let renamed = format!(
+        "[[watch]]\nname = \"bulletins\"\npath = \"{{folder}}\"\n{}grace = \"0s\"\n",
+        ACTIONS[2]
+    );
+    site.configure(&platform, &renamed);
+    daemon.signal("HUP");
+    let watch = || site.value::<String>("SELECT watch FROM jobs");
+    wait_for("the job to follow", || {
+        watch().filter(|name| name == "bulletins")
+    });
+    platform.clear_faults();
+    wait_for("the file to go", || (!file.exists()).then_some(()));
+    assert_eq!(wait_outcome(&site, 1), "deleted");
+    drop(daemon);
+}
+
+#[test]
 fn a_retry_of_a_duplicate_finds_its_file_where_it_was_moved() {
     let platform = Platform::start();
     let site = site(&platform, &format!("{}grace = \"0s\"\n", ACTIONS[0]));
