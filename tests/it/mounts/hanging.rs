@@ -147,3 +147,29 @@ fn commands_say_which_folder_does_not_answer() {
         drop(hang);
     }
 }
+
+/// Neither the folder of a watch nor that to which its files go, and no reload that looks at them.
+#[test]
+fn a_stop_waits_for_no_share_that_hangs() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    for (folder, reloads) in [("far", false), ("slow", false), ("slow", true)] {
+        let site = site(&platform);
+        let daemon = site.start();
+        is_gone(&drop_in(&site, "slow/first.mp4", &mut dice));
+        let Some(hang) = Hang::over(&site.root().join(folder)) else {
+            return;
+        };
+        if folder == "far" {
+            drop_in(&site, "slow/a.mp4", &mut dice);
+            site.wait_done(2);
+        }
+        if reloads {
+            daemon.signal("HUP");
+        }
+        // What follows begins with what hangs.
+        is_gone(&drop_in(&site, "drop/b.mp4", &mut dice));
+        daemon.signal("TERM");
+        assert!(daemon.wait().success(), "{folder} {reloads}");
+        drop(hang);
+    }
+}
