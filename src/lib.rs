@@ -27,14 +27,14 @@
 //! | unfinished videos are deleted | `ingest::withdraw`, [`queue::withdraw`] |
 //!
 //! Around the line: [`config`] (read once, typed), [`daemon`] (the supervisor), [`shutdown`]
-//! (signals), `commands` (one file a command), `sandbox` (a strict stand-in of the platform,
+//! (signals), `commands` (one file a command), [`wording`] (how things are put to people), `sandbox` (a strict stand-in of the platform,
 //! which shares no code with the client side).
 //!
 //! Arrows between modules point down only; `tests/it/architecture.rs` has the table and refuses any
 //! other. From the top:
 //!
 //! ```text
-//! cli ─> commands ─> daemon ─> ingest, watch ─> upload ─> platform, queue ─> config ─> metadata ─> the rest
+//! cli ─> commands ─> daemon, wording ─> ingest, watch ─> upload ─> platform, queue ─> config ─> metadata ─> the rest
 //! ```
 //!
 //! `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP or configuration.
@@ -65,6 +65,7 @@ pub mod text;
 pub mod upload;
 pub mod watch;
 pub mod way;
+pub mod wording;
 
 /// An error with all its causes as one sentence, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

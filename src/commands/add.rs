@@ -12,8 +12,6 @@ use rusqlite::Connection;
 use super::change;
 use super::context::Context;
 use super::error::CommandError;
-use super::place;
-use super::show::text;
 use crate::config::{self, Outline, Watch};
 use crate::exit::Exit;
 use crate::identity::Identity;
@@ -21,9 +19,11 @@ use crate::patience;
 use crate::queue::enqueue::{self, Enqueued, NewJob};
 use crate::queue::operator::{self, Answer};
 use crate::queue::{self, JobId, State};
+use crate::watch::place;
 use crate::watch::select::Verdict;
 use crate::watch::verdict_on_disk;
 use crate::watch::writer::{self, Writer};
+use crate::wording::text;
 
 /// The end of its help.
 const HELP: &str = "\

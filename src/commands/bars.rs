@@ -14,10 +14,10 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::show::text;
-use super::show::time::span;
 use crate::ingest::{Live, Upload};
 use crate::queue::JobId;
+use crate::wording::text;
+use crate::wording::time::span;
 
 /// How often the bars move.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 
 use super::context::remark;
 use super::error::CommandError;
-use super::show::text;
 use crate::queue;
+use crate::wording::text;
 
 /// Opens the database for a change.
 ///

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
-use super::show::time::Present;
+use crate::wording::time::Present;
 use crate::{clock, text};
 
 /// The surroundings of one command.

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::config::Problems;
 use crate::exit::Exit;
+use crate::wording::explain;
 use crate::{platform, queue};
 
 /// A failure of a command as a whole. What concerns one of several files or jobs is a line of the
@@ -72,6 +73,23 @@ impl CommandError {
             return None;
         }
         Some(crate::chain(self))
+    }
+}
+
+impl From<explain::Error> for CommandError {
+    fn from(error: explain::Error) -> Self {
+        match error {
+            explain::Error::Table(error) => Self::Database(error),
+            explain::Error::Output(error) => Self::Output(error),
+            explain::Error::NoFolder(source) => Self::System {
+                what: "cannot tell what the path is relative to".to_owned(),
+                source,
+            },
+            explain::Error::NoThread(source) => Self::System {
+                what: "cannot start a thread".to_owned(),
+                source,
+            },
+        }
     }
 }
 

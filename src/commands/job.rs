@@ -4,18 +4,18 @@ use std::io;
 
 use super::context::{Context, Screen};
 use super::error::CommandError;
-use super::show::afterwards;
-use super::show::cells;
-use super::show::json::{AfterwardsObject, AttemptObject, JobInFull, JobObject};
-use super::show::notices;
-use super::show::standing::{self, Around};
-use super::show::table::{self, Column};
-use super::show::text;
-use super::show::time::{Present, fine_span};
+use crate::commands::table::{self, Column};
 use crate::config;
 use crate::exit::Exit;
 use crate::queue::query::{self, Attempt};
 use crate::queue::{self, Job, JobId, Standing, accounts, clocks, metadata, operator, story};
+use crate::wording::afterwards;
+use crate::wording::cells;
+use crate::wording::json::{AfterwardsObject, AttemptObject, JobInFull, JobObject};
+use crate::wording::notices;
+use crate::wording::standing::{self, Around};
+use crate::wording::text;
+use crate::wording::time::{Present, fine_span};
 
 /// The end of its help.
 const HELP: &str = "\

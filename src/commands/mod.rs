@@ -1,7 +1,7 @@
 //! The subcommands: one file for each, with its arguments, its help, and what it does.
 //!
 //! A command writes its result to standard output through [`context::Screen`], and answers an exit
-//! code or a [`error::CommandError`]. All the SQL is in the queue; all the words are here.
+//! code or a [`error::CommandError`]. All the SQL is in the queue; the words that others say too are in [`wording`](crate::wording).
 
 pub mod add;
 mod bars;
@@ -17,13 +17,12 @@ pub mod error;
 pub mod explain;
 pub mod job;
 pub mod jobs;
-pub mod place;
 pub mod restored;
 pub mod retry;
 pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-pub mod show;
+mod table;
 
 pub use bars::AboveBars;
 

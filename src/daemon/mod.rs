@@ -360,9 +360,7 @@ impl Supervisor {
             return Ok(());
         }
         let priorities = reload::priorities(&next.config);
-        if let Err(error) = watches::follow(&self.parts.context.queue, &next.config).await {
-            tracing::warn!(error = %chain(&error), "the jobs of a watch that was renamed follow it at the next start");
-        }
+        watches::follow_now(&self.parts.context.queue, &next.config).await;
         self.parts.settings.send_replace(Arc::new(next));
         if folders_changed {
             // The old watches end before the new ones begin: two would report each file twice,

@@ -1,8 +1,16 @@
 //! Watches that got another name in the configuration.
 
+use crate::chain;
 use crate::config::Config;
 use crate::queue::watches::{self, Named};
 use crate::queue::{Error, Queue};
+
+/// As [`follow`]; what fails is done at the next start.
+pub(super) async fn follow_now(queue: &Queue, config: &Config) {
+    if let Err(error) = follow(queue, config).await {
+        tracing::warn!(error = %chain(&error), "the jobs of a watch that was renamed follow it at the next start");
+    }
+}
 
 /// Gives the jobs of watches that are not there any more to those that have their folders, and says so.
 pub(super) async fn follow(queue: &Queue, config: &Config) -> Result<(), Error> {

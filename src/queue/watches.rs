@@ -17,9 +17,10 @@ pub struct Named {
     pub folder: PathBuf,
 }
 
-/// Gives the jobs of watches that are not in the configuration to the watch whose folder their files are in, or were in
-/// before they were moved for a failure. Answers how many jobs each watch got, by its former and its present name.
+/// Gives the jobs of watches that are not in the configuration to the watch whose folder has their files, or had
+/// them before they were moved for a failure.
 ///
+/// Answers how many jobs each watch got, by its former and its present name.
 /// Jobs of a watch that is configured stay where they are, even if its folder is another now.
 pub fn follow(
     db: &Connection,

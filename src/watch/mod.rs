@@ -35,6 +35,7 @@ mod lock;
 mod look;
 pub mod means;
 mod outbox;
+pub mod place;
 pub mod reach;
 mod report;
 mod root;

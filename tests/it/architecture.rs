@@ -52,7 +52,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "watch",
-        &["beneath", "clock", "config", "identity", "metadata"],
+        &["beneath", "clock", "config", "identity", "metadata", "text"],
     ),
     (
         "ingest",
@@ -72,6 +72,13 @@ const FLOORS: &[(&str, &[&str])] = &[
             "upload",
             "watch",
             "way",
+        ],
+    ),
+    (
+        "wording",
+        &[
+            "clock", "config", "identity", "ingest", "patience", "platform", "queue", "text",
+            "watch", "way",
         ],
     ),
     (
@@ -98,7 +105,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "text",
             "upload",
             "watch",
-            "way",
+            "wording",
         ],
     ),
     ("cli", &["commands", "config", "exit", "telemetry"]),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::show::text;
 use super::finding::Finding;
 use crate::config::{Account, Api, Config};
 use crate::disposition::Disposition;
 use crate::platform::{Client, Error, Garbage, Skew};
+use crate::wording::text;
 use crate::{chain, clock};
 
 /// An answer that takes longer counts as none: a service that starts must not hang on it.

@@ -4,10 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use super::super::show::text;
 use super::finding::Finding;
 use crate::chain;
 use crate::queue::{self, Error};
+use crate::wording::text;
 
 /// The name of the file that is made for a moment, to see whether the folder can be written.
 const TRIAL: &str = ".jw-ingest-check";

@@ -6,15 +6,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::super::place;
-use super::super::show::text;
 use super::finding::Finding;
 use crate::config::Watch;
 use crate::patience;
 use crate::watch::census::{Census, Entry};
+use crate::watch::place;
 use crate::watch::select::Rule;
 use crate::watch::writer::{self, Reason, Writer};
 use crate::watch::{self, Locking};
+use crate::wording::text;
 
 /// How many entries are looked at in one watch; a check must end soon.
 const PATIENCE: usize = 100_000;

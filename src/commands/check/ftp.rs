@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::show::text;
 use super::finding::Finding;
 use crate::chain;
 use crate::config::{Account, Config, Ftp, Tls};
 use crate::disposition::Disposition;
 use crate::upload::ftp;
+use crate::wording::text;
 
 /// An answer that takes longer counts as none.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use super::context::{Context, Screen};
 use super::error::CommandError;
-use super::show::text;
 use crate::config::{self, Config, Problems, Watch};
 use crate::exit::Exit;
+use crate::wording::text;
 use crate::{patience, queue};
 
 use finding::Finding;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::show::text;
 use super::finding::Finding;
 use crate::config::Watch;
 use crate::ingest::targets;
 use crate::patience;
+use crate::wording::text;
 
 /// Those of all watches.
 pub(super) struct Silent(Vec<(String, PathBuf)>);

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use super::super::show::text;
 use super::finding::Finding;
 use super::silent::Silent;
 use crate::config::Watch;
 use crate::ingest::targets::{self, Target};
 use crate::patience;
 use crate::queue;
+use crate::wording::text;
 
 pub(super) fn check(watches: &[Watch], silent: &Silent, database: &Path) -> Vec<Finding> {
     // What is wrong with the database was reported, too.

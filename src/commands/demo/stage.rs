@@ -13,10 +13,10 @@ use super::Place;
 use crate::commands::bars::{self, Bar};
 use crate::commands::context::Screen;
 use crate::commands::error::CommandError;
-use crate::commands::show::text;
 use crate::exit::Exit;
 use crate::queue::query::{self, Filter};
 use crate::queue::{self, Job, JobId, Standing, State, Step, operator, settling};
+use crate::wording::text;
 
 /// How often the table is looked at.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -11,10 +11,6 @@ use rusqlite::Connection;
 
 use super::context::{Context, remark};
 use super::error::CommandError;
-use super::show::json::JobObject;
-use super::show::notices;
-use super::show::text;
-use super::show::time::Present;
 use crate::config::{self, Outline};
 use crate::exit::Exit;
 use crate::ingest;
@@ -24,6 +20,10 @@ use crate::queue::query::{self, Filter};
 use crate::queue::story;
 use crate::queue::{self, Job, JobId, Standing, State};
 use crate::queue::{claim, clocks, settling, targets};
+use crate::wording::json::JobObject;
+use crate::wording::notices;
+use crate::wording::text;
+use crate::wording::time::Present;
 
 use rows::View;
 

@@ -5,16 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::context::Screen;
-use super::super::show::cells;
-use super::super::show::standing::Around;
-use super::super::show::table::{self, Column};
-use super::super::show::text;
-use super::super::show::time::Present;
+use crate::commands::table::{self, Column};
 use crate::queue::accounts::Paused;
 use crate::queue::clocks::Skewed;
 use crate::queue::query::Progress;
 use crate::queue::story::{self, Other};
 use crate::queue::{Job, JobId};
+use crate::wording::cells;
+use crate::wording::standing::Around;
+use crate::wording::text;
+use crate::wording::time::Present;
 
 /// A terminal is too narrow for everything side by side: what is wrong comes below.
 pub(super) fn for_a_terminal(rows: &[Row], width: u16, screen: &mut Screen) -> io::Result<()> {
