@@ -178,9 +178,19 @@ impl Books {
             90..97 => 210_000 + dice.below(200_000),
             _ => 600_000 + dice.below(900_000),
         };
+        self.make_of(dice, kind, usize::try_from(size).unwrap())
+    }
+
+    /// A new content of the kind and size of another.
+    pub(super) fn make_like(&mut self, dice: &mut Dice, other: Id) -> (Id, Vec<u8>) {
+        let (kind, size) = (self.contents[other].kind, self.contents[other].size);
+        self.make_of(dice, kind, size)
+    }
+
+    fn make_of(&mut self, dice: &mut Dice, kind: Kind, size: usize) -> (Id, Vec<u8>) {
         let content = Content {
             md5: String::new(),
-            size: usize::try_from(size).unwrap(),
+            size,
             kind,
             seed: dice.below(u64::MAX),
             instances: Vec::new(),

@@ -36,7 +36,7 @@ use crate::support::Dice;
 type Operation = fn(&mut World, &mut Dice);
 
 /// What may be done, and how often in a thousand times.
-const OPERATIONS: [(u64, Operation, &str); 19] = [
+const OPERATIONS: [(u64, Operation, &str); 20] = [
     (230, World::create, "create"),
     (130, World::replace, "replace"),
     (120, World::rename, "rename"),
@@ -44,6 +44,7 @@ const OPERATIONS: [(u64, Operation, &str); 19] = [
     (60, World::delete, "delete"),
     (110, World::put_back, "put back"),
     (35, World::rewrite, "rewrite"),
+    (12, World::rewrite_unseen, "rewrite unseen"),
     (25, World::take_away, "take away and back"),
     (90, World::sidecar, "sidecar"),
     (30, World::command, "command"),

@@ -175,6 +175,30 @@ impl World {
         self.begin_to_write(dice, &path, id, &bytes);
     }
 
+    /// Other bytes in place, as many, and the file's time put back: only its ctime tells.
+    pub(super) fn rewrite_unseen(&mut self, dice: &mut Dice) {
+        let Some((path, was)) = self.some_file(dice) else {
+            return;
+        };
+        // An MP4's index has a length of its own.
+        if self.stopped.is_some() || path.extension().is_some_and(|ending| ending == "mp4") {
+            return;
+        }
+        let (id, bytes) = self.books.make_like(dice, was);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        let meta = file.metadata().unwrap();
+        if !is_at(&file, &path) || usize::try_from(meta.len()).unwrap() != bytes.len() {
+            return;
+        }
+        self.books
+            .end(&path, "is written over in place, and its time put back:");
+        (&file).write_all(&bytes).unwrap();
+        file.set_modified(meta.modified().unwrap()).unwrap();
+        drop(file);
+        let place = self.place(&path);
+        self.books.put(&path, id, place, "written over");
+    }
+
     /// Another name: in the same watch, or in any, also one that is taken.
     pub(super) fn rename(&mut self, dice: &mut Dice) {
         let Some((from, id)) = self.some_file(dice) else {
