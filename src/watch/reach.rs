@@ -5,6 +5,7 @@
 //! root is reached by its canonical path, too: a link that takes its place later, or that of a
 //! folder above it, is not followed.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::beneath::{Error, Folder, Place};
@@ -30,6 +31,23 @@ pub fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> {
             Place::below(&Folder::root(root)?, below)
         }
     }
+}
+
+/// Whether the path of a place still leads to the folder that it holds, which a person may have renamed or moved out of
+/// its root since.
+///
+/// # Errors
+/// What its path leads to cannot be reached.
+pub fn is_held(watch: Option<&Watch>, held: &Place) -> Result<bool, Error> {
+    let now = match place(watch, held.path()) {
+        Err(Error::Absent(_)) => return Ok(false),
+        now => now?,
+    };
+    let folder = |place: &Place| {
+        let meta = place.folder().metadata()?;
+        Ok::<_, Error>((meta.dev(), meta.ino()))
+    };
+    Ok(folder(&now)? == folder(held)?)
 }
 
 /// A folder of this watch: its own, or one below, as [`place`] reaches it.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags};
 use tempfile::TempDir;
@@ -231,14 +232,33 @@ pub(crate) fn goes_on(tries: u32, least: u32, (seen, refused): (u32, u32)) -> bo
 
 /// Swaps two names as long as it lives.
 pub(crate) fn flip_while<T>(one: &Path, other: &Path, work: impl FnOnce() -> T) -> T {
+    flip((one, other), |_| (), work)
+}
+
+/// As [`flip_while`], at once and after longer and longer pauses by turns: work that looks at a name many times comes to
+/// its end between two swaps, too.
+pub(crate) fn flip_with_pauses_while<T>(one: &Path, other: &Path, work: impl FnOnce() -> T) -> T {
+    let pause = |round| thread::park_timeout(Duration::from_micros(200) * (round % 8));
+    flip((one, other), pause, work)
+}
+
+fn flip<T>(
+    (one, other): (&Path, &Path),
+    pause: impl Fn(u32) + Sync,
+    work: impl FnOnce() -> T,
+) -> T {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         // Also where the work fails: a thread that swaps on would be waited for without end.
         let _end = End(&stop);
         scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
+            for round in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
                 let flags = RenameFlags::EXCHANGE;
                 rustix::fs::renameat_with(CWD, one, CWD, other, flags).unwrap();
+                pause(round);
             }
         });
         work()

@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Errand, Trouble};
+use super::files::{Errand, Trouble};
+use super::hiding;
+use super::still::may_be_stale;
 use crate::beneath::{Error, Kind, Place};
 use crate::config::{Marker, Watch};
 use crate::identity::Identity;
@@ -27,6 +29,8 @@ pub(super) struct Companion {
     pub(super) mark: String,
     /// The sidecar that may go, as it was read: no other file does in its place.
     pub(super) examined: Option<(File, Identity)>,
+    /// Distinct for what that sidecar says.
+    says: Option<String>,
     /// Its own name.
     called: OsString,
     is_sidecar: bool,
@@ -42,10 +46,16 @@ impl Companion {
             to,
             mark,
             examined: None,
+            says: None,
             called: called.to_owned(),
             is_sidecar: sidecar::belongs(called, video.path()),
             is_passed_over: false,
         }
+    }
+
+    /// Whether a file says what this sidecar said when it was examined.
+    fn has_same_words(&self, file: &File) -> bool {
+        self.says.is_some() && sidecar::digest_of(&self.called, file) == self.says
     }
 
     /// Whether it should be deleted with its video: what a marker contains was never sent.
@@ -56,7 +66,7 @@ impl Companion {
     /// Something is done with it, as it was examined. `None`: it is not there.
     pub(super) fn with<T>(
         &self,
-        stopped: &dyn Fn() -> bool,
+        (watch, stopped): (Option<&Watch>, &dyn Fn() -> bool),
         act: impl FnOnce(Errand<'_>) -> T,
     ) -> Option<T> {
         let found;
@@ -71,7 +81,11 @@ impl Companion {
             held,
             identity,
             mark: &self.mark,
+            watch,
             md5: None,
+            fingerprint: None,
+            may_be_stale: may_be_stale(held),
+            is_sent: &|file| Ok(self.has_same_words(file)),
             stopped,
             before: &|_| Ok(()),
         }))
@@ -156,6 +170,7 @@ pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Compa
             return;
         }
         companion.is_passed_over = !counts;
+        companion.says = says;
         counts = false;
         companion.examined = examined;
     }
@@ -233,11 +248,11 @@ pub(super) fn delete(
 pub(super) fn put_back(watch: Option<&Watch>, case: &Case, video: &Place) {
     let id = case.job.id.0;
     for name in video.folder().names().into_iter().flatten().flatten() {
-        let Some(own) = files::own_name(&name, &case.job.ingest_id) else {
+        let Some(own) = hiding::own_name(&name, &case.job.ingest_id) else {
             continue;
         };
         let own = video.beside(OsStr::new(own));
-        if let Err(trouble) = files::unhide(&video.beside(&name), &own) {
+        if let Err(trouble) = hiding::unhide(&video.beside(&name), &own) {
             let path = text::path(own.path());
             tracing::warn!(job.id = id, "{path}: not put back: {trouble:?}");
         }
@@ -253,7 +268,7 @@ fn put_back_numbered(watch: &Watch, case: &Case, video: &Place) {
     // By which of them it was hidden shows in no name.
     for patterns in [of_delete, of_move] {
         for companion in all(watch, (video, video), &case.job.ingest_id, &patterns) {
-            if let Err(trouble) = files::put_back(&companion.from, &companion.mark) {
+            if let Err(trouble) = hiding::put_back(&companion.from, &companion.mark) {
                 let path = text::path(companion.from.path());
                 tracing::warn!(job.id = case.job.id.0, "{path}: not put back: {trouble:?}");
             }
@@ -296,7 +311,7 @@ fn found(
 ) -> Vec<Companion> {
     let mut companions = all(watch, places, &case.job.ingest_id, patterns);
     for companion in &mut companions {
-        companion.from = files::place(&companion.from, &companion.mark);
+        companion.from = hiding::place(&companion.from, &companion.mark);
     }
     if is_told_first(case) {
         examine(case.told.as_deref(), places.0, &mut companions);
@@ -353,7 +368,7 @@ fn all(
     let others = numbered.filter(|(_, (from, _))| from != video);
     let all = others.filter_map(|(number, (from, to))| {
         let places = (from.file_name()?, to_place.beside(to.file_name()?));
-        let by_name = files::mark_of(places.0, mark);
+        let by_name = hiding::mark_of(places.0, mark);
         let mark = by_name.unwrap_or_else(|| format!("{mark}-{number}"));
         Some(Companion::new(video_place, places, mark))
     });

@@ -6,7 +6,10 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
-use super::files::{CHANGED, Errand, Trouble, cannot, every_name_is_taken, hidden, sync};
+use super::files::{
+    CHANGED, Errand, Trouble, cannot, every_name_is_taken, exists, name_was_taken, sync,
+};
+use super::hiding::hidden;
 use super::names::names;
 use crate::beneath::Place;
 
@@ -19,22 +22,40 @@ impl Errand<'_> {
     /// away. A copy that has its name is never removed: another file may have gone because of it.
     pub(super) fn across(&self, wanted: &Place) -> Result<Place, Trouble> {
         let part = hidden(wanted, self.mark, "part");
-        let outcome = self.copy(&part).and_then(|md5| {
-            let mut to = None;
-            self.take_away_if(|| {
-                if self.shows_beside(wanted) {
-                    return Ok(false);
-                }
-                to = self.name(&part, wanted, &md5)?;
-                Ok(to.is_some())
-            })?;
-            to.ok_or_else(|| every_name_is_taken(wanted))
-        });
+        let outcome = self.copy(&part);
+        let outcome = outcome.and_then(|md5| self.exchange(&part, wanted, &md5));
         if outcome.is_err() {
             // A half copy is useless; if it cannot be removed, the next attempt overwrites it.
             drop(part.remove());
         }
         outcome
+    }
+
+    /// The copy is whole: it is asked for while the original has its own name, and the copy gets its name while the
+    /// original is hidden. Where another file has the same bytes by now, that one stays in its place.
+    fn exchange(&self, part: &Place, wanted: &Place, md5: &str) -> Result<Place, Trouble> {
+        for name in names(wanted.name()) {
+            let to = wanted.beside(&name);
+            if exists(&to)? {
+                if self.has_bytes(&to, md5)? {
+                    drop(part.remove());
+                    self.take_away_beside(&to, md5)?;
+                    return Ok(to);
+                }
+                continue;
+            }
+            self.ask(&to)?;
+            let is_same = |file: &File| self.has_md5(file, md5);
+            self.take_away_if(&to, &is_same, || {
+                if self.shows_beside(wanted) {
+                    return Ok(false);
+                }
+                name_copy(part, &to)?;
+                Ok(true)
+            })?;
+            return Ok(to);
+        }
+        Err(every_name_is_taken(wanted))
     }
 
     /// Answers the MD5 of the copy.
@@ -84,28 +105,14 @@ impl Errand<'_> {
         }
         Ok(read)
     }
+}
 
-    /// Gives the copy its name; answers that, or where another file has the same bytes. `None`: that file is this
-    /// very one by another path.
-    fn name(&self, part: &Place, wanted: &Place, md5: &str) -> Result<Option<Place>, Trouble> {
-        for name in names(wanted.name()) {
-            let to = wanted.beside(&name);
-            (self.before)(to.path())?;
-            match part.rename_new(&to) {
-                Ok(()) => {
-                    sync(&to)?;
-                    return Ok(Some(to));
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if self.has_bytes(&to, md5)? {
-                        drop(part.remove());
-                        return Ok((!self.is_alias(&to)).then_some(to));
-                    }
-                }
-                Err(error) => return Err(cannot("name the copy", error)),
-            }
-        }
-        Err(every_name_is_taken(wanted))
+/// Gives the copy its name.
+fn name_copy(part: &Place, to: &Place) -> Result<(), Trouble> {
+    match part.rename_new(to) {
+        Ok(()) => sync(to),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(name_was_taken(to)),
+        Err(error) => Err(cannot("name the copy", error)),
     }
 }
 

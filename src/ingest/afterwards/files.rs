@@ -7,18 +7,20 @@
 //! file that was examined, which is held open all the while. Before anything gets another name, or
 //! none, `before` is asked.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use md5::{Digest, Md5};
 
 use super::ask::Refused;
+use super::hiding::{hidden, is_going, unhide};
 use super::names::names;
-use crate::beneath::{Error, HIDDEN, Place};
+use crate::beneath::{Error, Place};
+use crate::config::Watch;
 use crate::identity::Identity;
-use crate::watch::writer::{self, Writer};
+use crate::ingest::identify::Kind;
 
 /// Why a file did not get to its target.
 #[derive(Debug)]
@@ -43,8 +45,16 @@ pub(super) struct Errand<'a> {
     pub(super) identity: Identity,
     /// Names what is hidden meanwhile; no other one is the same.
     pub(super) mark: &'a str,
+    /// Its watch, if the configuration has it: from there its path is resolved again.
+    pub(super) watch: Option<&'a Watch>,
     /// MD5 of its content, where known.
     pub(super) md5: Option<&'a str>,
+    /// What its samples were when it was uploaded, and as what they were taken; where known.
+    pub(super) fingerprint: Option<(&'a str, Kind)>,
+    /// Whether its filesystem may answer with what it remembers of the file.
+    pub(super) may_be_stale: bool,
+    /// Whether a file has the content that may be deleted: asked where `may_be_stale`.
+    pub(super) is_sent: &'a dyn Fn(&File) -> Result<bool, Trouble>,
     /// Whether to break off.
     pub(super) stopped: &'a dyn Fn() -> bool,
     /// Before a file gets this name.
@@ -58,20 +68,35 @@ const ONE_FOLDER: &str = "its target is its own folder under another path; choos
 impl Errand<'_> {
     /// Moves the file to this place, or to a numbered one beside it where another file has that.
     pub(super) fn go(&self, wanted: &Place) -> Result<Place, Trouble> {
+        let there = self.go_to(wanted)?;
+        forget_copy(&there, self.mark);
+        Ok(there)
+    }
+
+    fn go_to(&self, wanted: &Place) -> Result<Place, Trouble> {
+        let is_elsewhere = device(self.from)? != device(wanted)?;
         for name in names(wanted.name()) {
             let to = wanted.beside(&name);
             if exists(&to)? {
                 if let Some(md5) = self.same(&to)? {
-                    (self.before)(to.path())?;
                     self.take_away_beside(&to, &md5)?;
                     return Ok(to);
                 }
                 continue;
             }
-            (self.before)(to.path())?;
+            if is_elsewhere {
+                return self.across(&to);
+            }
+            self.ask(&to)?;
+            self.check_unwritten()?;
             match rename_new(self.from, &self.going(), &to) {
                 Ok(()) => return self.arrived(to),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    if self.check_unwritten().is_err() {
+                        // It had to be hidden for that, which moved its ctime.
+                        return Err(name_was_taken(&to));
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                     return self.across(&to);
                 }
@@ -81,11 +106,11 @@ impl Errand<'_> {
         Err(every_name_is_taken(wanted))
     }
 
-    /// It has the name; should it be another file, which had the old name in the last moment, that
-    /// is put back.
+    /// It has the name. Should it be another file, which had the old name in the last moment, or have been written to
+    /// or be in another folder meanwhile, it gets its own name back.
     fn arrived(&self, to: Place) -> Result<Place, Trouble> {
-        if !self.is_there(&to) {
-            return Err(self.put_back(&to));
+        if let Err(why) = self.check_arrived(&to) {
+            return Err(self.put_back_because(&to, why));
         }
         sync(&to)?;
         sync(self.from)?;
@@ -136,16 +161,25 @@ impl Errand<'_> {
         &self,
         last: &dyn Fn() -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
-        (self.before)(self.going().path())?;
-        self.take_away_if(|| last().map(|()| true))
+        let going = self.going();
+        self.ask(&going)?;
+        self.take_away_if(&going, self.is_sent, || last().map(|()| true))
     }
 
     /// Deletes the original where another file has its bytes, with this MD5, unless that is this very file by
     /// another path: a target may be the watch folder itself, mounted twice, or seen through a pool or an overlay.
-    fn take_away_beside(&self, other: &Place, md5: &str) -> Result<(), Trouble> {
-        self.take_away_if(|| {
+    pub(super) fn take_away_beside(&self, other: &Place, md5: &str) -> Result<(), Trouble> {
+        self.ask(other)?;
+        let is_same = |file: &File| self.has_md5(file, md5);
+        self.take_away_if(other, &is_same, || {
             // What a filesystem remembers of a name that is gone has no content any more.
-            Ok(!self.shows_beside(other) && !self.is_alias(other) && self.has_bytes(other, md5)?)
+            let is_kept =
+                !self.shows_beside(other) && !self.is_alias(other) && self.has_bytes(other, md5)?;
+            // That was read, which may have taken minutes.
+            if is_kept {
+                self.ask(other)?;
+            }
+            Ok(is_kept)
         })
     }
 
@@ -172,9 +206,14 @@ impl Errand<'_> {
         }
     }
 
-    /// `is_kept` is asked once the file has lost its name: whether its bytes are elsewhere still.
+    /// Unlinks the original by way of its hidden name, after it was asked whether it may get the name `asked`.
+    ///
+    /// `is_same` compares the content. `is_kept` is asked once the file has lost its name: whether its bytes are
+    /// elsewhere still.
     pub(super) fn take_away_if(
         &self,
+        asked: &Place,
+        is_same: &dyn Fn(&File) -> Result<bool, Trouble>,
         is_kept: impl FnOnce() -> Result<bool, Trouble>,
     ) -> Result<(), Trouble> {
         let going = self.going();
@@ -183,45 +222,32 @@ impl Errand<'_> {
             let renamed = self.from.rename_new(&going);
             renamed.map_err(|error| cannot("remove it", error))?;
         }
-        if !self.is_there(&going) || is_written(&going) {
-            return Err(self.put_back(&going));
-        }
-        let why = match is_kept() {
-            Ok(true) => None,
-            Ok(false) => Some(Trouble::Kept(ONE_FOLDER.to_owned())),
-            Err(trouble) => Some(trouble),
+        let gone_on = || {
+            let seen = self.look_hidden((&going, asked), is_same)?;
+            if !is_kept()? {
+                return Err(Trouble::Kept(ONE_FOLDER.to_owned()));
+            }
+            self.check_unmoved(&going, &seen)
         };
-        if let Some(why) = why {
-            return Err(match self.put_back(&going) {
-                Trouble::Kept(_) => why,
-                other => other,
+        if let Err(why) = gone_on() {
+            // Where a kill had left it hidden, the attempt as a whole gives it its own name.
+            let was_hidden = self.from.name() == going.name();
+            return Err(if was_hidden {
+                why
+            } else {
+                self.put_back_because(&going, why)
             });
         }
         going.remove().map_err(|error| cannot("delete it", error))?;
         sync(&going)
     }
 
-    /// Something else had the name in the last moment: it gets it back.
-    fn put_back(&self, from: &Place) -> Trouble {
+    /// What has this name gets its own back, wherever its folder is by now; answers why, or why it has it not.
+    fn put_back_because(&self, from: &Place, why: Trouble) -> Trouble {
         match rename_new(from, &hidden(from, self.mark, "going"), self.from) {
-            Ok(()) => Trouble::Kept(CHANGED.to_owned()),
+            Ok(()) => why,
             Err(error) => cannot("put back", error),
         }
-    }
-
-    /// Whether nothing was written to the file since it was examined. That only its rights were
-    /// changed must be found out by reading it again.
-    fn check_unwritten(&self) -> Result<(), Trouble> {
-        let now = self.held.metadata().map(|meta| Identity::of(&meta));
-        let now = now.map_err(|error| Trouble::Later(format!("cannot access it: {error}")))?;
-        if !is_same_state(&now, &self.identity) || !self.is_there(self.from) {
-            return Err(Trouble::Kept(CHANGED.to_owned()));
-        }
-        if now.ctime_ns != self.identity.ctime_ns {
-            let why = "a program touched it while it was compared";
-            return Err(Trouble::Later(why.to_owned()));
-        }
-        Ok(())
     }
 
     /// Whether the file is at this place, unwritten; a rename moves no more than its ctime.
@@ -250,6 +276,13 @@ impl Errand<'_> {
         }
         let ours = self.pour(self.reader()?, |_| Ok(()))?;
         Ok(self.has_bytes(other, &ours)?.then_some(ours))
+    }
+
+    /// Whether an open file has this MD5.
+    pub(super) fn has_md5(&self, file: &File, md5: &str) -> Result<bool, Trouble> {
+        let file = file.try_clone();
+        let file = file.map_err(|error| Trouble::Later(format!("cannot read it: {error}")))?;
+        Ok(self.pour(file, |_| Ok(()))? == md5)
     }
 
     /// Whether a regular file is as long as this one and has this MD5.
@@ -285,68 +318,6 @@ fn rename_new(from: &Place, hidden: &Place, to: &Place) -> Result<(), Error> {
     outcome
 }
 
-/// Where the file is: under its own name, or under the hidden one that a kill left it with.
-pub(super) fn place(own: &Place, mark: &str) -> Place {
-    let going = hidden(own, mark, "going");
-    let is_there = going.metadata().is_ok_and(|meta| meta.is_file());
-    if is_there { going } else { own.clone() }
-}
-
-/// A file that a kill left under its hidden name gets its own name back, or a numbered one where another
-/// file has that: a watch looks at no hidden name.
-pub(in crate::ingest) fn put_back(own: &Place, mark: &str) -> Result<(), Trouble> {
-    let at = place(own, mark);
-    if at.name() == own.name() {
-        return Ok(());
-    }
-    unhide(&at, own)
-}
-
-/// What has a hidden name gets its own, or a numbered one where another file has that.
-pub(super) fn unhide(at: &Place, own: &Place) -> Result<(), Trouble> {
-    for name in names(own.name()) {
-        let to = own.beside(&name);
-        match at.rename_new(&to) {
-            Ok(()) => {
-                tracing::info!("{}: put back", crate::text::path(to.path()));
-                return sync(&to);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(cannot("put it back", error)),
-        }
-    }
-    Err(every_name_is_taken(own))
-}
-
-/// Whether a name is a hidden one by which a file goes.
-pub(super) fn is_going(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.starts_with(HIDDEN.as_bytes()) && name.ends_with(b".going")
-}
-
-/// A name beside a file that no watch looks at.
-pub(super) fn hidden(beside: &Place, mark: &str, ending: &str) -> Place {
-    beside.beside(&OsString::from(format!("{HIDDEN}{mark}.{ending}")))
-}
-
-/// The name of a file that is hidden by its own name: `<ingest id>.<name>`.
-pub(super) fn own_name<'a>(name: &'a OsStr, mark: &str) -> Option<&'a str> {
-    let marked = name.to_str()?.strip_prefix(HIDDEN)?;
-    let own = marked.strip_prefix(mark)?.strip_prefix('.')?;
-    own.strip_suffix(".going").filter(|own| !own.is_empty())
-}
-
-/// What a file that goes is hidden by, so that its own name can be read from the hidden one; none where it is too
-/// long, or no text.
-pub(super) fn mark_of(name: &OsStr, mark: &str) -> Option<String> {
-    let marked = format!("{mark}.{}", name.to_str()?);
-    let length = HIDDEN.len() + marked.len() + ".going".len();
-    (length <= LONGEST_NAME).then_some(marked)
-}
-
-/// Bytes of a name, on most filesystems.
-pub(super) const LONGEST_NAME: usize = 255;
-
 /// Whether this file is at a place, unwritten.
 pub(super) fn is_file(place: &Place, identity: &Identity) -> bool {
     place
@@ -355,19 +326,23 @@ pub(super) fn is_file(place: &Place, identity: &Identity) -> bool {
 }
 
 /// Whether two looks show one file in one state, except for its ctime.
-fn is_same_state(one: &Identity, other: &Identity) -> bool {
+pub(super) fn is_same_state(one: &Identity, other: &Identity) -> bool {
     let ctime_ns = one.ctime_ns;
     *one == Identity { ctime_ns, ..*other }
 }
 
-/// Whether a program has it open for writing. One that cannot be read can be asked nothing.
-fn is_written(place: &Place) -> bool {
-    place
-        .open()
-        .is_ok_and(|file| writer::probe(&file) == Writer::Present)
+/// The device of its folder: between two, a rename is refused.
+fn device(place: &Place) -> Result<u64, Trouble> {
+    let meta = place.folder().metadata();
+    Ok(meta.map_err(|error| cannot("reach it", error))?.dev())
 }
 
-fn exists(place: &Place) -> Result<bool, Trouble> {
+/// Removes the hidden second name of a copy that has its own: a kill came between the two.
+pub(super) fn forget_copy(there: &Place, mark: &str) {
+    drop(hidden(there, mark, "part").remove());
+}
+
+pub(super) fn exists(place: &Place) -> Result<bool, Trouble> {
     match place.metadata() {
         Ok(_) => Ok(true),
         Err(error) if error.is_absence() => Ok(false),
@@ -379,6 +354,14 @@ pub(super) fn every_name_is_taken(wanted: &Place) -> Trouble {
     Trouble::Later(format!(
         "every name like {} is taken",
         wanted.path().display()
+    ))
+}
+
+/// Another program was faster.
+pub(super) fn name_was_taken(to: &Place) -> Trouble {
+    Trouble::Later(format!(
+        "another file took the name {} in the last moment",
+        to.path().display()
     ))
 }
 

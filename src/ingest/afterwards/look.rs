@@ -60,7 +60,7 @@ pub(super) fn look(
         return of(file, Known::Untouched).map(Some);
     }
     let look = of(file, Known::Compared)?;
-    let known = match is_what_was_sent(case, &look, stopped)? {
+    let known = match is_what_was_sent(case, (&look.held, &look.identity), stopped)? {
         Some(true) => Known::Compared,
         Some(false) => return Err(changed()),
         None if is_untouched => Known::Untouched,
@@ -75,10 +75,19 @@ pub(super) fn md5(case: &Case) -> Option<&str> {
     jobs.into_iter().find_map(|job| job.md5.as_deref())
 }
 
+/// Whether a file is known to have the bytes that were sent.
+pub(super) fn is_sent(
+    case: &Case,
+    which: (&File, &Identity),
+    stopped: &dyn Fn() -> bool,
+) -> Result<bool, Trouble> {
+    Ok(is_what_was_sent(case, which, stopped)? == Some(true))
+}
+
 /// Reads the file, and compares it with the sum of what was sent. `None`: there is none.
 fn is_what_was_sent(
     case: &Case,
-    look: &Look,
+    (file, identity): (&File, &Identity),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<bool>, Trouble> {
     let jobs = [&case.job, &case.original];
@@ -87,7 +96,7 @@ fn is_what_was_sent(
     if md5(case).is_none() && sizes.is_empty() {
         return Ok(None);
     }
-    let read = sums::read(&look.held, look.identity.bytes(), &sizes, stopped);
+    let read = sums::read(file, identity.bytes(), &sizes, stopped);
     let sums = read.map_err(unreadable)?.ok_or(Trouble::Stopped)?;
     Ok(match (md5(case), parts) {
         (Some(md5), _) => Some(sums.md5.eq_ignore_ascii_case(md5)),

@@ -8,8 +8,8 @@
 //!
 //! What takes time comes before the question: the file is read (1), the platform is asked (2), one
 //! transaction checks that the job is still as it was and notes the name that the file is about to
-//! get (3), the file gets that name (4), and where it is deleted, that is a hidden one: that this
-//! is unlinked is noted, and then it is (5); what is beside it goes (6), and the end is written
+//! get (3), the file gets that name (4), and where it is deleted, that is a hidden one: it is looked at again, that
+//! it is unlinked is noted, and then it is (5); what is beside it goes (6), and the end is written
 //! down (7). What a kill after each of them leaves, and what comes of it:
 //!
 //! - 1, 2: nothing.
@@ -23,6 +23,24 @@
 //! - 7: nothing.
 //!
 //! An attempt that ends before 5 in any other way gives the file its old name back itself.
+//!
+//! The answer takes a while, up to ten seconds. `ask` and `still` see to it that it counts only for what is as it was
+//! before: the configuration, the folders, and the bytes, by the rule that `still` begins with. The steps of each way:
+//!
+//! - A move within a filesystem: ask; both folders are held still, and the ctime has not moved; rename; open it again by
+//!   its new name: the same file, no writer, the same samples, the folders still held. Else it goes back.
+//! - A delete: read and compare; ask; held still, ctime unmoved; hide; open it again, which notes the ctime that our
+//!   rename has set; note the unlink; open it again: ctime unmoved, no writer, held still; unlink.
+//! - A move to another disk: copy, read the copy back; ask; held still, ctime unmoved; hide; open it again; the copy gets
+//!   its name; open it again, as above; unlink.
+//! - Where attributes may be stale, the hidden file is opened again, read in full and compared, and then it is asked
+//!   once more; right before the unlink its samples are compared, too.
+//!
+//! The file is read before it is hidden, and not after, because most files are on a local disk, where ctime shows each
+//! write: there it is hidden for milliseconds, and a folder that is renamed, a stop or a refusal of the platform finds
+//! it under its own name. What remains is a program that opens, writes, puts the mtime back and closes between the last
+//! look and our rename, which are two calls apart. On a share no attribute proves anything, and the reading has to come
+//! after: there the file is hidden for as long as it is read, and what stops that gives it its name back.
 
 mod ask;
 mod carry_out;
@@ -31,12 +49,14 @@ mod copy;
 mod files;
 mod follow;
 mod formers;
+mod hiding;
 mod lanes;
 mod look;
 mod names;
 mod noted;
 mod notes;
 mod plan;
+mod still;
 mod targets;
 mod task;
 #[cfg(test)]
@@ -50,7 +70,7 @@ use std::time::Duration;
 
 use self::ask::Silent;
 use self::carry_out::act;
-pub(super) use self::files::put_back;
+pub(super) use self::hiding::put_back;
 use self::lanes::Lanes;
 use self::plan::Plan;
 use super::context::Context;

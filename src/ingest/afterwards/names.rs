@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::files::LONGEST_NAME;
+use super::hiding::LONGEST_NAME;
 
 /// Numbered names that are tried where the first ones are taken.
 const NAMES: u32 = 1000;

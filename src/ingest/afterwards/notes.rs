@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::companions::beside;
-use super::files::hidden;
+use super::hiding::hidden;
 use crate::beneath::{Kind, Place};
 use crate::config::Watch;
 use crate::platform::Status;

@@ -9,11 +9,12 @@ use super::companions::{self, Left};
 use super::files::{self, Errand, Trouble};
 use super::look::{self, Known, Look};
 use super::plan;
+use super::still::may_be_stale;
 use super::traces::{self, Found};
 use crate::beneath::Place;
 use crate::config::{TRASH, Watch};
 use crate::identity::Identity;
-use crate::ingest::targets;
+use crate::ingest::{identify, targets};
 use crate::queue::State;
 use crate::queue::afterwards::{Action, Case, Proof, Went};
 use crate::watch::reach;
@@ -126,12 +127,17 @@ impl Task<'_> {
     /// It goes.
     fn act(&self, at: &Place, look: &Look) -> Result<End, Trouble> {
         let job = &self.case.job;
+        let kind = identify::kind(&job.path);
         let errand = Errand {
             from: at,
             held: &look.held,
             identity: look.identity,
             mark: &job.ingest_id,
+            watch: self.watch,
             md5: look::md5(self.case),
+            fingerprint: job.fingerprint.as_deref().map(|known| (known, kind)),
+            may_be_stale: may_be_stale(&look.held),
+            is_sent: &|file| look::is_sent(self.case, (file, &look.identity), self.stopped),
             stopped: self.stopped,
             before: &|to| (self.permit)(Some(to)),
         };
@@ -193,6 +199,7 @@ impl Task<'_> {
         let meta = to.metadata();
         let meta = meta.map_err(|error| files::cannot("access it", error))?;
         let job = &self.case.job;
+        files::forget_copy(to, &job.ingest_id);
         // Where its folder is not there any more, nothing is left beside it.
         let (left, note) = match reach::place(self.watch, &job.path) {
             Ok(from) => self.carry_companions((&from, to)),
@@ -216,7 +223,9 @@ impl Task<'_> {
             return Default::default();
         };
         companions::carry(watch, self.case, places, |companion| {
-            companion.with(self.stopped, |errand| errand.go(&companion.to))
+            companion.with((self.watch, self.stopped), |errand| {
+                errand.go(&companion.to)
+            })
         })
     }
 
@@ -227,7 +236,7 @@ impl Task<'_> {
             return Left::default();
         };
         companions::delete(watch, self.case, video, |companion| {
-            companion.with(self.stopped, |errand| {
+            companion.with((self.watch, self.stopped), |errand| {
                 if companion.is_told(&errand) {
                     return errand.take_away();
                 }

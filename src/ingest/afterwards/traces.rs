@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use super::files::{self, Trouble, cannot, hidden, is_going};
+use super::files::{Trouble, cannot};
+use super::hiding::{hidden, is_going, unhide};
 use crate::beneath::{Error, Place};
 use crate::chain;
 use crate::config::Watch;
@@ -64,7 +65,7 @@ pub(super) fn put_back(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble
         return Ok(());
     };
     match hidden_file(case, &own)? {
-        Some(at) => files::unhide(&at, &own),
+        Some(at) => unhide(&at, &own),
         None => Ok(()),
     }
 }

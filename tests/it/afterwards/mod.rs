@@ -3,6 +3,7 @@
 
 mod asked;
 mod failures;
+mod meanwhile;
 mod moves;
 mod no_yes;
 

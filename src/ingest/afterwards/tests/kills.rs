@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::files::Trouble;
 use super::super::task::{Note, Whereabouts};
-use super::super::{companions, files};
+use super::super::{companions, hiding};
 use super::ground::{Ground, MD5};
 use super::names;
 use crate::config::Marker;
@@ -245,7 +245,7 @@ fn what_was_hidden_beside_a_file_gets_its_name_back() {
             case.told = sidecar::digest_of(OsStr::new("a.json"), &sidecar);
             let video = super::at(&ground.at(NAME));
             companions::delete(&ground.watch, &case, &video, |companion| {
-                let hidden = files::hidden(&companion.from, &companion.mark, "going");
+                let hidden = hiding::hidden(&companion.from, &companion.mark, "going");
                 fs::rename(companion.from.path(), hidden.path()).unwrap();
                 Some(Err(Trouble::Stopped))
             });

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::super::files::{Trouble, is_going};
-use super::super::{files, notes};
+use super::super::files::Trouble;
+use super::super::hiding::is_going;
+use super::super::{hiding, notes};
 use super::ground::{Ground, MD5};
 use crate::config::{AfterUpload, Marker};
 use crate::identity::Identity;
@@ -112,7 +113,7 @@ impl Scene {
 
     fn hidden(&self) -> PathBuf {
         let own = super::at(&self.ground.at(NAME));
-        let hidden = files::hidden(&own, &self.case.job.ingest_id, "going");
+        let hidden = hiding::hidden(&own, &self.case.job.ingest_id, "going");
         hidden.path().to_path_buf()
     }
 
@@ -189,15 +190,11 @@ fn what_changes_while_leave_is_asked_for_stays() {
             .find(|path| path.exists());
         let Some(file) = file else { continue };
         let then = fs::metadata(&file).unwrap().modified().unwrap();
-        let is_moved =
-            matches!(way.action, Action::Move | Action::Trash) || scene.case.proof == Proof::None;
         let went = scene.run(way, &|_| {
+            // Only the ctime tells.
             fs::write(&file, "beside").unwrap();
-            // A rename takes along what is there; what is unlinked is compared to the ctime.
-            if !is_moved {
-                let file = fs::File::open(&file).unwrap();
-                file.set_modified(then).unwrap();
-            }
+            let file = fs::File::open(&file).unwrap();
+            file.set_modified(then).unwrap();
             Ok(())
         });
         let bytes = scene.bytes();

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use super::super::files::Trouble;
 use super::super::{noted, notes};
 use super::ground::{Ground, MD5};
-use crate::beneath::tests::{flip_while, goes_on};
+use crate::beneath::tests::{flip_with_pauses_while, goes_on};
 use crate::clock;
 use crate::identity::Identity;
 use crate::ingest::metadata;
@@ -190,8 +190,8 @@ fn nothing_outside_is_touched_while_folders_flip_into_links() {
         }
         let leads_to = if is_root { "vault" } else { "outside" };
         symlink(ground.at(leads_to), ground.at("link")).unwrap();
-        let (mut done, mut refused) = (0, 0);
-        flip_while(&ground.at(folder), &ground.at("link"), || {
+        let (mut done, mut refused, mut said) = (0, 0, String::new());
+        flip_with_pauses_while(&ground.at(folder), &ground.at("link"), || {
             let mut number = 0;
             while goes_on(number, 400, (done, refused)) {
                 number += 1;
@@ -202,7 +202,10 @@ fn nothing_outside_is_touched_while_folders_flip_into_links() {
                         drop(fs::create_dir(ground.at("drop/sub")));
                         lay(&ground, &mut case);
                     }
-                    Err(Trouble::Later(_)) => refused += 1,
+                    Err(Trouble::Later(why)) => {
+                        refused += 1;
+                        said = why;
+                    }
                     Err(other) => panic!("{other:?}"),
                 }
                 assert_ne!(metadata::title(&ground.watch, &case.job.path, 0), "secret");
@@ -210,7 +213,7 @@ fn nothing_outside_is_touched_while_folders_flip_into_links() {
         });
         assert!(
             done > 0 && refused > 0,
-            "{action:?} {folder}: {done} {refused}"
+            "{action:?} {folder}: {done} {refused}: {said}"
         );
         if is_root {
             fs::rename(&outside, ground.at("outside")).unwrap();

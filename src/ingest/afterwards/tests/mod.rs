@@ -12,8 +12,10 @@ mod leave;
 mod links;
 mod odd;
 mod sidecars;
+mod still;
 
-use super::files::{self, Errand, Trouble};
+use super::files::{Errand, Trouble};
+use super::hiding;
 use crate::beneath::tests::by_either_rename;
 use crate::beneath::{self, Folder};
 use crate::identity::Identity;
@@ -69,18 +71,22 @@ fn at(path: &Path) -> beneath::Place {
 }
 
 fn hidden(path: &Path, mark: &str, ending: &str) -> PathBuf {
-    files::hidden(&at(path), mark, ending).path().to_path_buf()
+    hiding::hidden(&at(path), mark, ending).path().to_path_buf()
 }
 
 fn errand<T>(from: &Path, before: &dyn Fn(&Path), act: impl FnOnce(&Errand<'_>) -> T) -> T {
-    let at = files::place(&at(from), "7");
+    let at = hiding::place(&at(from), "7");
     let held = at.hold().unwrap();
     act(&Errand {
         from: &at,
         identity: Identity::of(&held.metadata().unwrap()),
         held: &held,
         mark: "7",
+        watch: None,
         md5: None,
+        fingerprint: None,
+        may_be_stale: false,
+        is_sent: &|_| Ok(true),
         stopped: &|| false,
         before: &|path| {
             before(path);
@@ -223,7 +229,6 @@ fn what_a_kill_left_is_gone_on_from() {
                 assert_eq!(go(&from, &to, &|_| {}).unwrap(), to);
                 assert!(!name.exists() && !from.exists());
             }
-            drop(fs::remove_file(hidden(&to, "7", "part")));
             assert_eq!(names(&base), ["a.mp4"]);
             assert_eq!(content(&to), "one");
         }
@@ -247,7 +252,7 @@ fn only_what_was_examined_is_deleted() {
         crate::watch::writer::ignore_sigio();
         let writer = fs::OpenOptions::new().append(true).open(&from).unwrap();
         let outcome = errand(&from, &|_| {}, take_away);
-        assert!(matches!(outcome, Err(Trouble::Kept(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
         assert_eq!(names(&place.at("drop")), ["a.mp4"]);
         drop(writer);
         errand(&from, &|_| {}, take_away).unwrap();
@@ -278,7 +283,14 @@ fn a_file_goes_by_way_of_its_hidden_name_where_that_is_the_only_safe_one() {
                 fs::write(to, "theirs").unwrap();
             }
         };
-        let there = go(&from, &to, &take).unwrap();
+        // Where it had to be hidden for that, it may have been written to meanwhile: the next attempt compares it.
+        let there = match go(&from, &to, &take) {
+            Err(Trouble::Later(why)) if why.contains("another file took the name") => {
+                assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+                go(&from, &to, &take).unwrap()
+            }
+            outcome => outcome.unwrap(),
+        };
         assert_eq!(there, place.at("up/a (2).mp4"));
         assert_eq!(
             (content(&to), content(&there)),

@@ -39,9 +39,11 @@ fn a_sidecar_that_changes_after_it_was_read_stays() {
             }
             let companion = all.first().unwrap();
             let stays = if is_deleted {
-                companion.with(&|| false, |errand| errand.take_away())
+                companion.with((None, &|| false), |errand| errand.take_away())
             } else {
-                companion.with(&|| false, |errand| errand.go(&companion.to).map(drop))
+                companion.with((None, &|| false), |errand| {
+                    errand.go(&companion.to).map(drop)
+                })
             };
             assert!(matches!(stays, Some(Err(Trouble::Kept(_)))), "{stays:?}");
             assert_eq!(fs::read_to_string(&path).unwrap(), other);
