@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 
 use super::carry_out;
 use super::files::Trouble;
+use super::plan::{self, Plan};
 use crate::config::{AfterUpload, Watch};
 use crate::disposition::Disposition;
 use crate::ingest::context::{Context, Settings};
@@ -68,27 +70,71 @@ pub(super) async fn may_try(
     Ok(ready_to_ask(context, case, silent).await?.is_some())
 }
 
+/// How old a yes may be when the file goes. One that took longer is of another moment, as is one of a machine that was
+/// suspended meanwhile.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// Right before the file gets this name, or before what is left beside it goes (`None`): asks the platform whether
-/// it has what was sent, and then notes the name, if the job is still as it was. On a thread that may block.
+/// it has what was sent, and then notes the name, if the job and its watch are still as they were. On a thread that may
+/// block.
 ///
 /// Nothing is read or copied between this and the act: the yes is of this moment.
 pub(super) fn permit(
     context: &Context,
-    (case, action): (&Case, Action),
+    (case, watch, action): (&Case, Option<&Watch>, Action),
     to: Option<&Path>,
 ) -> Result<(), Trouble> {
+    let asked = (Instant::now(), clock::now());
     let sent = if is_asked_for(action) {
         Some(Handle::current().block_on(ask_now(context, case))?)
     } else {
         None
     };
-    let (case, to) = (case.clone(), to.map(Path::to_path_buf));
-    let going = move |db: &Connection| afterwards::going(db, &case, sent.as_ref(), to.as_deref());
+    if !is_wanted_still(context, (case, watch, action)) {
+        return Err(Trouble::Stopped);
+    }
+    let is_asked = sent.is_some();
+    let (owned, to) = (case.clone(), to.map(Path::to_path_buf));
+    let going = move |db: &Connection| afterwards::going(db, &owned, sent.as_ref(), to.as_deref());
     match context.queue.write_blocking(going) {
+        Ok(true) if is_asked => check_fresh(age(asked)),
         Ok(true) => Ok(()),
         Ok(false) => Err(Trouble::Stopped),
         Err(error) => Err(Trouble::Later(chain(&error))),
     }
+}
+
+/// Whether the configuration of this moment, which may have been read again meanwhile, has the watch as it was and wants
+/// the same for the file. What is left beside one that has gone follows it also where files are kept by now.
+fn is_wanted_still(
+    context: &Context,
+    (case, watch, action): (&Case, Option<&Watch>, Action),
+) -> bool {
+    let settings = context.now_settings();
+    let now = settings.watch(&case.job.watch);
+    let (Some(then), Some(now)) = (watch, now) else {
+        return false;
+    };
+    if case.row.sidecar_left.is_none() && plan::plan(case, Some(now)) != Plan::Do(action) {
+        return false;
+    }
+    (&then.path, &then.afterwards) == (&now.path, &now.afterwards)
+}
+
+/// How long ago that was. The first clock stops while the machine is suspended, and the second may be set.
+fn age((steady, wall): (Instant, Timestamp)) -> Duration {
+    let by_wall = clock::now().duration_since(wall).unsigned_abs();
+    steady.elapsed().max(by_wall)
+}
+
+fn check_fresh(took: Duration) -> Result<(), Trouble> {
+    if took <= FRESH {
+        return Ok(());
+    }
+    let took = took.as_secs();
+    Err(Trouble::Later(format!(
+        "the platform took {took} s to answer, which is too old to act on"
+    )))
 }
 
 /// Answers what the platform says yes to.
@@ -313,5 +359,17 @@ mod tests {
         let row = context.queue.jot(move |db| afterwards::of(db, id));
         let row = row.await.unwrap().unwrap();
         assert!(!row.returned && row.last_error.is_none(), "{row:?}");
+    }
+
+    #[test]
+    fn a_yes_that_took_too_long_is_none() {
+        assert!(check_fresh(FRESH).is_ok());
+        let late = check_fresh(FRESH + Duration::from_secs(2));
+        let Err(Trouble::Later(why)) = late else {
+            panic!("{late:?}");
+        };
+        assert!(why.starts_with("the platform took 12 s"), "{why}");
+        let asked = clock::now() - Duration::from_hours(1);
+        assert!(age((Instant::now(), asked)) > FRESH, "it was suspended");
     }
 }

@@ -123,7 +123,7 @@ fn run_here<T>(
     };
     let permit = |to: Option<&Path>| {
         goes_on()?;
-        progress.rest(|| ask::permit(context, (case, action), to))?;
+        progress.rest(|| ask::permit(context, (case, watch, action), to))?;
         goes_on()
     };
     let target = |folder: &Path| {

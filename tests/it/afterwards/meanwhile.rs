@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{configure, dice, elsewhere, files, outcome, site, why_later};
+use super::{configure, dice, elsewhere, files, outcome, site, wait_there, why_later};
 use crate::support::{Daemon, Platform, Site, wait_for};
 
 /// Nothing is due before the test says so.
@@ -168,4 +168,45 @@ fn what_a_program_has_opened_stays_until_it_is_closed() {
         wait_for("it to go", || (!asked.file.exists()).then_some(()));
         drop(asked.daemon);
     }
+}
+
+#[test]
+fn a_configuration_that_wants_something_else_by_then_counts() {
+    for way in WAYS {
+        for is_taken_out in [false, true] {
+            let asked = Asked::new(way);
+            asked.wait_asked();
+            let (site, platform) = (&asked.site, &asked.platform);
+            if is_taken_out {
+                let other = site.root().join("other");
+                fs::create_dir(&other).unwrap();
+                site.configure(
+                    platform,
+                    "[[watch]]\nname = \"other\"\npath = \"{root}/other\"\n",
+                );
+            } else {
+                configure(site, platform, &format!("after-upload = \"keep\"\n{LATER}"));
+            }
+            asked.daemon.signal("HUP");
+            site.wait_log("the configuration was reloaded");
+            platform.release();
+            wait_for("a new plan", || {
+                let sql = "SELECT 1 FROM afterwards WHERE job_id = 1 AND due_at IS NOT NULL AND action <> 'none'";
+                site.value::<i64>(sql).is_none().then_some(())
+            });
+            wait_there(&asked.file);
+            assert_eq!(files(&site.folder().join("sub")).len(), 2, "{way}");
+            asked.is_nowhere_else();
+            drop(asked.daemon);
+        }
+    }
+}
+
+#[test]
+fn a_yes_that_takes_too_long_is_asked_for_again() {
+    let asked = Asked::with(WAYS[0], &json!({"kind": "delay", "milliseconds": 11_000}));
+    let why = asked.wait_later();
+    assert!(why.starts_with("the platform took 11 s to answer"), "{why}");
+    wait_for("it to go", || (!asked.file.exists()).then_some(()));
+    drop(asked.daemon);
 }
