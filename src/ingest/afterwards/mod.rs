@@ -17,7 +17,8 @@
 //!   back.
 //! - 4, of a move: the file has its new name. It begins at 6.
 //! - 4, of a delete, and of a move to another disk, whose copy is whole: the file has a hidden
-//!   name. If it still has to go, it begins at 1 with that; else the file gets its old name back.
+//!   name. If it still has to go, it begins at 1 with that; else the file gets its old name back. Where a person has
+//!   renamed its folder since, `strays` finds it.
 //! - 5, and part of 6: of a delete there is neither name, and by the second note it is known that the file was
 //!   deleted. What is left beside it goes after another question. Without that note a person took the file.
 //! - 7: nothing.
@@ -57,6 +58,7 @@ mod noted;
 mod notes;
 mod plan;
 mod still;
+mod strays;
 mod targets;
 mod task;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::files::{self, Errand, Trouble};
 use super::look::{self, Known, Look};
 use super::plan;
 use super::still::may_be_stale;
+use super::strays;
 use super::traces::{self, Found};
 use crate::beneath::Place;
 use crate::config::{TRASH, Watch};
@@ -104,7 +105,9 @@ impl Task<'_> {
 
     fn attempt(&self) -> Result<End, Trouble> {
         let job = &self.case.job;
-        let at = match traces::find(self.case, self.watch)? {
+        let found = traces::find(self.case, self.watch)?;
+        self.put_back_strays(&found)?;
+        let at = match found {
             Found::Arrived(to) => return self.end(&to, ""),
             Found::Deleted(own) => {
                 (self.permit)(None)?;
@@ -122,6 +125,25 @@ impl Task<'_> {
             Some(look) => self.act(&at, &look),
             None => self.gone(),
         }
+    }
+
+    /// A kill may have left something hidden in a folder that has another path by now.
+    fn put_back_strays(&self, found: &Found) -> Result<(), Trouble> {
+        let is_away = || {
+            let own = reach::place(self.watch, &self.case.job.path);
+            own.is_err_and(|error| error.is_absence())
+        };
+        let may_be_away = match found {
+            Found::Here(_) => false,
+            Found::Nowhere => true,
+            Found::Arrived(_) | Found::Deleted(_) => is_away(),
+        };
+        let is_found = may_be_away && strays::put_back(self.case, self.watch, self.stopped)?;
+        if is_found && matches!(found, Found::Nowhere) {
+            let why = "its folder was renamed; it has its own name there";
+            return Err(Trouble::Later(why.to_owned()));
+        }
+        Ok(())
     }
 
     /// It goes.
@@ -179,6 +201,7 @@ impl Task<'_> {
     /// new name or none, and taken back where it has its old one.
     pub(super) fn take_back(&self) -> Result<Option<End>, Trouble> {
         let found = traces::find(self.case, self.watch)?;
+        self.put_back_strays(&found)?;
         // Without its watch nothing goes along.
         let goes_along = matches!(found, Found::Arrived(_)) && self.watch.is_some();
         let own = reach::place(self.watch, &self.case.job.path);

@@ -118,6 +118,31 @@ fn no_try_that_fails_leaves_the_file_hidden() {
     assert_eq!(fs::read_to_string(ground.at(NAME)).unwrap(), "another");
 }
 
+/// The path that the job knows leads nowhere, and no scan looks at a hidden name.
+#[test]
+fn what_was_hidden_in_a_folder_that_was_renamed_since_gets_its_name_back() {
+    for is_replaced in [false, true] {
+        let (ground, case) = killed(Kill::Hidden);
+        let sidecar = format!(".jw-ingest-{}.a.json.going", case.job.ingest_id);
+        fs::write(ground.at("drop/sub").join(sidecar), "{}").unwrap();
+        fs::create_dir_all(ground.at("drop/deep")).unwrap();
+        fs::rename(ground.at("drop/sub"), ground.at("drop/deep/new")).unwrap();
+        if is_replaced {
+            fs::create_dir(ground.at("drop/sub")).unwrap();
+        }
+        let said = ground.run(&case, Action::Delete);
+        assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
+        assert_eq!(names(&ground.at("drop/deep/new")), ["a.json", "a.mp4"]);
+    }
+    // Its video was deleted.
+    let (ground, case) = killed(Kill::Unlinked);
+    let sidecar = format!(".jw-ingest-{}.a.json.going", case.job.ingest_id);
+    fs::write(ground.at("drop/sub").join(sidecar), "{}").unwrap();
+    fs::rename(ground.at("drop/sub"), ground.at("drop/new")).unwrap();
+    assert_eq!(ground.run(&case, Action::Delete).unwrap(), "deleted");
+    assert_eq!(names(&ground.at("drop/new")), ["a.json"]);
+}
+
 /// The ingest id of a job changes when it begins again: the note knows the old one.
 #[test]
 fn a_hidden_file_is_found_by_its_note() {
