@@ -210,3 +210,30 @@ fn a_yes_that_takes_too_long_is_asked_for_again() {
     wait_for("it to go", || (!asked.file.exists()).then_some(()));
     drop(asked.daemon);
 }
+
+/// As a kill leaves it: the hidden name is noted, and the file has it. Then a person renames its folder.
+#[test]
+fn a_file_that_a_kill_left_hidden_is_found_in_a_folder_that_was_renamed_since() {
+    let asked = Asked::new(WAYS[3]);
+    asked.wait_asked();
+    asked.daemon.kill9();
+    let (site, folder) = (&asked.site, asked.site.folder());
+    let mark: String = site.value("SELECT ingest_id FROM jobs").unwrap();
+    let hidden = folder.join(format!("sub/.jw-ingest-{mark}.going"));
+    fs::rename(&asked.file, &hidden).unwrap();
+    let db = rusqlite::Connection::open(site.database()).unwrap();
+    db.execute(
+        "UPDATE afterwards SET going_to = CAST(?1 AS BLOB)",
+        [hidden.to_str()],
+    )
+    .unwrap();
+    drop(db);
+    fs::rename(folder.join("sub"), folder.join("new")).unwrap();
+    asked.platform.clear_faults();
+    let _daemon = site.start();
+    site.wait_log("put back");
+    site.wait_jobs("the job to follow its file", |jobs| {
+        (jobs.len() == 1 && Path::new(&jobs[0].path) == folder.join("new/a.mp4")).then_some(())
+    });
+    assert_eq!(asked.platform.videos().len(), 1);
+}
