@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jw_ingest::platform::Link;
-use jw_ingest::upload::{self, Order, RESPONSE_TIMEOUT, Throttle};
+use jw_ingest::upload::{self, Order, RESPONSE_TIMEOUT, Seen, Throttle};
 use jw_ingest::way::Way;
 use tokio_util::sync::CancellationToken;
 
@@ -143,8 +143,10 @@ fn scaled(seconds: f64) -> f64 {
 
 /// The client: this program's own upload, and nothing else.
 fn send(mode: &str, url: &str, path: &Path) {
+    let file = File::open(path).expect("the file opens");
     let order = Order {
-        file: File::open(path).expect("the file opens"),
+        seen: Seen::now(&file).expect("the file is there"),
+        file,
         size: SIZE,
         link: Link::restore(&format!("- {url}")).expect("a link"),
         name: "bench.mp4".to_owned(),
@@ -153,7 +155,7 @@ fn send(mode: &str, url: &str, path: &Path) {
         stall_timeout: Duration::from_mins(1),
         response_timeout: RESPONSE_TIMEOUT,
         hash: mode.ends_with("md5"),
-        before_last_byte: Box::new(|| Ok(())),
+        before_last_byte: Box::new(|_| Ok(())),
         segment_size: upload::SEGMENT_SIZE,
         on_confirmed: Box::new(|_| Ok(())),
     };

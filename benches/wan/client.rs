@@ -13,7 +13,7 @@ use std::time::Duration;
 use jw_ingest::platform::v2::Uploads;
 use jw_ingest::platform::{Link, Pass};
 use jw_ingest::upload::multipart::{PartsOrder, part_size, send_parts};
-use jw_ingest::upload::{self, Order, RESPONSE_TIMEOUT, Throttle};
+use jw_ingest::upload::{self, Order, RESPONSE_TIMEOUT, Seen, Throttle};
 use jw_ingest::way::Way;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -90,8 +90,10 @@ pub(crate) fn send(mode: &str, path: &Path) -> Result<(), String> {
 
 async fn send_whole(file: File, size: u64) -> Result<u64, String> {
     let link = Link::restore(&format!("- {}", sink::url("object")));
+    let seen = Seen::now(&file).map_err(|error| error.to_string())?;
     let order = Order {
         file,
+        seen,
         size,
         link: link.map_err(|error| error.to_string())?,
         name: "bench.mp4".to_owned(),
@@ -100,7 +102,7 @@ async fn send_whole(file: File, size: u64) -> Result<u64, String> {
         stall_timeout: STALL_TIMEOUT,
         response_timeout: RESPONSE_TIMEOUT,
         hash: true,
-        before_last_byte: Box::new(|| Ok(())),
+        before_last_byte: Box::new(|_| Ok(())),
         segment_size: upload::SEGMENT_SIZE,
         on_confirmed: Box::new(|_| Ok(())),
     };

@@ -135,10 +135,10 @@ impl Attempt {
         Ok(source)
     }
 
-    /// Opens the job's file and sums it up.
-    pub(super) async fn open_and_sum(&self) -> Result<String, End> {
-        let source = self.open().await?;
-        self.md5(&source).await
+    /// Looks that nothing can have been written to the file since it was opened.
+    pub(super) async fn check_unmoved(&self, source: &Arc<Source>) -> Result<(), End> {
+        let source = Arc::clone(source);
+        self.quick(move || source.check_unmoved()).await
     }
 
     /// Looks whether what was read is whole.

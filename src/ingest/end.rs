@@ -104,6 +104,20 @@ impl End {
         }
     }
 
+    /// The file was touched, and what was sent of it cannot be compared with it: it is sent from its start.
+    pub(super) fn sent_anew() -> Self {
+        let why =
+            "a program touched the file after a part of it was sent, so it is sent from its start";
+        let report = Report {
+            message: Some(why.to_owned()),
+            ..Report::default()
+        };
+        Self::StartOver {
+            word: "touched",
+            report,
+        }
+    }
+
     /// From any error that knows its disposition.
     pub(super) fn failed(error: &dyn std::error::Error, disposition: Disposition) -> Self {
         Self::Failed(Failure::new(error, disposition))

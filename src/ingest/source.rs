@@ -113,6 +113,12 @@ impl Source {
         self.identity.bytes()
     }
 
+    /// What it is now.
+    pub(super) fn now(&self) -> Result<Identity, Problem> {
+        let meta = self.file.metadata().map_err(Problem::Unreadable)?;
+        Ok(Identity::of(&meta))
+    }
+
     /// Whether it cannot have been written since it had this identity, not even by a program that
     /// put its mtime back.
     pub(super) fn is_untouched_since(&self, then: &Identity) -> bool {
@@ -125,6 +131,14 @@ impl Source {
             Ok(())
         } else {
             Err(Problem::Touched(self.identity.ctime_ns))
+        }
+    }
+
+    /// As [`check`](Self::check), for what must not have been touched either since it was opened.
+    pub(super) fn check_unmoved(&self) -> Result<(), Problem> {
+        match self.check()? {
+            Freshness::Same => Ok(()),
+            Freshness::Touched => Err(Problem::Touched(self.now()?.ctime_ns)),
         }
     }
 
@@ -227,7 +241,7 @@ fn has_entries(folder: &Folder) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
@@ -249,6 +263,14 @@ mod tests {
         queue::operator::by_id(&db, queue::JobId(1))
             .unwrap()
             .unwrap()
+    }
+
+    /// A file with this name, opened for its job.
+    pub(in crate::ingest) fn open(path: &Path) -> Source {
+        fs::write(path, "content").unwrap();
+        let identity = Identity::of(&fs::metadata(path).unwrap());
+        let job = job(path.to_owned(), identity, path.parent().unwrap());
+        Source::open(&job, None).unwrap()
     }
 
     /// The job knows even the identity of the file outside.

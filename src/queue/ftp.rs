@@ -30,7 +30,8 @@ pub fn begins(db: &Connection, lease: &Lease, why: &str, now: Timestamp) -> Resu
         .execute(params![id.0, word])?;
     db.prepare_cached(
         "INSERT INTO tickets (job_id, link) VALUES (?1, '')
-         ON CONFLICT (job_id) DO UPDATE SET link = '', expires_at = NULL, last_byte_at = NULL, confirmed_bytes = 0",
+         ON CONFLICT (job_id) DO UPDATE
+         SET link = '', expires_at = NULL, last_byte_at = NULL, confirmed_bytes = 0, doubted = 0, md5 = NULL",
     )?
     .execute([id.0])?;
     close_attempt(db, id, "done", &Report::default(), now)
@@ -63,6 +64,14 @@ pub fn continues(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error
         "UPDATE tickets SET confirmed_bytes = ?2, last_byte_at = NULL, link = '' WHERE job_id = ?1",
     )?
     .execute(params![lease.job.id.0, bytes])?;
+    Ok(())
+}
+
+/// The server has nothing of the file any more: what comes now is of the file as it is.
+pub fn begins_anew(db: &Connection, lease: &Lease) -> Result<(), Error> {
+    outcome::held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET doubted = 0 WHERE job_id = ?1")?
+        .execute([lease.job.id.0])?;
     Ok(())
 }
 

@@ -224,6 +224,10 @@ pub struct Ticket {
     pub last_byte_at: Option<Timestamp>,
     /// Bytes of each part but the last, where the file goes in parts.
     pub part_size: Option<u64>,
+    /// Whether the file was touched since bytes of it were sent.
+    pub is_doubted: bool,
+    /// MD5 of all that was sent, where it was known with the last byte.
+    pub md5: Option<String>,
 }
 
 impl fmt::Debug for Ticket {
@@ -233,6 +237,8 @@ impl fmt::Debug for Ticket {
             .field("expires_at", &self.expires_at)
             .field("last_byte_at", &self.last_byte_at)
             .field("part_size", &self.part_size)
+            .field("is_doubted", &self.is_doubted)
+            .field("md5", &self.md5)
             .finish()
     }
 }

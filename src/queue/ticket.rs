@@ -47,7 +47,8 @@ pub(super) fn store(db: &Connection, id: JobId, ticket: &NewTicket<'_>) -> Resul
     db.prepare_cached(
         "INSERT INTO tickets (job_id, link, expires_at, part_size) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (job_id) DO UPDATE
-         SET link = ?2, expires_at = ?3, part_size = ?4, last_byte_at = NULL, confirmed_bytes = 0",
+         SET link = ?2, expires_at = ?3, part_size = ?4, last_byte_at = NULL, confirmed_bytes = 0, doubted = 0,
+             md5 = NULL",
     )?
     .execute(params![
         id.0,
@@ -68,14 +69,27 @@ pub fn confirmed(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error
 
 /// Before the last byte is handed out: from here on the platform may have the file. Answers whether it may be; not
 /// where that would replace what another file relies on ([`replace::gives_way`]).
+///
+/// The file was looked at right before: what was sent is not in doubt.
 pub fn last_byte(db: &Connection, lease: &Lease, now: Timestamp) -> Result<bool, Error> {
     held(db, lease)?;
     if !replace::may_arrive(db, lease.job.id, now)? {
         return Ok(false);
     }
-    db.prepare_cached("UPDATE tickets SET last_byte_at = ?2 WHERE job_id = ?1")?
-        .execute(params![lease.job.id.0, At(now)])?;
+    db.prepare_cached(
+        "UPDATE tickets SET last_byte_at = ?2, doubted = 0, md5 = NULL WHERE job_id = ?1",
+    )?
+    .execute(params![lease.job.id.0, At(now)])?;
     Ok(true)
+}
+
+/// The MD5 of all that was sent, with the last byte: should the answer be lost, what the file has become is compared
+/// with it.
+pub fn sum_is(db: &Connection, lease: &Lease, md5: &str) -> Result<(), Error> {
+    held(db, lease)?;
+    db.prepare_cached("UPDATE tickets SET md5 = ?2 WHERE job_id = ?1")?
+        .execute(params![lease.job.id.0, md5])?;
+    Ok(())
 }
 
 /// The platform surely has not got the file: the next attempt may send it without asking.
@@ -94,7 +108,7 @@ pub fn last_byte_counts_as_lost(db: &Connection, lease: &Lease) -> Result<(), Er
 }
 
 fn forget_last_byte(db: &Connection, id: JobId) -> Result<(), Error> {
-    db.prepare_cached("UPDATE tickets SET last_byte_at = NULL WHERE job_id = ?1")?
+    db.prepare_cached("UPDATE tickets SET last_byte_at = NULL, md5 = NULL WHERE job_id = ?1")?
         .execute([id.0])?;
     Ok(())
 }
@@ -103,7 +117,7 @@ fn forget_last_byte(db: &Connection, id: JobId) -> Result<(), Error> {
 pub(super) fn of(db: &Connection, job: JobId) -> Result<Option<Ticket>, Error> {
     Ok(db
         .prepare_cached(
-            "SELECT link, expires_at, last_byte_at, part_size FROM tickets WHERE job_id = ?1",
+            "SELECT link, expires_at, last_byte_at, part_size, doubted, md5 FROM tickets WHERE job_id = ?1",
         )?
         .query_row([job.0], |row| {
             Ok(Ticket {
@@ -113,6 +127,8 @@ pub(super) fn of(db: &Connection, job: JobId) -> Result<Option<Ticket>, Error> {
                 part_size: row
                     .get::<_, Option<i64>>("part_size")?
                     .map(i64::cast_unsigned),
+                is_doubted: row.get("doubted")?,
+                md5: row.get("md5")?,
             })
         })
         .optional()?)
@@ -139,7 +155,7 @@ pub fn parts(db: &Connection, job: JobId) -> Result<BTreeMap<u32, String>, Error
 
 /// What proves a copy of a file of `size` bytes that went in parts, in one reading: the size of a part
 /// and the MD5 over the MD5s of all parts, as `<bytes>:<hex>`. `None` unless every part is known.
-pub(super) fn parts_md5(db: &Connection, id: JobId, size: u64) -> Result<Option<String>, Error> {
+pub fn parts_md5(db: &Connection, id: JobId, size: u64) -> Result<Option<String>, Error> {
     let Some(part_size) = of(db, id)?.and_then(|ticket| ticket.part_size) else {
         return Ok(None);
     };
@@ -162,31 +178,21 @@ pub(super) fn parts_md5(db: &Connection, id: JobId, size: u64) -> Result<Option<
 }
 
 /// The file is about to be noted with another ctime while it is not being read: a program may have
-/// written it and put its mtime back.
-///
-/// What is known of its parts is forgotten, so that those on the platform are compared with the file. What cannot
-/// be compared is not continued: an FTP server loses what it has of it, and a resumable upload begins again from its start.
+/// written it and put its mtime back. What was sent of it is in doubt from here on: it is compared with the file where
+/// it can be, and never continued.
 pub(super) fn doubt_transfer(db: &Connection, id: JobId, ctime_ns: i64) -> Result<(), Error> {
-    let is_touched =
-        "EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state <> 'running' AND ctime_ns <> ?2";
-    db.prepare_cached(&format!(
-        "DELETE FROM parts WHERE job_id = ?1 AND {is_touched})"
-    ))?
-    .execute(params![id.0, ctime_ns])?;
-    db.prepare_cached(&format!(
-        "UPDATE tickets SET confirmed_bytes = ?3 WHERE job_id = ?1 AND {is_touched} AND method = 'ftp')"
-    ))?
-    .execute(params![id.0, ctime_ns, MORE_THAN_ANY_FILE])?;
-    db.prepare_cached(&format!(
-        "DELETE FROM tickets WHERE job_id = ?1 AND confirmed_bytes > 0 AND last_byte_at IS NULL
-           AND {is_touched} AND method = 'resumable')"
-    ))?
+    db.prepare_cached(
+        "UPDATE tickets SET doubted = 1
+         WHERE job_id = ?1 AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state <> 'running' AND ctime_ns <> ?2)
+           AND (confirmed_bytes > 0 OR last_byte_at IS NOT NULL
+                OR EXISTS (SELECT 1 FROM parts WHERE job_id = ?1)
+                OR EXISTS (SELECT 1 FROM attempts WHERE job_id = ?1 AND step = 'transfer'
+                             AND (outcome IS NOT 'touched' OR bytes_sent > 0)
+                             AND id > (SELECT coalesce(max(id), 0) FROM attempts WHERE job_id = ?1 AND step = 'create')))",
+    )?
     .execute(params![id.0, ctime_ns])?;
     Ok(())
 }
-
-/// Noted as what an FTP server must have of a file: what it has is less, is deleted, and sent again.
-const MORE_THAN_ANY_FILE: i64 = i64::MAX;
 
 /// Seals the links that an earlier release left in the table, once, and leaves nothing of them in
 /// unused space: the whole table is written again.

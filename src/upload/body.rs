@@ -286,7 +286,7 @@ mod tests {
         let seen = log.clone();
         let progress = Arc::new(Progress::default());
         let counted = Arc::clone(&progress);
-        let hook = Box::new(move || {
+        let hook: super::super::flight::BeforeLastByte = Box::new(move |_| {
             seen.0.lock().unwrap().push(counted.sent());
             Ok(())
         });
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_hook_that_refuses_holds_the_last_frame_back() {
-        let hook = Box::new(|| Err("disk full".to_owned()));
+        let hook: super::super::flight::BeforeLastByte = Box::new(|_| Err("disk full".to_owned()));
         let flight = Arc::new(Flight::new(Arc::default(), hook));
         let flight_of_body = Arc::clone(&flight);
         let mut body = FileBody::new(file(b"abc"), 3, Wrapping::default(), None, flight_of_body);
@@ -367,7 +367,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         let directory = Arc::new(File::open("/").unwrap());
-        let flight = Arc::new(Flight::new(Arc::default(), Box::new(|| Ok(()))));
+        let flight = Arc::new(Flight::new(Arc::default(), Box::new(|_| Ok(()))));
         let mut broken = FileBody::new(directory, 3, Wrapping::default(), None, flight);
         assert!(matches!(read_all(&mut broken), Err(Fault::Disk(_))));
     }
@@ -396,7 +396,7 @@ mod tests {
     async fn a_body_that_waits_for_the_limit_shows_a_pulse_and_takes_what_it_is_granted() {
         let throttle = Throttle::default();
         throttle.set(NonZeroU64::new(8_000));
-        let flight = Flight::new(Arc::default(), Box::new(|| Ok(())));
+        let flight = Flight::new(Arc::default(), Box::new(|_| Ok(())));
         let flight = Arc::new(flight.sharing(throttle.share()));
         let bytes = pattern(2_000);
         let flight_of_body = Arc::clone(&flight);
@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_the_file_alone() {
         let (feed, hasher) = hash::start(hash::BACKLOG).unwrap();
-        let flight = Arc::new(Flight::new(Arc::default(), Box::new(|| Ok(()))));
+        let flight = Arc::new(Flight::new(Arc::default(), Box::new(|_| Ok(()))));
         let wrapping = Wrapping {
             before: Bytes::from("<"),
             after: Bytes::from(">"),

@@ -4,7 +4,7 @@
 //! taken and judged anyway, together with how much was out by then.
 
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -14,7 +14,7 @@ use super::answered::{Answered, Verdict};
 use super::body::{FileBody, Wrapping};
 use super::error::Error;
 use super::flight::Flight;
-use super::hash;
+use super::hash::{self, Hasher};
 use crate::platform::lenient;
 
 /// An answer, and the state of the body when it came.
@@ -104,6 +104,9 @@ async fn attempt(
     };
     let (feed, hasher) = if cargo.hash {
         let (feed, hasher) = hash::start(backlog).map_err(Error::Start)?;
+        let hasher = Arc::new(hasher);
+        let summing: Weak<Hasher> = Arc::downgrade(&hasher);
+        flight.is_summed_by(summing);
         (Some(feed), Some(hasher))
     } else {
         (None, None)
@@ -114,7 +117,7 @@ async fn attempt(
     let mut answer = once(request, body, flight).await?;
     // Without all bytes the sum is of no use, and the body may still hold the feed open.
     if answer.complete {
-        answer.md5 = hasher.and_then(hash::Hasher::finish);
+        answer.md5 = hasher.and_then(|hasher| hasher.finish());
     }
     Ok(answer)
 }

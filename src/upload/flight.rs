@@ -10,7 +10,7 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::throttle::{Gate, Share, Throttle};
 
@@ -49,8 +49,39 @@ impl Progress {
     }
 }
 
-/// The write-ahead hook: it runs once, just before the last byte is handed out, and may block.
-pub type BeforeLastByte = Box<dyn FnOnce() -> Result<(), String> + Send>;
+/// The write-ahead hook: it runs each time that the last byte is about to be handed out, and may block. By then all
+/// bytes were read.
+pub type BeforeLastByte = Box<dyn FnMut(&Sending<'_>) -> Result<(), String> + Send>;
+
+/// What the hook may ask of the transfer.
+pub struct Sending<'a>(&'a Flight);
+
+impl Sending<'_> {
+    /// MD5 of all that is sent, lower-case hex, where the sum is complete or will be in a moment.
+    pub fn md5_by_now(&self) -> Option<String> {
+        self.sum()?.md5(self.0, false)
+    }
+
+    /// The same, however long it takes; `None`: not all that is sent was summed up.
+    pub fn md5(&self) -> Option<String> {
+        self.sum()?.md5(self.0, true)
+    }
+
+    /// To be called now and then while the hook takes long, so that it is not taken for a stall.
+    pub fn pulse(&self) {
+        self.0.pulse();
+    }
+
+    fn sum(&self) -> Option<Arc<dyn Summing>> {
+        lock(&self.0.sum).as_ref()?.upgrade()
+    }
+}
+
+/// The sum that is made of a file beside its sending.
+pub(super) trait Summing: Send + Sync {
+    /// MD5 of all that is sent, once all was read. `waits`: also where that takes long.
+    fn md5(&self, flight: &Flight, waits: bool) -> Option<String>;
+}
 
 /// Hears how many bytes from the start the server has for certain, each time that it has more; may
 /// block.
@@ -70,6 +101,8 @@ pub(super) struct Flight {
     /// Which request it is: a body of an earlier one hands out nothing any more.
     turn: AtomicU64,
     hook: Mutex<Option<BeforeLastByte>>,
+    /// The sum of what is being sent; it ends with its request, or its transfer.
+    sum: Mutex<Option<Weak<dyn Summing>>>,
     on_confirmed: Mutex<Option<OnConfirmed>>,
     /// Its part of what all transfers together may send.
     share: Share,
@@ -107,6 +140,7 @@ impl Flight {
             waiting: AtomicBool::new(false),
             turn: AtomicU64::new(0),
             hook: Mutex::new(Some(hook)),
+            sum: Mutex::new(None),
             on_confirmed: Mutex::new(None),
             share: Throttle::default().share(),
             fault: Mutex::new(None),
@@ -115,10 +149,7 @@ impl Flight {
 
     /// The same with a listener for what the server confirms on the way.
     pub(super) fn confirming(self, on_confirmed: OnConfirmed) -> Self {
-        *self
-            .on_confirmed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(on_confirmed);
+        *lock(&self.on_confirmed) = Some(on_confirmed);
         self
     }
 
@@ -134,27 +165,36 @@ impl Flight {
 
     /// Tells that the server has the first `bytes` bytes.
     pub(super) fn confirm(&self, bytes: u64) -> Result<(), Fault> {
-        self.on_confirmed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.on_confirmed)
             .as_mut()
             .map_or(Ok(()), |hook| hook(bytes))
             .map_err(Fault::NotRecorded)
     }
 
+    /// What is sent from here on is summed up by this.
+    pub(super) fn is_summed_by(&self, sum: Weak<dyn Summing>) {
+        *lock(&self.sum) = Some(sum);
+    }
+
+    /// Runs the hook. It may read all of the file: a disk that hangs meanwhile is the disk's stall.
+    fn ask_hook(&self) -> Result<(), Fault> {
+        let Some(mut hook) = lock(&self.hook).take() else {
+            return Ok(());
+        };
+        self.set_reading(true);
+        let agreed = hook(&Sending(self));
+        self.set_reading(false);
+        *lock(&self.hook) = Some(hook);
+        agreed.map_err(Fault::NotRecorded)
+    }
+
     /// Counts a frame out; the last one only after the hook agreed and the flight was not closed.
     pub(super) fn hand_out(&self, of_file: u64, is_last: bool) -> Result<(), Fault> {
-        if self.state.load(Ordering::Acquire) == CLOSED {
+        if self.is_closed() {
             return Err(Fault::Closed);
         }
         if is_last {
-            let hook = self
-                .hook
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            hook.map_or(Ok(()), |hook| hook())
-                .map_err(Fault::NotRecorded)?;
+            self.ask_hook()?;
             self.state
                 .compare_exchange(OPEN, RELEASED, Ordering::AcqRel, Ordering::Acquire)
                 .map_err(|_| Fault::Closed)?;
@@ -204,6 +244,11 @@ impl Flight {
         }
     }
 
+    /// Whether it was given up.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.load(Ordering::Acquire) == CLOSED
+    }
+
     /// Whether the last byte is out.
     pub(super) fn is_released(&self) -> bool {
         self.state.load(Ordering::Acquire) == RELEASED
@@ -219,7 +264,7 @@ impl Flight {
     }
 
     fn counted(&self) -> MutexGuard<'_, Option<u64>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counted)
     }
 
     /// The request in progress; see [`Flight::end_turn`].
@@ -258,14 +303,11 @@ impl Flight {
     }
 
     pub(super) fn fail(&self, fault: Fault) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        *lock(&self.fault) = Some(fault);
     }
 
     pub(super) fn take_fault(&self) -> Option<Fault> {
-        self.fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        lock(&self.fault).take()
     }
 }
 
@@ -276,6 +318,10 @@ impl fmt::Debug for Flight {
             .field("released", &self.is_released())
             .finish_non_exhaustive()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Bytes go out.
@@ -290,7 +336,7 @@ mod tests {
     use super::*;
 
     fn part(progress: &Arc<Progress>) -> Flight {
-        Flight::of_part(Arc::clone(progress), Box::new(|| Ok(())))
+        Flight::of_part(Arc::clone(progress), Box::new(|_| Ok(())))
     }
 
     #[test]
@@ -313,7 +359,7 @@ mod tests {
     #[test]
     fn a_rewind_can_go_forward_too() {
         let progress = Arc::new(Progress::default());
-        let flight = Flight::new(Arc::clone(&progress), Box::new(|| Ok(())));
+        let flight = Flight::new(Arc::clone(&progress), Box::new(|_| Ok(())));
         flight.rewind(7);
         flight.hand_out(1, false).unwrap();
         assert_eq!((progress.sent(), flight.sent()), (8, 8));

@@ -5,13 +5,16 @@
 //! protection against an attacker.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use super::flight::{Flight, Summing};
 use crate::hex;
 
 /// Where the sender puts its buffers; dropping all clones of it ends the sum.
@@ -19,19 +22,24 @@ use crate::hex;
 pub(super) struct Feed {
     /// `None` once it was ended while a clone is still about.
     buffers: Arc<Mutex<Option<SyncSender<Buffer>>>>,
-    /// Whether the other side can do without a buffer.
-    is_lossy: bool,
+    /// Whether the other side reads by itself just now, and can do without a buffer.
+    is_behind: Arc<AtomicBool>,
 }
 
 /// A buffer, and where in the file it was read.
 pub(super) type Buffer = (u64, Bytes);
 
-/// The thread that sums up.
-pub(super) struct Hasher(JoinHandle<String>);
+/// The thread that sums up, and then what it came to; `None` if it failed.
+pub(super) struct Hasher(Mutex<Hashing>);
+
+enum Hashing {
+    Runs(JoinHandle<String>),
+    Done(Option<String>),
+}
 
 /// Starts a hash thread that may be so many buffers behind.
 pub(super) fn start(backlog: usize) -> io::Result<(Feed, Hasher)> {
-    let (feed, buffers) = Feed::with_backlog(false, backlog);
+    let (feed, buffers) = Feed::with_backlog(Arc::default(), backlog);
     let thread = thread::Builder::new()
         .name("md5".to_owned())
         .spawn(move || {
@@ -41,19 +49,19 @@ pub(super) fn start(backlog: usize) -> io::Result<(Feed, Hasher)> {
             }
             hex::lower(&sum.finalize())
         })?;
-    Ok((feed, Hasher(thread)))
+    Ok((feed, Hasher(Mutex::new(Hashing::Runs(thread)))))
 }
 
 impl Feed {
     /// A feed and where its buffers come out, each with its place in the file.
-    pub(super) fn new(is_lossy: bool) -> (Self, Receiver<Buffer>) {
-        Self::with_backlog(is_lossy, BACKLOG)
+    pub(super) fn new(is_behind: Arc<AtomicBool>) -> (Self, Receiver<Buffer>) {
+        Self::with_backlog(is_behind, BACKLOG)
     }
 
-    fn with_backlog(is_lossy: bool, backlog: usize) -> (Self, Receiver<Buffer>) {
+    fn with_backlog(is_behind: Arc<AtomicBool>, backlog: usize) -> (Self, Receiver<Buffer>) {
         let (buffers, receiver) = mpsc::sync_channel(backlog);
         let buffers = Arc::new(Mutex::new(Some(buffers)));
-        (Self { buffers, is_lossy }, receiver)
+        (Self { buffers, is_behind }, receiver)
     }
 
     /// Ends the sum, even if there are clones of this.
@@ -62,26 +70,47 @@ impl Feed {
     }
 
     /// Adds the buffer that was read at `at`. While the thread is more than a few buffers behind,
-    /// this waits, or lets the buffer go if the feed is a lossy one.
+    /// this waits, or lets the buffer go if the thread reads by itself.
     pub(super) fn add(&self, at: u64, buffer: Bytes) {
-        let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(buffers) = &*buffers else { return };
-        // A hash thread that is gone shows when it is asked for its result.
-        if self.is_lossy {
-            buffers.try_send((at, buffer)).ok();
-        } else {
-            buffers.send((at, buffer)).ok();
+        let mut next = (at, buffer);
+        loop {
+            let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+            // A hash thread that is gone shows when it is asked for its result.
+            match buffers.as_ref().map(|buffers| buffers.try_send(next)) {
+                Some(Err(TrySendError::Full(kept))) => next = kept,
+                None | Some(Ok(()) | Err(TrySendError::Disconnected(_))) => return,
+            }
+            drop(buffers);
+            if self.is_behind.load(Ordering::Relaxed) {
+                return;
+            }
+            thread::park_timeout(PAUSE);
         }
     }
 }
 
 impl Hasher {
     /// The sum in lower-case hex, once the feed was dropped; `None` if the thread failed.
-    pub(super) fn finish(self) -> Option<String> {
-        self.0.join().ok()
+    pub(super) fn finish(&self) -> Option<String> {
+        let mut hashing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = match std::mem::replace(&mut *hashing, Hashing::Done(None)) {
+            Hashing::Runs(thread) => thread.join().ok(),
+            Hashing::Done(sum) => sum,
+        };
+        *hashing = Hashing::Done(sum.clone());
+        sum
     }
 }
 
+/// All that is sent passes by here, and the thread is a few buffers behind at most.
+impl Summing for Hasher {
+    fn md5(&self, _: &Flight, _: bool) -> Option<String> {
+        self.finish()
+    }
+}
+
+/// A buffer is summed up within half of that.
+const PAUSE: Duration = Duration::from_micros(300);
 /// Buffers in wait: enough to ride out a hiccup, few enough for the memory.
 pub(super) const BACKLOG: usize = 8;
 /// The same for one of many connections, whose hiccups even out: MD5 is what many wait for, so that

@@ -37,9 +37,10 @@ use tokio_util::sync::CancellationToken;
 pub use self::answered::{Answered, Verdict};
 pub use self::error::Error;
 use self::flight::Flight;
-pub use self::flight::{BeforeLastByte, OnConfirmed, Progress};
+pub use self::flight::{BeforeLastByte, OnConfirmed, Progress, Sending};
 pub use self::resumable::{Hitch, SEGMENT_SIZE};
 pub use self::throttle::Throttle;
+pub use self::trail::Seen;
 use self::watchdog::Timeouts;
 use crate::platform::Link;
 use crate::way::Way;
@@ -50,6 +51,8 @@ pub struct Order {
     pub file: File,
     /// Its size in bytes, at least one. Exactly so many are sent, however long the file is by then.
     pub size: u64,
+    /// When it was seen to be what is to be sent.
+    pub seen: Seen,
     /// Where it goes.
     pub link: Link,
     /// Its name, as the server may show it; anything but plain ASCII is replaced.
@@ -124,6 +127,7 @@ pub async fn send(way: Way, order: Order, cancel: CancellationToken) -> Result<R
         file: Arc::new(order.file),
         at: 0,
         size: order.size,
+        seen: Some(order.seen),
         link: order.link,
         name: order.name,
         hash: order.hash,
@@ -170,6 +174,7 @@ struct Cargo {
     at: u64,
     /// How many to send from there.
     size: u64,
+    seen: Option<Seen>,
     link: Link,
     name: String,
     hash: bool,

@@ -67,7 +67,7 @@ mod tests {
     };
 
     fn flight() -> Flight {
-        Flight::new(Arc::default(), Box::new(|| Ok(())))
+        Flight::new(Arc::default(), Box::new(|_| Ok(())))
     }
 
     #[tokio::test]

@@ -1,11 +1,13 @@
 //! After a create call with an unknown end, or in a table that was restored from a backup: whether the job has a
 //! video already, found out before another is made.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::clock;
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End};
+use crate::ingest::identify;
 use crate::ingest::moments::{is_within, later, since_a_jump};
 use crate::platform::{Client, Created, Grant, Status, VideoKey};
 use crate::queue::outcome::{self, Report};
@@ -106,8 +108,12 @@ async fn is_missing(attempt: &mut Attempt, client: &Client) -> Result<(), End> {
 
 /// MD5 of the file, where that is there: it is compared with what the platform has.
 async fn sum_up(attempt: &Attempt) -> Result<Option<String>, End> {
-    match attempt.open_and_sum().await {
-        Ok(md5) => Ok(Some(md5)),
+    let summed = async {
+        let source = attempt.open().await?;
+        identify::sum(attempt, &source, BTreeSet::new()).await
+    };
+    match summed.await {
+        Ok(sums) => Ok(Some(sums.md5)),
         Err(End::File { .. }) => Ok(None),
         Err(end) => Err(end),
     }

@@ -60,6 +60,8 @@ async fn created_video(
         last_byte_at: None,
         part_size: matches!(created.grant, Grant::Parts(_))
             .then(|| part_size(job.identity.bytes())),
+        is_doubted: false,
+        md5: None,
     };
     let key = created.key.to_string();
     let (stored, video_key, now) = (ticket.clone(), key.clone(), clock::now());
@@ -156,6 +158,8 @@ async fn goes_by_ftp(attempt: &mut Attempt, why: String) -> Result<(), Error> {
         expires_at: None,
         last_byte_at: None,
         part_size: None,
+        is_doubted: false,
+        md5: None,
     });
     Ok(())
 }

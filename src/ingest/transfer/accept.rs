@@ -13,6 +13,7 @@ use crate::ingest::source::{Freshness, Problem, Source};
 use crate::queue::outcome::Report;
 use crate::queue::{afterwards, ticket};
 use crate::upload::{self, Receipt};
+use crate::way::Way;
 
 /// The server took all bytes, of which this attempt sent so many: they count if the file is still
 /// what it was.
@@ -64,6 +65,9 @@ async fn is_still_what_was_sent(
             Err(Problem::Changed.into())
         }
         // What went in parts was compared part by part just before it was completed.
+        (Freshness::Touched, None) if attempt.job().way != Some(Way::Multipart) => {
+            Err(End::sent_anew())
+        }
         (Freshness::Touched | Freshness::Same, _) => Ok(()),
     }
 }

@@ -4,21 +4,24 @@
 //! (all bytes there, the local file unchanged) is looked at before, and the name is noted before it
 //! is given. A job that comes here with the note finds out from the server how that ended.
 
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
 
+use super::last_look::{self, Finding};
 use crate::config::Ftp;
 use crate::disposition::Disposition;
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End, Failure};
 use crate::ingest::identify;
-use crate::ingest::source::{Freshness, Problem, Source};
+use crate::ingest::source::{Problem, Source};
 use crate::queue::{self, ticket};
-use crate::upload::ftp::{self, BeforeRename, Order, Receipt, Whole};
-use crate::upload::{self, Progress};
+use crate::upload::ftp::{self, BeforeRename, OnDeleted, Order, Receipt, Whole};
+use crate::upload::{self, Progress, Seen};
 use crate::{chain, clock, text};
 
 /// The transfer, whose attempt is open already.
@@ -78,14 +81,17 @@ struct Errand<'a> {
     noted: Option<(String, Timestamp)>,
 }
 
-/// What the file on the disk turned out to be, when it was looked at before the renaming.
-type Finding = Arc<Mutex<Option<Problem>>>;
-
 impl Errand<'_> {
     async fn send(&self, source: Option<Arc<Source>>) -> Result<Done, End> {
         let (context, job) = (&self.attempt.context, self.attempt.job());
         let file = source.as_ref().map(|source| source.file()).transpose();
         let file = file.map_err(Problem::Unreadable)?;
+        let seen = file.as_ref().map(Seen::now).transpose();
+        let seen = seen.map_err(Problem::Unreadable)?;
+        if let Some(source) = &source {
+            self.attempt.check_unmoved(source).await?;
+        }
+        let ticket = self.attempt.lease.ticket.as_ref();
         let id = job.id;
         let confirmed = self
             .attempt
@@ -97,6 +103,8 @@ impl Errand<'_> {
         let order = Order {
             file,
             size: job.identity.bytes(),
+            seen,
+            is_doubted: ticket.is_some_and(|ticket| ticket.is_doubted),
             server: self.server.clone(),
             name: ftp::plain(job.path.file_name().unwrap_or_default()),
             mark: job.ingest_id.clone(),
@@ -107,7 +115,8 @@ impl Errand<'_> {
             stall_timeout: context.now_settings().config.upload.stall_timeout,
             response_timeout: upload::RESPONSE_TIMEOUT,
             on_confirmed: self.on_confirmed(Arc::clone(&begun)),
-            before_rename: self.before_rename(source.clone(), Arc::clone(&finding)),
+            on_deleted: self.on_deleted(),
+            before_rename: self.before_rename(source.clone(), finding.clone()),
         };
         let outcome = ftp::send(order, self.attempt.stop.clone()).await;
         let sent = progress
@@ -116,16 +125,12 @@ impl Errand<'_> {
         let sent = i64::try_from(sent).unwrap_or(i64::MAX);
         match outcome {
             Ok(receipt) => Ok(self.accept(&receipt, sent)),
-            Err(error) => {
-                let found = finding
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take();
-                match found {
-                    Some(problem) => Err(End::File { problem, sent }),
-                    None => self.refuse(source.as_ref(), (&error, sent)).await,
+            Err(error) => match finding.take() {
+                Some(problem) if !self.attempt.stop.is_cancelled() => {
+                    Err(End::File { problem, sent })
                 }
-            }
+                _ => self.refuse(source.as_ref(), (&error, sent)).await,
+            },
         }
     }
 
@@ -142,16 +147,29 @@ impl Errand<'_> {
         })
     }
 
+    /// Notes that nothing is left on the server of what was in doubt.
+    fn on_deleted(&self) -> OnDeleted {
+        let queue = self.attempt.context.queue.clone();
+        let lease = Arc::clone(&self.attempt.lease);
+        Box::new(move || {
+            let lease = Arc::clone(&lease);
+            queue
+                .write_blocking(move |db: &Connection| queue::ftp::begins_anew(db, &lease))
+                .map_err(|error| chain(&error))
+        })
+    }
+
     /// The last look at the file, and the write-ahead note; without both it does not get its name.
     fn before_rename(&self, source: Option<Arc<Source>>, finding: Finding) -> BeforeRename {
         let queue = self.attempt.context.queue.clone();
         let (lease, stop) = (Arc::clone(&self.attempt.lease), self.attempt.stop.clone());
         Box::new(move |whole| {
             if let Some(source) = &source
-                && let Err(problem) = look(source, &whole, &|| stop.is_cancelled())
+                && let Err(problem) =
+                    last_look::look(source, |_| is_what_was_sent(source, &whole, &stop))
             {
                 let why = chain(&problem);
-                *finding.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+                finding.note(problem);
                 return Err(why);
             }
             if stop.is_cancelled() {
@@ -233,21 +251,18 @@ impl Errand<'_> {
     }
 }
 
-/// Whether what was sent is the file that settled.
-fn look(source: &Source, whole: &Whole<'_>, is_stopped: &dyn Fn() -> bool) -> Result<(), Problem> {
-    if source.check()? == Freshness::Same {
-        return Ok(());
-    }
-    // Only the ctime moved: the content tells.
-    let again = source.md5(&|| {
+/// Reads all of the file, and compares it with what was sent.
+fn is_what_was_sent(
+    source: &Source,
+    whole: &Whole<'_>,
+    stop: &CancellationToken,
+) -> io::Result<Option<bool>> {
+    let Some(sent) = whole.md5.filter(|_| whole.is_of_what_was_sent) else {
+        return Ok(None);
+    };
+    let now = source.md5(&|| {
         (whole.pulse)();
-        is_stopped()
+        stop.is_cancelled()
     });
-    match again {
-        Ok(Some(md5)) if Some(md5.as_str()) == whole.md5 => Ok(()),
-        Ok(Some(_)) => Err(Problem::Changed),
-        // Broken off: the caller sees that too.
-        Ok(None) => Ok(()),
-        Err(error) => Err(Problem::Unreadable(error)),
-    }
+    Ok(now?.map(|now| now == sent))
 }

@@ -1,16 +1,19 @@
 //! Sending the file to one link, and what is noted on the way.
 
+use std::io;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
 
 use super::accept;
+use super::last_look::{self, Finding};
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End};
 use crate::ingest::source::{Problem, Source};
 use crate::platform::Link;
 use crate::queue::{Error, Lease, Queue, ticket};
-use crate::upload::{self, BeforeLastByte, Order, Progress};
+use crate::upload::{self, BeforeLastByte, Order, Progress, Seen, Sending};
 use crate::way::Way;
 use crate::{chain, clock};
 
@@ -21,12 +24,17 @@ pub(super) async fn send(
 ) -> Result<Done, End> {
     let (context, job) = (&attempt.context, attempt.job());
     let file = source.file().map_err(Problem::Unreadable)?;
+    // Looked at first, and then at its ctime: the moment that is compared with is that of the opening.
+    let seen = Seen::now(&file).map_err(Problem::Unreadable)?;
+    attempt.check_unmoved(&source).await?;
+    let finding = Finding::default();
     let progress = Arc::new(Progress::default());
     context.live.transfers(&attempt.lease, &progress);
     let name = job.path.file_name().unwrap_or_default();
     let order = Order {
         file,
         size: source.size(),
+        seen,
         link,
         name: name.to_string_lossy().into_owned(),
         progress: Arc::clone(&progress),
@@ -34,7 +42,7 @@ pub(super) async fn send(
         stall_timeout: attempt.settings().config.upload.stall_timeout,
         response_timeout: upload::RESPONSE_TIMEOUT,
         hash: true,
-        before_last_byte: before_last_byte(attempt, &source),
+        before_last_byte: before_last_byte(attempt, &source, &finding),
         segment_size: attempt.settings().config.upload.segment_size,
         on_confirmed: on_confirmed(attempt),
     };
@@ -45,25 +53,61 @@ pub(super) async fn send(
             let sent = i64::try_from(receipt.bytes).unwrap_or(i64::MAX);
             accept::accept(attempt, &source, (receipt, sent)).await
         }
-        Err(error) => accept::refuse(attempt, &source, (&error, sent)).await,
+        Err(error) => match finding.take() {
+            Some(problem) if !attempt.stop.is_cancelled() => Err(End::File { problem, sent }),
+            _ => accept::refuse(attempt, &source, (&error, sent)).await,
+        },
     }
 }
 
 /// The last look at the file, and the write-ahead note: without them the last byte is not sent. What was
-/// rewritten while it was read would be half one content and half another, for all to see.
-fn before_last_byte(attempt: &Attempt, source: &Arc<Source>) -> BeforeLastByte {
-    let queue = attempt.context.queue.clone();
+/// rewritten while it was read would be half one content and half another, for all to see. What is wrong with the file
+/// goes into `finding`.
+fn before_last_byte(attempt: &Attempt, source: &Arc<Source>, finding: &Finding) -> BeforeLastByte {
+    let (queue, stop) = (attempt.context.queue.clone(), attempt.stop.clone());
     let (lease, source) = (Arc::clone(&attempt.lease), Arc::clone(source));
-    Box::new(move || {
-        source.check().map_err(|problem| chain(&problem))?;
-        note_last_byte(&queue, &lease)
+    let finding = finding.clone();
+    Box::new(move |sending| {
+        let looked = last_look::look(&source, |_| is_what_is_sent(&source, sending, &stop));
+        if let Err(problem) = looked {
+            let why = chain(&problem);
+            finding.note(problem);
+            return Err(why);
+        }
+        note_last_byte(&queue, &lease, sending.md5_by_now())
     })
 }
 
-/// Notes that the last byte may arrive, if it may be sent at all. Blocks.
-pub(super) fn note_last_byte(queue: &Queue, lease: &Arc<Lease>) -> Result<(), String> {
+/// Reads all of the file, and compares it with what is sent.
+fn is_what_is_sent(
+    source: &Source,
+    sending: &Sending<'_>,
+    stop: &CancellationToken,
+) -> io::Result<Option<bool>> {
+    let Some(sent) = sending.md5() else {
+        return Ok(None);
+    };
+    let now = source.md5(&|| {
+        sending.pulse();
+        stop.is_cancelled()
+    });
+    Ok(now?.map(|now| now == sent))
+}
+
+/// Notes that the last byte may arrive, if it may be sent at all, and the MD5 of what is sent. Blocks.
+pub(super) fn note_last_byte(
+    queue: &Queue,
+    lease: &Arc<Lease>,
+    md5: Option<String>,
+) -> Result<(), String> {
     let (now, noting) = (clock::now(), Arc::clone(lease));
-    let noted = queue.write_blocking(move |db: &Connection| ticket::last_byte(db, &noting, now));
+    let noted = queue.write_blocking(move |db: &Connection| {
+        let may_be_sent = ticket::last_byte(db, &noting, now)?;
+        if let Some(md5) = &md5 {
+            ticket::sum_is(db, &noting, md5)?;
+        }
+        Ok(may_be_sent)
+    });
     if let Err(Error::Marker { .. }) = &noted {
         // Should this fail too, the platform is asked before the next attempt.
         let lease = Arc::clone(lease);

@@ -2,11 +2,14 @@
 //!
 //! Before the last byte is handed out, that is noted. So a job that comes here without the note has
 //! certainly not arrived and is sent at once; with it, the platform is asked first. What was sent
-//! counts only if the file is still the one that was opened, and the server's checksum is ours.
+//! counts only if the file is still the one that was opened, and the server's checksum is ours: a [`last_look`] at it
+//! comes before the last byte. Where the answer is lost and the file is touched, what was noted of the bytes that were
+//! sent is compared with what the file is by then ([`ask`]).
 
 mod accept;
 mod ask;
 mod ftp;
+mod last_look;
 mod link;
 mod multipart;
 mod unsettled;
@@ -41,11 +44,14 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Done, End> {
         .last_byte_at
         .or_else(|| link.is_none().then_some(Timestamp::UNIX_EPOCH));
     if let Some(since) = ask_since
-        && ask::has_arrived(attempt, &key, since).await?
+        && let Some(arrived) = ask::has_arrived(attempt, &key, since).await?
     {
-        return ask::arrived(attempt).await;
+        return ask::arrived(attempt, &arrived).await;
     }
     agreed::gives_way(attempt, 0).await?;
+    if way == Way::Resumable && ticket.is_doubted {
+        return Err(End::sent_anew());
+    }
     let Some(link) = link else {
         return Err(End::link_expired(NOT_OPENED));
     };

@@ -9,17 +9,18 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::ask::{self, Arrived};
 use super::link::note_last_byte;
-use super::{accept, unsettled, words_of};
+use super::{accept, last_look, unsettled, words_of};
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End, Failure};
-use crate::ingest::source::{Freshness, Problem, Source};
+use crate::ingest::source::{Problem, Source};
 use crate::platform::Pass;
 use crate::platform::v2::Uploads;
 use crate::queue::outcome::{self, Report};
 use crate::queue::ticket;
-use crate::upload::multipart::{self, OnPart, PartsOrder};
-use crate::upload::{self, BeforeLastByte, Progress};
+use crate::upload::multipart::{self, BeforeComplete, OnPart, PartsOrder};
+use crate::upload::{self, Progress};
 use crate::{chain, clock};
 
 /// Sends what the platform has not got of the file, and completes it.
@@ -35,9 +36,14 @@ pub(super) async fn send(attempt: &Attempt, source: Arc<Source>, pass: &Pass) ->
     };
     let uploads = Uploads::new(pass).map_err(|error| End::failed(&error, error.disposition()))?;
     let file = source.file().map_err(Problem::Unreadable)?;
-    // Written since it settled, as the ctime may mean, it can have other parts than were sent: they
-    // are compared with the file itself.
-    let known = if source.is_untouched_since(&attempt.job().identity) {
+    // Written since they were sent, as the ctime may mean, the file can have other parts: those that are there are
+    // compared with the file itself.
+    let is_doubted = attempt
+        .lease
+        .ticket
+        .as_ref()
+        .is_some_and(|ticket| ticket.is_doubted);
+    let known = if !is_doubted && source.is_untouched_since(&attempt.job().identity) {
         attempt.write(move |db, _| ticket::parts(db, id)).await?
     } else {
         BTreeMap::new()
@@ -87,10 +93,7 @@ async fn refuse(
         .await?;
     if job.replaces.is_some() && completed_at.is_some() && unsettled::is_closed(error) {
         // Its status tells nothing, as it was `ready` before; but what is closed was completed.
-        return Ok(Done::Sent {
-            md5: None,
-            report: Report::default(),
-        });
+        return ask::arrived(attempt, &Arrived { md5: None }).await;
     }
     let judged = unsettled::disposition(error, completed_at, tries, clock::now());
     let Some(disposition) = judged.filter(|_| !attempt.stop.is_cancelled()) else {
@@ -124,7 +127,7 @@ fn before_complete(
     attempt: &Attempt,
     (source, part_size): (&Arc<Source>, u64),
     problem: oneshot::Sender<Problem>,
-) -> BeforeLastByte {
+) -> BeforeComplete {
     let (queue, stop) = (attempt.context.queue.clone(), attempt.stop.clone());
     let (lease, source) = (Arc::clone(&attempt.lease), Arc::clone(source));
     Box::new(move || {
@@ -133,29 +136,15 @@ fn before_complete(
             .write_blocking(move |db: &Connection| ticket::parts(db, job))
             .map_err(|error| chain(&error))?;
         let stopped = || stop.is_cancelled();
-        if let Err(found) = is_still_what_was_sent(&source, part_size, &arrived, &stopped) {
+        let looked = last_look::look(&source, |file| {
+            multipart::part_sums_match(file, source.size(), part_size, &arrived, &stopped).map(Some)
+        });
+        if let Err(found) = looked {
             let why = chain(&found);
             // A caller that does not wait for it any more does not need it.
             problem.send(found).ok();
             return Err(why);
         }
-        note_last_byte(&queue, &lease)
+        note_last_byte(&queue, &lease, None)
     })
-}
-
-fn is_still_what_was_sent(
-    source: &Source,
-    part_size: u64,
-    arrived: &BTreeMap<u32, String>,
-    stopped: &dyn Fn() -> bool,
-) -> Result<(), Problem> {
-    if source.check()? == Freshness::Same {
-        return Ok(());
-    }
-    let file = source.file().map_err(Problem::Unreadable)?;
-    match multipart::part_sums_match(&file, source.size(), part_size, arrived, stopped) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Problem::Changed),
-        Err(error) => Err(Problem::Unreadable(error)),
-    }
 }

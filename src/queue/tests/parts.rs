@@ -3,52 +3,54 @@
 use super::*;
 use crate::queue::renames::moved;
 
-fn known(db: &Connection, id: JobId) -> usize {
-    ticket::parts(db, id).unwrap().len()
+fn is_doubted(db: &Connection, id: JobId) -> bool {
+    ticket::of(db, id).unwrap().unwrap().is_doubted
 }
 
 #[test]
-fn parts_are_doubted_once_the_ctime_moves_and_nobody_reads_the_file() {
+fn what_was_sent_is_doubted_once_the_ctime_moves_and_no_worker_reads_the_file() {
     let db = table();
     let mut seen = file("/w/a.mp4", 1);
     let id = new_job(&db, &seen, at(0));
     let lease = take(&db, at(1));
     create_video(&db, &lease, "tL17msiU", at(1));
-    let arrives = || ticket::part_arrived(&db, &lease, 1, "aa").unwrap();
-
-    arrives();
+    ticket::part_arrived(&db, &lease, 1, "aa").unwrap();
     seen.identity.ctime_ns += 1;
     enqueue(&db, &seen, at(2)).unwrap();
-    assert_eq!(known(&db, id), 1, "its worker notices for itself");
+    assert!(!is_doubted(&db, id), "its worker notices for itself");
 
     claim::reclaim(&db, None, &[], at(3)).unwrap();
     seen.identity = job(&db, id).identity;
     seen.identity.dev += 1;
     enqueue(&db, &seen, at(3)).unwrap();
-    assert_eq!(known(&db, id), 1, "another boot is no writer");
+    assert!(!is_doubted(&db, id), "another boot is no writer");
     seen.identity.ctime_ns += 1;
     enqueue(&db, &seen, at(3)).unwrap();
-    assert_eq!(known(&db, id), 0);
+    assert!(is_doubted(&db, id));
     assert_eq!(job(&db, id).identity, seen.identity);
 
     let lease = take(&db, at(4));
-    ticket::part_arrived(&db, &lease, 1, "aa").unwrap();
+    assert!(
+        lease.ticket.as_ref().unwrap().is_doubted,
+        "until it is compared"
+    );
+    assert!(ticket::last_byte(&db, &lease, at(4)).unwrap());
+    assert!(!is_doubted(&db, id), "it was looked at right before");
     claim::reclaim(&db, None, &[], at(5)).unwrap();
     let mut renamed = seen.clone();
     renamed.path = "/w/b.mp4".into();
     renamed.identity.ctime_ns += 1;
     moved(&db, (id, &seen.path), &renamed, at(6)).unwrap();
-    assert_eq!(known(&db, id), 0);
+    assert!(is_doubted(&db, id));
 }
 
-/// Neither can be compared with the file: what is there may be of other bytes.
+/// Whatever of it is on the platform: the answer to a segment may be lost.
 #[test]
-fn what_arrived_without_sums_is_not_continued_once_the_ctime_moves() {
-    for (method, begun, is_doubted) in [
-        ("ftp", 7, true),
-        ("resumable", 7, true),
-        ("resumable", 0, false),
-        ("s3", 0, false),
+fn a_transfer_is_doubted_once_anything_of_it_may_have_been_sent() {
+    for (begun, end, expected) in [
+        (7, None, true),
+        (0, Some("interrupted"), true),
+        (0, Some("touched"), false),
     ] {
         let db = table();
         let mut seen = file("/w/a.mp4", 1);
@@ -56,21 +58,41 @@ fn what_arrived_without_sums_is_not_continued_once_the_ctime_moves() {
         let lease = take(&db, at(1));
         create_video(&db, &lease, "tL17msiU", at(1));
         ticket::confirmed(&db, &lease, begun).unwrap();
-        db.execute("UPDATE jobs SET method = ?1", [method]).unwrap();
-        let tickets = || number(&db, "SELECT count(*) FROM tickets");
-        let confirmed = || crate::queue::ftp::confirmed(&db, id).unwrap();
-        claim::reclaim(&db, None, &[], at(3)).unwrap();
+        if let Some(end) = end {
+            outcome::begin(&db, &lease, Step::Transfer, at(2)).unwrap();
+            let ended = (end, &Report::default());
+            outcome::again(&db, &lease, (at(3), outcome::Count::No), ended, at(2)).unwrap();
+        } else {
+            claim::reclaim(&db, None, &[], at(3)).unwrap();
+        }
         enqueue(&db, &seen, at(3)).unwrap();
-        assert_eq!(
-            (tickets(), confirmed()),
-            (1, begun.cast_unsigned()),
-            "{method}: no one touched it"
-        );
+        assert!(!is_doubted(&db, id), "no program touched it");
         seen.identity.ctime_ns += 1;
         enqueue(&db, &seen, at(3)).unwrap();
-        let is_there = tickets() == 1 && confirmed() <= seen.identity.bytes();
-        assert_eq!(!is_there, is_doubted, "{method} {begun}");
+        assert_eq!(is_doubted(&db, id), expected, "{begun} {end:?}");
     }
+}
+
+#[test]
+fn the_sum_of_what_was_sent_is_noted_with_the_last_byte_and_goes_with_its_note() {
+    let db = table();
+    let id = new_job(&db, &file("/w/a.mp4", 1), at(0));
+    let lease = take(&db, at(1));
+    create_video(&db, &lease, "tL17msiU", at(1));
+    let noted = || ticket::of(&db, id).unwrap().unwrap().md5;
+    let sends = |md5: &str| {
+        assert!(ticket::last_byte(&db, &lease, at(2)).unwrap());
+        assert_eq!(noted(), None, "of an earlier sending");
+        ticket::sum_is(&db, &lease, md5).unwrap();
+        assert_eq!(noted().as_deref(), Some(md5));
+    };
+    sends("aa");
+    sends("bb");
+    ticket::last_byte_was_lost(&db, &lease).unwrap();
+    assert_eq!(noted(), None);
+    sends("cc");
+    ticket::last_byte_counts_as_lost(&db, &lease).unwrap();
+    assert_eq!(noted(), None);
 }
 
 #[test]

@@ -32,6 +32,7 @@ use self::store::Stored;
 use self::tls::Wires;
 use super::flight::{Flight, OnConfirmed, Progress};
 use super::throttle::Throttle;
+use super::trail::Seen;
 use super::watchdog::{self, Timeouts};
 use crate::config::Ftp;
 
@@ -41,6 +42,10 @@ pub struct Order {
     pub file: Option<File>,
     /// Its size in bytes, at least one. Exactly so many are sent, however long the file is by then.
     pub size: u64,
+    /// When the file was seen to be what is to be sent.
+    pub seen: Option<Seen>,
+    /// Whether what the server has of it may be of other bytes: it is deleted.
+    pub is_doubted: bool,
     /// Where it goes.
     pub server: Ftp,
     /// Its name there, see [`plain`]; where that is taken, a part of the ingest id is put in.
@@ -62,6 +67,8 @@ pub struct Order {
     pub response_timeout: Duration,
     /// Hears how many bytes the server has when the transfer begins; may block.
     pub on_confirmed: OnConfirmed,
+    /// Hears that what the server had of the file was deleted; may block.
+    pub on_deleted: OnDeleted,
     /// Runs just before the file gets its name; may block.
     pub before_rename: BeforeRename,
 }
@@ -70,11 +77,16 @@ pub struct Order {
 pub struct Whole<'a> {
     /// MD5 of the file, lower-case hex; none where the file is gone.
     pub md5: Option<&'a str>,
+    /// Whether that is certainly the MD5 of what was sent, also of a file that was touched meanwhile.
+    pub is_of_what_was_sent: bool,
     /// The name.
     pub name: &'a str,
     /// To be called now and then by who takes long.
     pub pulse: &'a dyn Fn(),
 }
+
+/// See [`Order::on_deleted`]. If it fails, the transfer ends.
+pub type OnDeleted = Box<dyn FnMut() -> Result<(), String> + Send>;
 
 /// The write-ahead hook. If it fails, the file does not get its name.
 pub type BeforeRename = Box<dyn FnMut(Whole<'_>) -> Result<(), String> + Send>;
@@ -105,7 +117,7 @@ pub async fn send(order: Order, cancel: CancellationToken) -> Result<Receipt, Er
         response: order.response_timeout,
     };
     let progress = Arc::clone(&order.progress);
-    let flight = Flight::new(progress, Box::new(|| Ok(())));
+    let flight = Flight::new(progress, Box::new(|_| Ok(())));
     let flight = flight.sharing(order.throttle.share());
     run(flight, timeouts, cancel, move |flight, wires| {
         carry(order, &flight, &wires)
@@ -140,7 +152,7 @@ async fn visit(
         response: stall,
     };
     let never = CancellationToken::new();
-    let flight = Flight::new(Arc::default(), Box::new(|| Ok(())));
+    let flight = Flight::new(Arc::default(), Box::new(|_| Ok(())));
     run(flight, timeouts, never, move |flight, wires| {
         let mut session = Session::open(&server, flight, &wires, stall)?;
         errand(&mut session)?;
@@ -211,8 +223,9 @@ fn carry(mut order: Order, flight: &Arc<Flight>, wires: &Wires) -> Result<Receip
             name: order.noted.unwrap_or(order.name),
             md5: None,
         },
-        Stored::Whole { md5 } => {
-            let name = publish::publish(&mut session, &mut order, place, md5.as_deref())?;
+        Stored::Whole { sum } => {
+            let name = publish::publish(&mut session, &mut order, place, sum.as_ref())?;
+            let md5 = sum.map(|sum| sum.md5);
             Receipt { name, md5 }
         }
     };

@@ -10,13 +10,14 @@ use super::error::{Error, Refusal};
 use super::session::Session;
 use super::{Order, Whole, name};
 use crate::upload::flight::Flight;
+use crate::upload::trail::Sum;
 
 /// Renames the whole file; answers the name.
 pub(super) fn publish(
     session: &mut Session,
     order: &mut Order,
     (temporary, flight): (&str, &Arc<Flight>),
-    md5: Option<&str>,
+    sum: Option<&Sum>,
 ) -> Result<String, Error> {
     let mut names = vec![order.name.clone(), name::other(&order.name, &order.mark)];
     // The one that was noted before, so that one job leaves one name only.
@@ -35,7 +36,8 @@ pub(super) fn publish(
             continue;
         }
         let whole = Whole {
-            md5,
+            md5: sum.map(|sum| sum.md5.as_str()),
+            is_of_what_was_sent: sum.is_some_and(|sum| sum.is_of_what_was_sent),
             name: &name,
             pulse: &|| flight.pulse(),
         };

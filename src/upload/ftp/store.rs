@@ -16,14 +16,14 @@ use super::pace::Pace;
 use super::session::{Data, Session, Store};
 use crate::upload::body;
 use crate::upload::flight::{Fault, Flight};
-use crate::upload::trail::{self, Trail};
+use crate::upload::trail::{self, Sum, Trail};
 
 /// What the server has of the file.
 pub(super) enum Stored {
     /// All of it, under the temporary name.
     Whole {
-        /// MD5 of the file, where there was one to sum up.
-        md5: Option<String>,
+        /// Of the file, where there was one to sum up.
+        sum: Option<Sum>,
     },
     /// Nothing under the temporary name, where all of it was before: it was renamed.
     Renamed,
@@ -41,23 +41,28 @@ pub(super) fn store(
     }
     let Some(file) = order.file.take().map(Arc::new) else {
         return if there == Some(order.size) {
-            Ok(Stored::Whole { md5: None })
+            Ok(Stored::Whole { sum: None })
         } else {
             Err(Error::SourceGone)
         };
     };
     let mut at = there.unwrap_or(0);
     // More than the file has, or less than was there before: who knows what it is.
-    if at > order.size || at < order.confirmed {
+    if at > order.size || at < order.confirmed || order.is_doubted {
         // Without it nothing would tell that it was not renamed.
         (order.on_confirmed)(0).map_err(Error::NotRecorded)?;
         session.delete(temporary)?;
+        (order.on_deleted)().map_err(Error::NotRecorded)?;
         at = 0;
     }
     (order.on_confirmed)(at).map_err(Error::NotRecorded)?;
     flight.rewind(at);
-    let trail =
-        trail::start(Arc::clone(&file), order.size, Arc::clone(flight)).map_err(Error::Start)?;
+    let trail = trail::start(
+        Arc::clone(&file),
+        (order.size, order.seen),
+        Arc::clone(flight),
+    );
+    let trail = trail.map_err(Error::Start)?;
     if at < order.size {
         let cargo = Cargo {
             file: &file,
@@ -69,8 +74,8 @@ pub(super) fn store(
         cargo.send(session, at)?;
         check(session, temporary, order.size)?;
     }
-    let md5 = wait(trail)?;
-    Ok(Stored::Whole { md5: Some(md5) })
+    let sum = wait(&trail)?;
+    Ok(Stored::Whole { sum: Some(sum) })
 }
 
 /// A file in progress.
@@ -191,7 +196,7 @@ fn check(session: &mut Session, temporary: &str, size: u64) -> Result<(), Error>
 }
 
 /// Waits until the thread that sums up is through the file.
-fn wait(trail: Trail) -> Result<String, Error> {
+fn wait(trail: &Trail) -> Result<Sum, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(Error::Start)?;

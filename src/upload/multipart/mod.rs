@@ -36,7 +36,7 @@ use self::part::Sender;
 use self::resume::{Rest, Stock};
 pub use self::sums::part_sums_match;
 use super::error::Error;
-use super::flight::{BeforeLastByte, Progress};
+use super::flight::Progress;
 use super::watchdog::Timeouts;
 use super::{Receipt, Throttle};
 use crate::platform::v2::Uploads;
@@ -44,6 +44,9 @@ use crate::platform::v2::Uploads;
 /// Hears of each part that is there for certain, with its MD5 in lower-case hex; may block. If it
 /// fails, the transfer ends.
 pub type OnPart = Box<dyn FnMut(u32, &str) -> Result<(), String> + Send>;
+
+/// The write-ahead hook of the call that completes the upload.
+pub type BeforeComplete = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
 /// One file to be sent in parts.
 pub struct PartsOrder {
@@ -71,7 +74,7 @@ pub struct PartsOrder {
     pub response_timeout: Duration,
     /// Runs once when all parts are there, off the runtime, and may block: from then on the file
     /// may be complete even if we are killed. If it fails, the upload is not completed.
-    pub before_complete: BeforeLastByte,
+    pub before_complete: BeforeComplete,
     /// Runs off the runtime for each part that arrived, and for those found there that were not
     /// known.
     pub on_part: OnPart,
@@ -109,7 +112,7 @@ pub async fn send_parts(order: PartsOrder, cancel: CancellationToken) -> Result<
 async fn send_missing(
     order: PartsOrder,
     cancel: &CancellationToken,
-) -> Result<(BeforeLastByte, bool), Error> {
+) -> Result<(BeforeComplete, bool), Error> {
     order.progress.reset();
     let cut = Cut::new(order.size, order.part_size)?;
     let timeouts = Timeouts {
@@ -147,7 +150,7 @@ async fn send_missing(
 
 async fn complete(
     uploads: &Uploads,
-    before_complete: BeforeLastByte,
+    before_complete: BeforeComplete,
     response_timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<(), Error> {

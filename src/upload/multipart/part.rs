@@ -90,7 +90,7 @@ impl Sender {
 
     async fn once(&self, piece: Piece, link: &Link) -> Result<Sent, Error> {
         // A part's last byte decides nothing: only the call that completes the upload does.
-        let flight = Flight::of_part(Arc::clone(&self.progress), Box::new(|| Ok(())));
+        let flight = Flight::of_part(Arc::clone(&self.progress), Box::new(|_| Ok(())));
         let mut count = Count {
             flight: Arc::new(flight.sharing(self.share.clone())),
             is_kept: false,
@@ -99,6 +99,7 @@ impl Sender {
             file: Arc::clone(&self.file),
             at: piece.at,
             size: piece.length,
+            seen: None,
             link: link.clone(),
             name: String::new(),
             hash: true,

@@ -58,7 +58,7 @@ pub(super) async fn beside(
     timeouts: Timeouts,
     cancel: &CancellationToken,
 ) -> Result<String, Error> {
-    let flight = Arc::new(Flight::of_part(Arc::default(), Box::new(|| Ok(()))));
+    let flight = Arc::new(Flight::of_part(Arc::default(), Box::new(|_| Ok(()))));
     flight.set_reading(true);
     let stop = cancel.child_token();
     let _stop_when_dropped = stop.clone().drop_guard();

@@ -14,7 +14,7 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -44,8 +44,12 @@ pub(super) async fn post(
     }
     let headers = headers(cargo)?;
     let trail = if cargo.hash {
-        let file = Arc::clone(&cargo.file);
-        Some(trail::start(file, cargo.size, Arc::clone(flight)).map_err(Error::Start)?)
+        let (file, flight_of_trail) = (Arc::clone(&cargo.file), Arc::clone(flight));
+        let trail = trail::start(file, (cargo.size, cargo.seen), flight_of_trail);
+        let trail = Arc::new(trail.map_err(Error::Start)?);
+        let summing: Weak<Trail> = Arc::downgrade(&trail);
+        flight.is_summed_by(summing);
+        Some(trail)
     } else {
         None
     };
@@ -54,11 +58,11 @@ pub(super) async fn post(
         cargo,
         flight,
         headers,
-        feed: trail.as_ref().map(Trail::feed),
+        feed: trail.as_ref().map(|trail| trail.feed()),
     };
     let taken = drive::Drive::new(wire).run().await?;
     let md5 = match trail {
-        Some(trail) => sum(trail).await,
+        Some(trail) => sum(&trail).await,
         None => None,
     };
     let verified = taken.matches(md5.as_deref())?;
@@ -72,12 +76,14 @@ pub(super) async fn post(
 }
 
 /// The file has arrived: a sum that cannot be had must not make a failure of it.
-async fn sum(trail: Trail) -> Option<String> {
-    trail
+async fn sum(trail: &Trail) -> Option<String> {
+    let sum = trail
         .finish()
         .await
-        .inspect_err(|error| tracing::warn!("uploaded, but without an MD5 of it: {error}"))
-        .ok()
+        .inspect_err(|error| tracing::warn!("uploaded, but without an MD5 of it: {error}"));
+    // Of a file that was written meanwhile it may be that of bytes which were not sent.
+    let sum = sum.ok().filter(|sum| sum.is_of_what_was_sent);
+    sum.map(|sum| sum.md5)
 }
 
 /// What all requests of a session have in common.

@@ -146,7 +146,7 @@ async fn a_hook_that_fails_keeps_the_upload_from_completing() {
         received.send(peer.count()).unwrap();
     });
     let mut order = order(&stub, b"abc");
-    order.before_last_byte = Box::new(|| Err("database is locked".to_owned()));
+    order.before_last_byte = Box::new(|_| Err("database is locked".to_owned()));
     let error = put(order).await.unwrap_err();
     assert!(matches!(error, Error::NotRecorded(_)), "{error}");
     assert_eq!(error.disposition(), Disposition::TRANSIENT);

@@ -24,8 +24,10 @@ pub(in crate::upload) fn order(stub: &Stub, bytes: &[u8]) -> Order {
         "- http://{}/tL17msiU?Signature=a%2Bb",
         stub.address
     ));
+    let file = file(bytes);
     Order {
-        file: file(bytes),
+        seen: Seen::now(&file).unwrap(),
+        file,
         size: bytes.len().try_into().unwrap(),
         link: link.unwrap(),
         name: "a \"b\".mp4".to_owned(),
@@ -34,7 +36,7 @@ pub(in crate::upload) fn order(stub: &Stub, bytes: &[u8]) -> Order {
         stall_timeout: PATIENCE,
         response_timeout: PATIENCE,
         hash: true,
-        before_last_byte: Box::new(|| Ok(())),
+        before_last_byte: Box::new(|_| Ok(())),
         segment_size: SEGMENT_SIZE,
         on_confirmed: Box::new(|_| Ok(())),
     }
@@ -282,7 +284,7 @@ async fn the_last_byte_waits_for_the_hook() {
     let (sent_before, hook_saw) = mpsc::channel();
     let mut order = large(&stub, size);
     let progress = Arc::clone(&order.progress);
-    order.before_last_byte = Box::new(move || {
+    order.before_last_byte = Box::new(move |_| {
         sent_before.send(progress.sent()).unwrap();
         Ok(())
     });

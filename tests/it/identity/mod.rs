@@ -2,6 +2,7 @@
 //! never one too few.
 
 mod kills;
+mod midway;
 mod rest;
 mod unproven;
 

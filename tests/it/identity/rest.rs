@@ -13,7 +13,7 @@ use crate::support::{Dice, Platform, Site, wait_for};
 const SIZE: usize = 600_000;
 
 /// As a program that edits tags and keeps the date.
-fn rewrite(file: &Path, content: &[u8]) {
+pub(super) fn rewrite(file: &Path, content: &[u8]) {
     let then = fs::metadata(file).unwrap().modified().unwrap();
     fs::write(file, content).unwrap();
     let written = fs::File::options().write(true).open(file).unwrap();
@@ -32,7 +32,7 @@ fn held(method: &str) -> (Platform, Site) {
 }
 
 /// The MD5 of everything that a video ever had.
-fn published(platform: &Platform) -> BTreeSet<String> {
+pub(super) fn published(platform: &Platform) -> BTreeSet<String> {
     let mut published = BTreeSet::new();
     platform.record(|line| {
         let md5 = line["video"]["media"]["md5"].as_str();

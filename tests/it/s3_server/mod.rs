@@ -14,7 +14,7 @@ use jw_ingest::disposition::Disposition;
 use jw_ingest::platform::v2::Uploads;
 use jw_ingest::platform::{Link, Pass};
 use jw_ingest::upload::multipart::{PartsOrder, send_parts};
-use jw_ingest::upload::{self, Error, Order, RESPONSE_TIMEOUT, Receipt, Throttle, Verdict};
+use jw_ingest::upload::{self, Error, Order, RESPONSE_TIMEOUT, Receipt, Seen, Throttle, Verdict};
 use jw_ingest::way::Way;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -37,6 +37,7 @@ fn file(size: u64) -> (File, Vec<u8>) {
 
 async fn put(way: Way, link: &str, file: File, size: u64) -> Result<Receipt, Error> {
     let order = Order {
+        seen: Seen::now(&file).unwrap(),
         file,
         size,
         link: Link::new(Url::parse(link).unwrap(), None),
@@ -46,7 +47,7 @@ async fn put(way: Way, link: &str, file: File, size: u64) -> Result<Receipt, Err
         stall_timeout: DEADLINE,
         response_timeout: RESPONSE_TIMEOUT,
         hash: true,
-        before_last_byte: Box::new(|| Ok(())),
+        before_last_byte: Box::new(|_| Ok(())),
         segment_size: upload::SEGMENT_SIZE,
         on_confirmed: Box::new(|_| Ok(())),
     };

@@ -4,6 +4,7 @@ mod stub;
 
 use std::io::Write;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use self::stub::{Say, Stub};
@@ -41,7 +42,9 @@ fn order(stub: &Stub) -> Order {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&content()).unwrap();
     Order {
+        seen: Some(Seen::now(&file).unwrap()),
         file: Some(file),
+        is_doubted: false,
         size: u64::try_from(SIZE).unwrap(),
         server: server(stub),
         name: "Été.mp4".to_owned(),
@@ -53,6 +56,7 @@ fn order(stub: &Stub) -> Order {
         stall_timeout: Duration::from_secs(20),
         response_timeout: Duration::from_secs(20),
         on_confirmed: Box::new(|_| Ok(())),
+        on_deleted: Box::new(|| Ok(())),
         before_rename: Box::new(|_| Ok(())),
     }
 }
@@ -146,6 +150,27 @@ async fn what_cannot_be_ours_is_sent_anew() {
         order.confirmed = confirmed;
         sent(order).await.unwrap();
         assert_arrived(&stub, "Été.mp4");
+    }
+}
+
+/// As many bytes as were there before, and perhaps of other content.
+#[tokio::test]
+async fn what_is_in_doubt_is_deleted_and_sent_anew() {
+    for there in [300_000, SIZE] {
+        let stub = saying("nothing", || Say::Usual);
+        put(&stub, PART, &vec![7; there]);
+        let mut order = order(&stub);
+        order.is_doubted = true;
+        let (files, deleted) = (Arc::clone(&stub.files), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&deleted);
+        order.on_deleted = Box::new(move || {
+            assert!(!files.lock().unwrap().contains_key(PART), "said too early");
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        sent(order).await.unwrap();
+        assert_arrived(&stub, "Été.mp4");
+        assert_eq!(deleted.load(Ordering::Relaxed), 1);
     }
 }
 

@@ -199,7 +199,7 @@ async fn what_cannot_be_recorded_stops_the_transfer() {
     assert_eq!(pieces(&stub).len(), 2);
     let (stub, held) = host(b"", |_| Deed::Honest);
     let mut order = order_to(&stub, TEN, 4);
-    order.before_last_byte = Box::new(|| Err("database is locked".to_owned()));
+    order.before_last_byte = Box::new(|_| Err("database is locked".to_owned()));
     let error = post(order).await.unwrap_err();
     assert!(matches!(error, Error::NotRecorded(_)), "{error}");
     assert_eq!(held().len(), 6, "the last segment stayed here");

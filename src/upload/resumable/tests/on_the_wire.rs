@@ -137,7 +137,7 @@ async fn the_note_is_made_before_the_segment_that_completes_the_file() {
         let mut order = order_to(&stub, TEN, 2);
         let (log, seen) = mpsc::channel();
         let progress = Arc::clone(&order.progress);
-        order.before_last_byte = Box::new(move || {
+        order.before_last_byte = Box::new(move |_| {
             log.send(progress.sent()).unwrap();
             Ok(())
         });
