@@ -63,6 +63,7 @@ pub(super) async fn rule_out_earlier_upload(
     let own = attempt.write(move |db, _| restored::own(db, &keys)).await?;
     let videos = attempt.call(examine(client, videos, &own)).await?;
     let answer = answer(&videos, &own, (md5, source.size()));
+    attempt.check_unmoved(source).await?;
     settle(attempt, (answer, &sums)).await
 }
 

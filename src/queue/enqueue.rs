@@ -55,7 +55,7 @@ pub enum Offered {
 /// Makes a job of the file unless there is one, and forgets that it was settling.
 ///
 /// A file that [`known`] finds takes its job along: the job takes over device, inode and ctime,
-/// except while a worker reads the file, which must notice for itself.
+/// except while a worker reads the file, which must notice for itself ([`is_being_read`]).
 pub fn enqueue(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Error> {
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(&new.path)])?;
@@ -107,6 +107,15 @@ fn adopt(
     )?
     .execute(params![found.id.0, dev, ino, ctime_ns])?;
     Ok(Enqueued::Known(found.id, found.state))
+}
+
+/// Whether a worker is at the job, which knows the file with another ctime: nothing was noted of that.
+pub fn is_being_read(db: &Connection, id: JobId, identity: &Identity) -> Result<bool, Error> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'running' AND ctime_ns <> ?2",
+        )?
+        .exists(params![id.0, identity.ctime_ns])?)
 }
 
 fn insert(db: &Connection, new: &NewJob, now: Timestamp) -> Result<Enqueued, Error> {

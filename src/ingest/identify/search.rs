@@ -159,6 +159,8 @@ impl<'a> Search<'a> {
         match proof::with_what_is_there(proof, theirs.as_deref(), self.sums.as_ref()) {
             Proof::Same => {
                 let learnt = theirs.filter(|_| proof == Proof::Open);
+                // What was read of it was read before the platform was asked.
+                self.attempt.check_unmoved(self.source).await?;
                 agreed::is_duplicate(self.attempt, original, learnt).await?;
                 // It failed just now.
                 Ok(Finding::Not)

@@ -1,4 +1,5 @@
-//! Files that settled and could not be looked at: each settles again after a wait that grows, until it can.
+//! Files that settled and could not be looked at: each settles again after a wait that grows, until it can. The same
+//! for files that were touched while a worker was at their job.
 //!
 //! The watch knows a file once it has settled, and does not offer it again by itself. What is kept here ends
 //! with the daemon: the first scan of the next one offers all files.
@@ -73,6 +74,19 @@ impl Again {
             waiting_for: format!("{why}; jw-ingest tries again by itself"),
         };
         persist(context, move |db| settling::note(db, &path, &note)).await
+    }
+
+    /// A worker is at the job of a file that was touched. What it does not notice itself must show at a later look.
+    pub(super) fn once_more(&mut self, context: &Context, new: &NewJob) {
+        let wait = context.now_settings().config.retry.first_delay;
+        let next = Try {
+            watch: new.watch.clone(),
+            count: 0,
+            at: Instant::now() + wait,
+            is_asked: false,
+            why: String::new(),
+        };
+        self.files.insert(new.path.clone(), next);
     }
 
     /// A file was looked at, or is gone.

@@ -98,13 +98,22 @@ enum Entry {
 
 async fn take(context: &Context, reports: Vec<Report>, again: &mut Again) -> Result<(), Error> {
     let settings = context.now_settings();
-    let mut entries: Vec<Entry> = reports
+    let entries: Vec<Entry> = reports
         .into_iter()
         .filter_map(|report| entry(&settings, report))
         .collect();
     if entries.is_empty() {
         return Ok(());
     }
+    put_down(context, entries, again).await
+}
+
+/// Writes the entries, and looks into the files that need it.
+async fn put_down(
+    context: &Context,
+    mut entries: Vec<Entry>,
+    again: &mut Again,
+) -> Result<(), Error> {
     for entry in &entries {
         if let Entry::Gone(path) = entry {
             again.ended(path);
@@ -121,6 +130,7 @@ async fn take(context: &Context, reports: Vec<Report>, again: &mut Again) -> Res
         match written {
             Written::Job(path, id) => queued(&path, id),
             Written::Doubtful(new, doubt) => doubtful.push((new, doubt)),
+            Written::BeingRead(new) => again.once_more(context, &new),
         }
     }
     doubts::settle(context, doubtful, again).await?;
@@ -143,6 +153,8 @@ enum Written {
     Job(PathBuf, JobId),
     /// Whether it is a new file, only its content can tell.
     Doubtful(NewJob, Doubt),
+    /// It was touched, and a worker is at its job: how that ends decides what there is to do.
+    BeingRead(NewJob),
 }
 
 fn entry(settings: &Settings, report: Report) -> Option<Entry> {
@@ -201,7 +213,7 @@ fn refusal(flaw: Flaw, rest: Duration) -> String {
 /// Writes an entry.
 fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<Written>, Error> {
     match entry {
-        Entry::Job(new) => Ok(written(new, enqueue::offer(db, new, now)?)),
+        Entry::Job(new) => written(db, new, enqueue::offer(db, new, now)?),
         Entry::Refused(new, reason) => {
             if let Enqueued::New(id) = enqueue::refused(db, new, reason, now)? {
                 let path = text::path(&new.path);
@@ -211,7 +223,7 @@ fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<
         }
         Entry::Moved { job, old_path, new } => {
             let offered = moved(db, (*job, old_path), new, now)?;
-            Ok(written(new, offered))
+            written(db, new, offered)
         }
         Entry::Started(watch, all) => settling::begin_anew(db, watch, all).map(|()| None),
         Entry::Waiting(path, file) => settling::note(db, path, file).map(|()| None),
@@ -220,10 +232,13 @@ fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<
     }
 }
 
-fn written(new: &NewJob, offered: Offered) -> Option<Written> {
-    match offered {
+fn written(db: &Connection, new: &NewJob, offered: Offered) -> Result<Option<Written>, Error> {
+    Ok(match offered {
         Offered::Taken(Enqueued::New(id)) => Some(Written::Job(new.path.clone(), id)),
-        Offered::Taken(Enqueued::Known(..)) => None,
+        Offered::Taken(Enqueued::Known(id, _)) => {
+            let is_being_read = enqueue::is_being_read(db, id, &new.identity)?;
+            is_being_read.then(|| Written::BeingRead(new.clone()))
+        }
         Offered::Doubtful(doubt) => Some(Written::Doubtful(new.clone(), doubt)),
-    }
+    })
 }

@@ -90,6 +90,31 @@ fn what_is_renamed_and_touched_in_mid_upload_is_sent_once() {
     }
 }
 
+/// Its sums are made, and the platform is asked about the first file's video.
+#[test]
+fn a_copy_that_is_rewritten_before_the_platform_answers_is_no_duplicate() {
+    let (platform, mut dice) = (Platform::start(), Dice::new());
+    let site = Site::with(&platform, &watch("s3"));
+    let daemon = site.start();
+    let content = dice.bytes(MEDIUM);
+    let first = site.drop_file("first.mp4", &content);
+    site.wait_done(1);
+    // Asked before its sums are made, and after.
+    let hold = json!({"kind": "hold-after-acting"});
+    let order = json!({"on": "show", "times": 1, "skip": 1, "fault": hold});
+    platform.control("POST", "faults", &order);
+    let copy = site.drop_file("copy.mp4", &content);
+    platform.wait("show", "held", 1);
+    rewrite(&copy, &outside_samples(&content));
+    platform.release();
+    let ended = "SELECT count(*) FROM jobs WHERE state IN ('done', 'duplicate')";
+    wait_for("both jobs to end", || {
+        (site.value(ended) == Some(2)).then_some(())
+    });
+    site.assert_exactly_one_each(&platform, &[first, copy]);
+    drop(daemon);
+}
+
 /// The platform has all of a first content, and the daemon was killed before it heard so.
 fn killed_before_the_answer() -> (Platform, Site, std::path::PathBuf, Vec<u8>) {
     let (platform, mut dice) = (Platform::start(), Dice::new());
