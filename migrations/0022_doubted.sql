@@ -1,6 +1,6 @@
 -- What was sent of a file is told apart from what the file has become since.
 
--- The file's ctime was noted anew after bytes of it were sent: what the platform, or the server, has of it may be of
+-- The file got another ctime after bytes of it were sent: what the platform, or the server, has of it may be of
 -- other bytes. It is asked about and compared, and never continued.
 ALTER TABLE tickets ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0;
 -- An earlier release said so by a number that no file has.

@@ -189,9 +189,31 @@ pub fn touched(
 ) -> Result<(), Error> {
     again(db, lease, (run_at, Count::No), ("touched", report), now)?;
     let id = lease.job.id;
+    merge_rests(db, id, report, now)?;
     ticket::doubt_transfer(db, id, ctime_ns)?;
     db.prepare_cached("UPDATE jobs SET ctime_ns = ?2 WHERE id = ?1")?
         .execute(params![id.0, ctime_ns])?;
+    Ok(())
+}
+
+/// A file that is touched again and again has one row for all its rests in a row, which says when the last one began.
+fn merge_rests(db: &Connection, id: JobId, report: &Report, now: Timestamp) -> Result<(), Error> {
+    let merged = db
+        .prepare_cached(
+            "DELETE FROM attempts AS this
+             WHERE id = (SELECT max(id) FROM attempts WHERE job_id = ?1) AND outcome = 'touched' AND bytes_sent = 0
+               AND EXISTS (SELECT 1 FROM attempts
+                           WHERE id = (SELECT max(id) FROM attempts WHERE job_id = ?1 AND id < this.id)
+                             AND outcome = 'touched' AND step = this.step)",
+        )?
+        .execute([id.0])?;
+    if merged > 0 {
+        db.prepare_cached(
+            "UPDATE attempts SET ended_at = ?2, message = ?3
+             WHERE id = (SELECT max(id) FROM attempts WHERE job_id = ?1)",
+        )?
+        .execute(params![id.0, At(now), report.message])?;
+    }
     Ok(())
 }
 

@@ -51,7 +51,7 @@ pub struct Order {
     pub file: File,
     /// Its size in bytes, at least one. Exactly so many are sent, however long the file is by then.
     pub size: u64,
-    /// When it was seen to be what is to be sent.
+    /// When it was seen to be what is sent.
     pub seen: Seen,
     /// Where it goes.
     pub link: Link,

@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::failure::{self, said};
 use super::{give_back, write};
 use crate::disposition::Disposition;
@@ -79,10 +81,31 @@ fn settle_time(attempt: &Attempt) -> Duration {
         .map_or(Duration::ZERO, |watch| watch.settle)
 }
 
-/// It rests as long as a file that settles, counted from this look.
+/// How a rest is described that is not the first.
+const AGAIN: &str = "a program touches the file again and again, last at ";
+
+/// It rests as long as a file that settles, counted from this look. The log says so once.
 async fn touched(attempt: &Attempt, ctime_ns: i64, report: Report) -> Result<(), Error> {
     let now = clock::now();
-    let run_at = later(now, settle_time(attempt));
+    let rest = settle_time(attempt);
+    let run_at = later(now, rest);
+    let noted = attempt.job().last_error.as_deref().unwrap_or_default();
+    let has_rested = Some(noted) == report.message.as_deref() || noted.starts_with(AGAIN);
+    let report = if has_rested {
+        let at = Timestamp::from_nanosecond(ctime_ns.into()).unwrap_or(now);
+        let message = format!(
+            "{AGAIN}{}; it is uploaded once it has rested for {rest:.0?}",
+            clock::text(at)
+        );
+        Report {
+            message: Some(message),
+            ..report
+        }
+    } else {
+        let path = attempt.path();
+        tracing::info!(job.id = attempt.job().id.0, "{path}: {}", said(&report));
+        report
+    };
     write(attempt, move |db, lease| {
         outcome::touched(db, lease, (ctime_ns, run_at), &report, now)
     })

@@ -108,7 +108,7 @@ fn is_in_parts(attempt: &Attempt) -> bool {
 
 /// An earlier attempt got through. Its bytes are the file's if that cannot have been written since it was sent, or if
 /// it is compared now, in full, with what was noted of the bytes that were sent, or with what the platform reports.
-/// Other content is uploaded by itself; and what cannot be compared is sent anew.
+/// Other content is uploaded by itself; and what cannot be compared is sent again.
 pub(super) async fn arrived(attempt: &Attempt, arrived: &Arrived) -> Result<Done, End> {
     let sent = sent(attempt);
     let md5 = match attempt.open().await {

@@ -44,7 +44,7 @@ fn what_was_sent_is_doubted_once_the_ctime_moves_and_no_worker_reads_the_file() 
     assert!(is_doubted(&db, id));
 }
 
-/// Whatever of it is on the platform: the answer to a segment may be lost.
+/// Even where none of it is noted: the answer to a segment may be lost.
 #[test]
 fn a_transfer_is_doubted_once_anything_of_it_may_have_been_sent() {
     for (begun, end, expected) in [
@@ -142,4 +142,35 @@ fn what_went_in_parts_leaves_the_sum_of_their_sums_if_all_are_known() {
         crate::queue::confirm::start_over(&db, &waiting, count, why, at(3)).unwrap();
         assert_eq!(job(&db, id).parts_md5, None);
     }
+}
+
+#[test]
+fn rests_in_a_row_have_one_row_and_what_was_sent_keeps_its_own() {
+    let db = table();
+    let id = new_job(&db, &file("/w/a.mp4", 1), at(0));
+    let rests = |step: Step, bytes_sent: i64, second: i64, message: &str| {
+        let lease = take(&db, at(second));
+        outcome::begin(&db, &lease, step, at(second)).unwrap();
+        let report = Report {
+            bytes_sent,
+            message: Some(message.to_owned()),
+            ..Report::default()
+        };
+        let rest = (second, at(second));
+        outcome::touched(&db, &lease, rest, &report, at(second)).unwrap();
+        number(&db, "SELECT count(*) FROM attempts")
+    };
+    let last = || value(&db, "SELECT message FROM attempts ORDER BY id DESC LIMIT 1");
+    assert_eq!(rests(Step::Create, 0, 1, "first"), 1);
+    assert_eq!(rests(Step::Create, 0, 2, "second"), 1);
+    assert_eq!(last(), Value::from("second".to_owned()));
+    assert_eq!(rests(Step::Transfer, 0, 3, "third"), 2, "another step");
+    assert_eq!(rests(Step::Transfer, 7, 4, "fourth"), 3, "bytes were sent");
+    assert_eq!(rests(Step::Transfer, 0, 5, "fifth"), 3);
+    let sent = "SELECT sum(bytes_sent) FROM attempts";
+    assert_eq!(
+        (number(&db, sent), last()),
+        (7, Value::from("fifth".to_owned()))
+    );
+    assert_eq!(job(&db, id).identity.ctime_ns, 5);
 }

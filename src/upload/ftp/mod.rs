@@ -42,7 +42,7 @@ pub struct Order {
     pub file: Option<File>,
     /// Its size in bytes, at least one. Exactly so many are sent, however long the file is by then.
     pub size: u64,
-    /// When the file was seen to be what is to be sent.
+    /// When the file was seen to be what is sent.
     pub seen: Option<Seen>,
     /// Whether what the server has of it may be of other bytes: it is deleted.
     pub is_doubted: bool,

@@ -63,6 +63,43 @@ fn what_is_written_again_in_two_goes_is_not_sent_between_them() {
     }
 }
 
+/// As an indexer that sets an attribute of each file again and again.
+#[test]
+fn a_file_that_is_touched_again_and_again_says_so_and_fills_neither_log_nor_table() {
+    let ((platform, site), mut dice) = (held("s3"), Dice::new());
+    let daemon = site.start();
+    let file = site.drop_file("a.mp4", &dice.bytes(SIZE));
+    platform.wait("create", "held", 1);
+    let touch = |number: u32| {
+        let mode = fs::Permissions::from_mode(0o640 ^ (number % 2 * 0o040));
+        fs::set_permissions(&file, mode).unwrap();
+    };
+    touch(1);
+    platform.release();
+    let (mut number, mut said) = (1, BTreeSet::new());
+    wait_for("three rests, and the reason", || {
+        number += 1;
+        touch(number);
+        let now: Option<String> = site.value("SELECT last_error FROM jobs WHERE state = 'queued'");
+        said.extend(now);
+        (said.len() > 3).then_some(())
+    });
+    let explained = site.output(&["explain", file.to_str().unwrap()]);
+    let why = "a program touches the file again and again, last at ";
+    assert!(explained.contains(why), "{explained}");
+    let rows = "SELECT count(*) FROM attempts WHERE outcome = 'touched'";
+    assert_eq!(site.value(rows), Some(1));
+    site.wait_done(1);
+    site.assert_exactly_one_each(&platform, &[file]);
+    let logs = fs::read_dir(site.root())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let log = logs.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
+    let log: String = log.map(|path| fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(log.matches("a program touche").count(), 1, "{log}");
+    drop(daemon);
+}
+
 #[test]
 fn what_was_written_again_before_it_was_sent_is_not_sent_twice() {
     let ((platform, site), mut dice) = (held("s3"), Dice::new());
