@@ -147,8 +147,8 @@ impl Standing {
 }
 
 impl Job {
-    /// Whether jw-ingest has deleted its file: no other file has such an inode.
-    pub fn was_deleted(&self) -> bool {
+    /// Whether no file is its any more: it was deleted, or has other content by now.
+    pub fn has_no_file(&self) -> bool {
         self.identity.ino == -self.id.0
     }
 

@@ -69,8 +69,8 @@ fn duplicate(job: &Job, around: Around<'_>) -> String {
     let key = around
         .neighbour
         .and_then(|other| other.video_key.as_deref());
-    // Of one that was deleted there is nothing to upload.
-    let advice = if job.was_deleted() {
+    // Of one that was deleted, or is another by now, there is nothing to upload.
+    let advice = if job.has_no_file() {
         String::new()
     } else {
         format!("; `jw-ingest retry {}` uploads it anyway", job.id)

@@ -14,7 +14,7 @@ use crate::ingest::moments;
 use crate::ingest::persist::persist;
 use crate::ingest::targets::Target;
 use crate::queue::afterwards::{self, Action, Case, File};
-use crate::queue::{Error, JobId, retry};
+use crate::queue::{Error, JobId, State, retry};
 use crate::{clock, text};
 
 /// Does what is due, and writes down how that ended; nothing where the platform does not say, right before,
@@ -231,6 +231,7 @@ async fn write_down(
             })
             .await
         }
+        Err(Trouble::Changed) => changed(context, &case).await,
         Err(Trouble::Later(why)) => later(context, &case, (&why, None)).await,
         Err(Trouble::NotUp(refused)) => later(context, &case, (&refused.words(), None)).await,
         // The job has other plans: what it was about to get it did not get.
@@ -239,6 +240,25 @@ async fn write_down(
         }
         Err(Trouble::Stopped) => Ok(()),
     }
+}
+
+/// It stays; what it is by now is a job of its own once it has settled.
+async fn changed(context: &Context, case: &Case) -> Result<(), Error> {
+    let (job, now) = (&case.job, clock::now());
+    let since = if job.state == State::Failed {
+        "its upload had failed"
+    } else {
+        "it was uploaded"
+    };
+    let (id, path) = (job.id, text::path(&job.path));
+    let outcome = format!("kept: it changed after {since}");
+    tracing::warn!(job.id = id.0, "{path}: {outcome}");
+    persist(context, move |db| {
+        afterwards::changed(db, id, &outcome, now)
+    })
+    .await?;
+    context.settle_again(&job.watch, job.path.clone());
+    Ok(())
 }
 
 #[cfg(test)]

@@ -132,6 +132,8 @@ fn untold(case: &Case) -> String {
     )
 }
 
+const CHANGED: &str = "it changed after it was examined";
+
 /// Why a sidecar stays that never counted.
 const PASSED_OVER: &str =
     "another sidecar was used instead, so its content was never sent to the platform";
@@ -200,6 +202,7 @@ pub(super) fn carry(
             }
             None | Some(Ok(_)) => {}
             Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => left.stayed(&companion, &why),
+            Some(Err(Trouble::Changed)) => left.stayed(&companion, CHANGED),
         }
     }
     (left, note)
@@ -236,8 +239,10 @@ pub(super) fn delete(
             ));
             continue;
         }
-        if let Some(Err(Trouble::Kept(why) | Trouble::Later(why))) = take_away(&companion) {
-            left.stayed(&companion, &why);
+        match take_away(&companion) {
+            Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => left.stayed(&companion, &why),
+            Some(Err(Trouble::Changed)) => left.stayed(&companion, CHANGED),
+            Some(Err(Trouble::Stopped | Trouble::NotUp(_)) | Ok(())) | None => {}
         }
     }
     left

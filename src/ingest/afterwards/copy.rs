@@ -6,9 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
-use super::files::{
-    CHANGED, Errand, Trouble, cannot, every_name_is_taken, exists, name_was_taken, sync,
-};
+use super::files::{Errand, Trouble, cannot, every_name_is_taken, exists, name_was_taken, sync};
 use super::hiding::hidden;
 use super::names::names;
 use crate::beneath::Place;
@@ -101,7 +99,7 @@ impl Errand<'_> {
         }
         let differs = self.md5.is_some_and(|md5| md5 != read);
         if differs || !self.is_there(self.from) {
-            return Err(Trouble::Kept(CHANGED.to_owned()));
+            return Err(Trouble::Changed);
         }
         Ok(read)
     }

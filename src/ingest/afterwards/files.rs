@@ -27,6 +27,8 @@ use crate::ingest::identify::Kind;
 pub(in crate::ingest) enum Trouble {
     /// It stays where it is, for good, for this reason.
     Kept(String),
+    /// It stays where it is: it is not what was uploaded, or another file has its name.
+    Changed,
     /// Not now, for this reason.
     Later(String),
     /// The daemon stops, or the job has other plans by now.
@@ -60,8 +62,6 @@ pub(super) struct Errand<'a> {
     /// Before a file gets this name.
     pub(super) before: &'a dyn Fn(&Path) -> Result<(), Trouble>,
 }
-
-pub(super) const CHANGED: &str = "it changed after it was uploaded";
 
 const ONE_FOLDER: &str = "its target is its own folder under another path; choose another folder";
 
@@ -263,7 +263,7 @@ impl Errand<'_> {
         if (found.dev, found.ino) == (self.identity.dev, self.identity.ino) {
             Ok(file)
         } else {
-            Err(Trouble::Kept(CHANGED.to_owned()))
+            Err(Trouble::Changed)
         }
     }
 

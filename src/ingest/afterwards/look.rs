@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 
-use super::files::{self, CHANGED, Trouble};
+use super::files::{self, Trouble};
 use crate::beneath::Place;
 use crate::chain;
 use crate::config::Watch;
@@ -44,7 +44,7 @@ pub(super) fn look(
     let source = match Source::at(at.clone(), job, root) {
         Ok(source) => source,
         Err(Problem::Gone) => return Ok(None),
-        Err(Problem::Changed) => return Err(changed()),
+        Err(Problem::Changed) => return Err(Trouble::Changed),
         // What cannot be read may have failed for just that.
         Err(Problem::Unreadable(_)) if action == Action::FailedDir => {
             let held = at.hold();
@@ -62,7 +62,7 @@ pub(super) fn look(
     let look = of(file, Known::Compared)?;
     let known = match is_what_was_sent(case, (&look.held, &look.identity), stopped)? {
         Some(true) => Known::Compared,
-        Some(false) => return Err(changed()),
+        Some(false) => return Err(Trouble::Changed),
         None if is_untouched => Known::Untouched,
         None => Known::Seemingly,
     };
@@ -117,8 +117,4 @@ fn of(held: File, known: Known) -> Result<Look, Trouble> {
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unreadable(error: std::io::Error) -> Trouble {
     Trouble::Later(format!("cannot read it: {error}"))
-}
-
-fn changed() -> Trouble {
-    Trouble::Kept(CHANGED.to_owned())
 }

@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io;
 
-use super::files::{CHANGED, Errand, Trouble, cannot, is_same_state};
+use super::files::{Errand, Trouble, cannot, is_same_state};
 use crate::beneath::Place;
 use crate::identity::Identity;
 use crate::ingest::identify::{Kind, fingerprint};
@@ -69,7 +69,7 @@ impl Errand<'_> {
         let again = self.look_again(self.from)?.identity;
         for now in [held, again] {
             if !is_same_state(&now, &self.identity) {
-                return Err(Trouble::Kept(CHANGED.to_owned()));
+                return Err(Trouble::Changed);
             }
             if now.ctime_ns != self.identity.ctime_ns {
                 let why = "a program touched it after it was compared";
@@ -82,7 +82,6 @@ impl Errand<'_> {
     /// Opens what has this name now: the same file, unwritten as far as its attributes say, which no program has open
     /// for writing. A rename moves no more than its ctime.
     pub(super) fn look_again(&self, at: &Place) -> Result<Seen, Trouble> {
-        let changed = || Trouble::Kept(CHANGED.to_owned());
         let (file, meta) = match at.open() {
             Ok(file) => {
                 let meta = file.metadata();
@@ -91,13 +90,13 @@ impl Errand<'_> {
             // What cannot be read may have failed for just that; a symlink beside a video goes as one.
             Err(_) => match at.metadata() {
                 Ok(meta) => (None, meta),
-                Err(error) if error.is_absence() => return Err(changed()),
+                Err(error) if error.is_absence() => return Err(Trouble::Changed),
                 Err(error) => return Err(cannot("access it", error)),
             },
         };
         let identity = Identity::of(&meta);
         if !is_same_state(&identity, &self.identity) {
-            return Err(changed());
+            return Err(Trouble::Changed);
         }
         let is_written = |file: &File| writer::probe(file) == Writer::Present;
         if file.as_ref().is_some_and(is_written) {
@@ -119,7 +118,7 @@ impl Errand<'_> {
             // Another version has taken other samples.
             let version = |samples: &str| samples.split(':').next().map(str::to_owned);
             if samples != known && version(&samples) == version(known) {
-                return Err(Trouble::Kept(CHANGED.to_owned()));
+                return Err(Trouble::Changed);
             }
         }
         self.check_held(to)
@@ -144,7 +143,7 @@ impl Errand<'_> {
             return Ok(seen);
         }
         if !is_same(file)? {
-            return Err(Trouble::Kept(CHANGED.to_owned()));
+            return Err(Trouble::Changed);
         }
         seen.samples = Some(self.samples(file, Kind::Video)?);
         self.ask(asked)?;
@@ -163,7 +162,7 @@ impl Errand<'_> {
         if let (Some(file), Some(known)) = (&now.file, &seen.samples)
             && self.samples(file, Kind::Video)? != *known
         {
-            return Err(Trouble::Kept(CHANGED.to_owned()));
+            return Err(Trouble::Changed);
         }
         Ok(())
     }

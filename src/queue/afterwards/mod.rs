@@ -20,8 +20,8 @@ use super::{metadata, operator};
 pub(super) use left::told;
 pub use left::{Went, left};
 pub use verbs::{
-    File, answered, did_not_go, done, follow, forget, going, gone_to, has_no_watch, is_deleted,
-    later, note, placed, plan, put_back, unlinks, verified, watches_are,
+    File, answered, changed, did_not_go, done, follow, forget, going, gone_to, has_no_watch,
+    is_deleted, later, note, placed, plan, put_back, unlinks, verified, watches_are,
 };
 pub(super) use verbs::{came_back, returned};
 

@@ -149,10 +149,24 @@ pub fn done(
         file == File::Stayed
     ])?;
     if file == File::Deleted {
-        // Another file may get its inode. None has one below zero, and no two jobs have the same.
-        db.prepare_cached("UPDATE jobs SET ino = -id WHERE id = ?1")?
-            .execute([id.0])?;
+        // Another file may get its inode.
+        disown(db, id)?;
     }
+    Ok(())
+}
+
+/// The file has other content than the job had: it stays, and is not the job's any more.
+pub fn changed(db: &Connection, id: JobId, outcome: &str, now: Timestamp) -> Result<(), Error> {
+    done(db, id, (outcome, File::Stayed), now)?;
+    db.prepare_cached("UPDATE afterwards SET action = 'keep' WHERE job_id = ?1")?
+        .execute([id.0])?;
+    disown(db, id)
+}
+
+/// No file is the job's any more: none has an inode below zero, and no two jobs have the same.
+fn disown(db: &Connection, id: JobId) -> Result<(), Error> {
+    db.prepare_cached("UPDATE jobs SET ino = -id WHERE id = ?1")?
+        .execute([id.0])?;
     Ok(())
 }
 

@@ -192,7 +192,7 @@ fn an_uploaded_file_that_is_renamed_is_asked_about() {
 /// Another file may get the inode of one that was deleted; with its size and time it is no rename, also where
 /// nothing is known of what was uploaded.
 #[test]
-fn no_file_is_taken_for_one_that_was_deleted() {
+fn no_file_is_taken_for_one_that_has_no_file() {
     let db = table();
     done_with_copy(&db);
     let other = file("/w/9.mp4", 1);
@@ -225,9 +225,9 @@ fn a_duplicate_whose_file_was_deleted_is_not_retried() {
             assert!(afterwards::going(&db, &planned, None, Some(to)).unwrap());
             assert!(afterwards::unlinks(&db, JobId(2)).unwrap());
         } else {
-            assert!(!job(&db, JobId(2)).was_deleted());
+            assert!(!job(&db, JobId(2)).has_no_file());
             afterwards::done(&db, JobId(2), ("deleted", file), at(20)).unwrap();
-            assert!(job(&db, JobId(2)).was_deleted());
+            assert!(job(&db, JobId(2)).has_no_file());
         }
         let answer = operator::retry(&db, JobId(2), at(21)).unwrap();
         let Answer::Refused(why) = answer else {

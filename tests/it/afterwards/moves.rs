@@ -10,7 +10,7 @@ use super::{
     configure, dice, elsewhere, files, nothing_comes_again, outcome, site, wait_outcome,
     wait_there, why_later,
 };
-use crate::support::{Platform, Site, wait_for};
+use crate::support::{Platform, Site, sha1_of, wait_for};
 
 const MOVE: &str = "after-upload = \"move\"\nmove-to = \"{outside}\"\ngrace = \"0s\"\n";
 
@@ -121,6 +121,33 @@ fn the_grace_is_kept_and_a_file_that_changed_stays() {
     assert_eq!(said, "kept: it changed after it was uploaded");
     assert_eq!(fs::read(&file).unwrap(), other);
     assert!(files(&site.outside()).is_empty());
+    drop(daemon);
+}
+
+/// The look at what was touched takes samples; the last look before a file goes reads all of it.
+#[test]
+fn what_was_rewritten_between_the_samples_is_uploaded_in_the_end() {
+    let (platform, mut dice) = (Platform::start(), dice());
+    let site = site(&platform, &MOVE.replace("0s", "1h"));
+    let daemon = site.start();
+    let mut content = dice.bytes(3_000_000);
+    let file = site.drop_file("a.mp4", &content);
+    site.wait_done(1);
+    wait_for("the plan", || {
+        site.value::<String>("SELECT due_at FROM afterwards WHERE action = 'move'")
+    });
+    drop(daemon);
+    let then = fs::metadata(&file).unwrap().modified().unwrap();
+    content[300_000] ^= 1;
+    fs::write(&file, &content).unwrap();
+    fs::File::open(&file).unwrap().set_modified(then).unwrap();
+    bring_forward(&site);
+    let daemon = site.start();
+    let said = wait_outcome(&site, 1);
+    assert_eq!(said, "kept: it changed after it was uploaded");
+    site.wait_done(2);
+    let now = Some(sha1_of(&file));
+    assert!(platform.videos().iter().any(|video| video.sha1 == now));
     drop(daemon);
 }
 
