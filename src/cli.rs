@@ -31,7 +31,7 @@ const GENERAL: &str = "General options";
 /// Watch folders and upload each finished video to JW Platform, once
 #[derive(Debug, Parser)]
 #[command(name = "jw-ingest", version, after_help = HELP)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Configuration file
     #[arg(long, global = true, help_heading = GENERAL, value_name = "FILE", default_value = DEFAULT_FILE)]
     config: PathBuf,

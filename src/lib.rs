@@ -40,32 +40,32 @@
 //! `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP or configuration.
 
 mod address;
-pub mod beneath;
+mod beneath;
 pub mod cli;
 pub mod clock;
-pub mod commands;
-pub mod config;
-pub mod daemon;
+mod commands;
+mod config;
+mod daemon;
 pub mod disposition;
-pub mod exit;
+mod exit;
 mod hex;
 pub mod identity;
-pub mod ingest;
+mod ingest;
 pub mod metadata;
-pub mod mounts;
+mod mounts;
 mod patience;
 pub mod platform;
 pub mod queue;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-pub mod shutdown;
-pub mod status;
-pub mod telemetry;
-pub mod text;
+mod shutdown;
+mod status;
+mod telemetry;
+mod text;
 pub mod upload;
-pub mod watch;
+mod watch;
 pub mod way;
-pub mod wording;
+mod wording;
 
 /// An error with all its causes as one sentence, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

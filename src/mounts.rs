@@ -14,7 +14,7 @@ use crate::text;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     /// Distinct among those that are there now.
     pub id: u64,
     /// What is mounted.
@@ -23,7 +23,7 @@ pub struct Mount {
 
 /// What is mounted, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The device, the share, or a word.
     pub source: String,
     /// The filesystem's type.
@@ -38,7 +38,7 @@ impl Origin {
     /// Whether this is what was mounted then. Disks are named again at each start of the machine:
     /// at the same place, another name is the same disk. A source that is but a word (`tmpfs`,
     /// `none`) names nothing, and counts at the same place only.
-    pub fn is(&self, then: &Self) -> bool {
+    pub(crate) fn is(&self, then: &Self) -> bool {
         let is_disk = |origin: &Self| origin.source.starts_with("/dev/");
         let is_named = self.source.contains(['/', ':']);
         (&self.kind, &self.root) == (&then.kind, &then.root)
@@ -50,7 +50,7 @@ impl Origin {
     }
 
     /// In words.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let (source, kind) = (text::line(&self.source), text::line(&self.kind));
         format!("{source} ({kind}, at {})", text::path(&self.point))
     }
@@ -60,7 +60,7 @@ impl Origin {
 ///
 /// # Errors
 /// The folder cannot be reached by this path without a symbolic link.
-pub fn of(folder: &Path) -> io::Result<Option<Mount>> {
+pub(crate) fn of(folder: &Path) -> io::Result<Option<Mount>> {
     let held = Folder::root(folder)?.held()?;
     // By the handle: of several mounts at one place it reports the one that is seen.
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", held.as_raw_fd()));

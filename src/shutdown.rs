@@ -17,7 +17,7 @@ const KILLED: i32 = 143;
 
 /// What the signals ask for.
 #[derive(Debug)]
-pub struct Requests {
+pub(crate) struct Requests {
     /// Cancelled by the first TERM or INT.
     pub stop: CancellationToken,
     /// One message for each HUP.
@@ -28,7 +28,7 @@ pub struct Requests {
 ///
 /// # Errors
 /// When the handlers or the thread cannot be set up.
-pub fn listen() -> io::Result<Requests> {
+pub(crate) fn listen() -> io::Result<Requests> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let stop = CancellationToken::new();
     let (reloads, reload) = mpsc::channel(1);

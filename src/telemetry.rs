@@ -17,7 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// Lines for people.
     #[default]
     Text,
@@ -29,7 +29,7 @@ pub enum Format {
 /// without either, it is the `usual` one of the command.
 ///
 /// `writer` makes the stream that the lines go to, so that it can take care of progress bars.
-pub fn start<W: io::Write + 'static>(
+pub(crate) fn start<W: io::Write + 'static>(
     (level, usual): (Option<Level>, Level),
     format: Format,
     writer: impl Fn() -> W + Send + Sync + 'static,
@@ -120,7 +120,7 @@ fn prefixed(priority: u8, record: &str) -> String {
 }
 
 /// The last words of a program that cannot continue, as standard error takes them.
-pub fn fatal(message: &str) -> String {
+pub(crate) fn fatal(message: &str) -> String {
     if is_journal() {
         prefixed(ERROR, message)
     } else {

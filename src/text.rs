@@ -15,7 +15,7 @@ use serde::Serialize;
 
 /// A path on one line: `\n` and its like for control characters, `\xNN` for what is not UTF-8, and
 /// a doubled backslash, so that none of these can be mistaken.
-pub fn path(path: &Path) -> String {
+pub(crate) fn path(path: &Path) -> String {
     let mut shown = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -33,7 +33,7 @@ pub fn path(path: &Path) -> String {
 }
 
 /// A message of a server or of the system on one line; a backslash stands for itself.
-pub fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {
         push(&mut shown, character);
@@ -43,7 +43,7 @@ pub fn line(text: &str) -> String {
 
 /// A whole output for people, of one line or several: its line breaks stay, and so does ASCII, with
 /// which a terminal's colours are written.
-pub fn visible(output: &str) -> Cow<'_, str> {
+pub(crate) fn visible(output: &str) -> Cow<'_, str> {
     escape_beyond_ascii(output, |shown, character| {
         shown.extend(character.escape_default());
     })
@@ -53,7 +53,7 @@ pub fn visible(output: &str) -> Cow<'_, str> {
 ///
 /// # Errors
 /// As for [`serde_json::to_string`].
-pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(visible_json(&serde_json::to_string(value)?).into_owned())
 }
 
@@ -61,13 +61,13 @@ pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
 ///
 /// # Errors
 /// As for [`serde_json::to_string_pretty`].
-pub fn json_pretty(value: &impl Serialize) -> serde_json::Result<String> {
+pub(crate) fn json_pretty(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(visible_json(&serde_json::to_string_pretty(value)?).into_owned())
 }
 
 /// JSON that means the same. Its characters beyond ASCII are all inside of texts, where an escape
 /// says the same; those below are escaped by the code that writes JSON.
-pub fn visible_json(json: &str) -> Cow<'_, str> {
+pub(crate) fn visible_json(json: &str) -> Cow<'_, str> {
     escape_beyond_ascii(json, |shown, character| {
         for unit in character.encode_utf16(&mut [0; 2]) {
             // Writing to a String cannot fail.

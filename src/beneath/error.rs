@@ -10,7 +10,7 @@ use crate::text;
 
 /// Why something was not reached, or not done. Each text names the path.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// There is nothing of that name.
     #[error("{} is not there", text::path(.0))]
     Absent(PathBuf),
@@ -54,7 +54,7 @@ impl Error {
     }
 
     /// What an error of the system means for this path.
-    pub fn of(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn of(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Absent(path),
@@ -64,7 +64,7 @@ impl Error {
     }
 
     /// The kind of the system's error.
-    pub fn kind(&self) -> io::ErrorKind {
+    pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Absent(_) => io::ErrorKind::NotFound,
             Self::Link(_) | Self::RootLink(_) => io::ErrorKind::Other,
@@ -75,7 +75,7 @@ impl Error {
     }
 
     /// Whether there is nothing of that name.
-    pub fn is_absence(&self) -> bool {
+    pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::Absent(_))
     }
 
@@ -88,13 +88,13 @@ impl Error {
     }
 
     /// Whether it came through [`io::Error`] from a symbolic link in the place of a root.
-    pub fn is_root_link(error: &io::Error) -> bool {
+    pub(crate) fn is_root_link(error: &io::Error) -> bool {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
         matches!(inner, Some(Self::RootLink(_)))
     }
 
     /// What the system said, for texts that name the path themselves.
-    pub fn into_source(self) -> io::Error {
+    pub(crate) fn into_source(self) -> io::Error {
         match self {
             Self::Denied { source, .. } | Self::Other { source, .. } => source,
             Self::Absent(_) => io::Error::from_raw_os_error(libc::ENOENT),

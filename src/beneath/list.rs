@@ -14,7 +14,7 @@ use super::{Error, Folder};
 
 /// What a name is, which is never followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A regular file.
     File,
     /// A folder.
@@ -27,12 +27,12 @@ pub enum Kind {
 
 impl Kind {
     /// What has this metadata.
-    pub fn of_metadata(metadata: &Metadata) -> Self {
+    pub(crate) fn of_metadata(metadata: &Metadata) -> Self {
         Self::of(FileType::from_raw_mode(metadata.mode()))
     }
 
     /// In words.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::File => "a regular file",
             Self::Folder => "a folder",
@@ -52,14 +52,14 @@ impl Kind {
 }
 
 /// A list in progress, in no order.
-pub struct List {
+pub(crate) struct List {
     folder: Folder,
     entries: Dir,
 }
 
 impl List {
     /// The folder that is listed.
-    pub fn folder(&self) -> &Folder {
+    pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
 }
@@ -75,7 +75,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn list(&self) -> Result<List, Error> {
+    pub(crate) fn list(&self) -> Result<List, Error> {
         let entries = self.readable().and_then(Dir::new);
         let entries = entries.map_err(|errno| Error::new(self.path(), errno))?;
         let folder = self.clone();

@@ -27,15 +27,15 @@ use std::sync::Arc;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-pub use error::Error;
-pub use list::{Kind, List};
-pub use place::Place;
-pub use rename::HIDDEN;
+pub(crate) use error::Error;
+pub(crate) use list::{Kind, List};
+pub(crate) use place::Place;
+pub(crate) use rename::HIDDEN;
 use resolve::Resolver;
 
 /// A folder that is held open: the root, or one below it.
 #[derive(Debug, Clone)]
-pub struct Folder {
+pub(crate) struct Folder {
     handle: Arc<OwnedFd>,
     /// How it is called in messages and records.
     path: PathBuf,
@@ -60,7 +60,7 @@ impl Folder {
     ///
     /// # Errors
     /// There is no folder, it cannot be reached, or a link is in its place or above it.
-    pub fn root(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn root(path: &Path) -> Result<Self, Error> {
         Self::root_by(path, Resolver::of_this_kernel())
     }
 
@@ -80,7 +80,7 @@ impl Folder {
 
     /// The same folder under the path by which it is known to people.
     #[must_use]
-    pub fn known_as(self, path: &Path) -> Self {
+    pub(crate) fn known_as(self, path: &Path) -> Self {
         Self {
             path: path.to_path_buf(),
             ..self
@@ -88,7 +88,7 @@ impl Folder {
     }
 
     /// How it is called.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -96,7 +96,7 @@ impl Folder {
     ///
     /// # Errors
     /// There is none, or a link is in its way.
-    pub fn folder(&self, below: &Path) -> Result<Self, Error> {
+    pub(crate) fn folder(&self, below: &Path) -> Result<Self, Error> {
         if below.as_os_str().is_empty() {
             return Ok(self.clone());
         }
@@ -114,7 +114,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be made, or something else is in its way.
-    pub fn make_folder(&self, below: &Path) -> Result<Self, Error> {
+    pub(crate) fn make_folder(&self, below: &Path) -> Result<Self, Error> {
         match self.folder(below) {
             Err(Error::Absent(_)) => {}
             found => return found,
@@ -142,7 +142,7 @@ impl Folder {
     }
 
     /// A name in this folder, whether or not there is anything of that name.
-    pub fn place(&self, name: &OsStr) -> Place {
+    pub(crate) fn place(&self, name: &OsStr) -> Place {
         Place::new(self.clone(), name)
     }
 
@@ -150,7 +150,7 @@ impl Folder {
     ///
     /// # Errors
     /// The system does not say.
-    pub fn metadata(&self) -> Result<std::fs::Metadata, Error> {
+    pub(crate) fn metadata(&self) -> Result<std::fs::Metadata, Error> {
         let metadata = self.held().and_then(|held| held.metadata());
         metadata.map_err(|error| Error::of(&self.path, error))
     }
@@ -159,7 +159,7 @@ impl Folder {
     ///
     /// # Errors
     /// The system gives no more handles.
-    pub fn held(&self) -> io::Result<File> {
+    pub(crate) fn held(&self) -> io::Result<File> {
         self.handle.try_clone().map(File::from)
     }
 
@@ -167,7 +167,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn open(&self) -> Result<File, Error> {
+    pub(crate) fn open(&self) -> Result<File, Error> {
         let opened = self.readable().map(File::from);
         opened.map_err(|errno| Error::new(&self.path, errno))
     }
@@ -176,7 +176,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be listed.
-    pub fn names(&self) -> Result<impl Iterator<Item = io::Result<OsString>>, Error> {
+    pub(crate) fn names(&self) -> Result<impl Iterator<Item = io::Result<OsString>>, Error> {
         Ok(self.list()?.map(|entry| entry.map(|(name, _)| name)))
     }
 
@@ -184,7 +184,7 @@ impl Folder {
     ///
     /// # Errors
     /// They cannot be written.
-    pub fn sync(&self) -> Result<(), Error> {
+    pub(crate) fn sync(&self) -> Result<(), Error> {
         match self.readable().and_then(rustix::fs::fsync) {
             Ok(()) | Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
             Err(errno) => Err(Error::new(&self.path, errno)),

@@ -11,7 +11,7 @@ use super::{Error, Folder, rename};
 
 /// A name in a folder, whether or not there is anything of that name.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(crate) struct Place {
     folder: Folder,
     name: OsString,
     path: PathBuf,
@@ -30,7 +30,7 @@ impl Place {
     ///
     /// # Errors
     /// Its folder cannot be reached.
-    pub fn below(root: &Folder, below: &Path) -> Result<Self, Error> {
+    pub(crate) fn below(root: &Folder, below: &Path) -> Result<Self, Error> {
         let (folder, name) = root.split(below)?;
         Ok(root.folder(folder)?.place(name))
     }
@@ -39,29 +39,29 @@ impl Place {
     ///
     /// # Errors
     /// Its folder can be neither reached nor made.
-    pub fn make_below(root: &Folder, below: &Path) -> Result<Self, Error> {
+    pub(crate) fn make_below(root: &Folder, below: &Path) -> Result<Self, Error> {
         let (folder, name) = root.split(below)?;
         Ok(root.make_folder(folder)?.place(name))
     }
 
     /// How it is called.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Its name.
-    pub fn name(&self) -> &OsStr {
+    pub(crate) fn name(&self) -> &OsStr {
         &self.name
     }
 
     /// Its folder.
-    pub fn folder(&self) -> &Folder {
+    pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
 
     /// Another name in the same folder.
     #[must_use]
-    pub fn beside(&self, name: &OsStr) -> Self {
+    pub(crate) fn beside(&self, name: &OsStr) -> Self {
         Self::new(self.folder.clone(), name)
     }
 
@@ -69,7 +69,7 @@ impl Place {
     ///
     /// # Errors
     /// There is nothing, or it cannot be looked at.
-    pub fn hold(&self) -> Result<File, Error> {
+    pub(crate) fn hold(&self) -> Result<File, Error> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.open_by(flags, Mode::empty())
     }
@@ -78,14 +78,14 @@ impl Place {
     ///
     /// # Errors
     /// There is nothing, or it cannot be looked at.
-    pub fn metadata(&self) -> Result<Metadata, Error> {
+    pub(crate) fn metadata(&self) -> Result<Metadata, Error> {
         let held = self.hold()?;
         held.metadata()
             .map_err(|error| Error::of(&self.path, error))
     }
 
     /// Whether there is something; of that which cannot be looked at, too.
-    pub fn is_taken(&self) -> bool {
+    pub(crate) fn is_taken(&self) -> bool {
         !matches!(self.metadata(), Err(Error::Absent(_)))
     }
 
@@ -93,7 +93,7 @@ impl Place {
     ///
     /// # Errors
     /// There is nothing, something else, or it cannot be read.
-    pub fn open(&self) -> Result<File, Error> {
+    pub(crate) fn open(&self) -> Result<File, Error> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match self.open_by(flags, Mode::empty()) {
             Err(Error::Other { source, .. }) if source.raw_os_error() == Some(libc::ELOOP) => {
@@ -120,7 +120,7 @@ impl Place {
     ///
     /// # Errors
     /// The name is taken, or the file cannot be made.
-    pub fn create(&self, mode: u32) -> Result<File, Error> {
+    pub(crate) fn create(&self, mode: u32) -> Result<File, Error> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.open_by(flags, Mode::from_raw_mode(mode))
@@ -137,7 +137,7 @@ impl Place {
     /// # Errors
     /// It cannot be renamed. `Unsupported`: neither name begins with [`HIDDEN`](super::HIDDEN), and the filesystem
     /// cannot rename without taking a name over.
-    pub fn rename_new(&self, to: &Self) -> Result<(), Error> {
+    pub(crate) fn rename_new(&self, to: &Self) -> Result<(), Error> {
         rename::rename_new(self.pair(), to.pair()).map_err(|errno| Error::new(&to.path, errno))
     }
 
@@ -145,7 +145,7 @@ impl Place {
     ///
     /// # Errors
     /// It cannot be renamed.
-    pub fn rename_over(&self, to: &Self) -> Result<(), Error> {
+    pub(crate) fn rename_over(&self, to: &Self) -> Result<(), Error> {
         let (from, to_pair) = (self.pair(), to.pair());
         rustix::fs::renameat(from.0, from.1, to_pair.0, to_pair.1)
             .map_err(|errno| Error::new(&to.path, errno))
@@ -155,7 +155,7 @@ impl Place {
     ///
     /// # Errors
     /// It cannot be deleted.
-    pub fn remove(&self) -> Result<(), Error> {
+    pub(crate) fn remove(&self) -> Result<(), Error> {
         rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::empty())
             .map_err(|errno| Error::new(&self.path, errno))
     }

@@ -10,7 +10,7 @@ use rustix::io::{Errno, Result};
 pub(super) type Name<'a> = (&'a OwnedFd, &'a OsStr);
 
 /// How names begin that only jw-ingest gives, for a moment: no other program writes to a file of such a name.
-pub const HIDDEN: &str = ".jw-ingest-";
+pub(crate) const HIDDEN: &str = ".jw-ingest-";
 
 /// Renames, unless the name is taken (`EEXIST`).
 ///

@@ -48,7 +48,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Files to queue
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -61,7 +61,7 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let outline = Arc::new(config::load_outline(&context.config)?);
     let watch = args
         .watch

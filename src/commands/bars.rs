@@ -187,7 +187,7 @@ const LONGEST_SPAN: Duration = Duration::from_secs(5);
 
 /// Standard error for the log: the bars make room for each line, and no line can deceive.
 #[derive(Debug, Clone, Copy)]
-pub struct AboveBars {
+pub(crate) struct AboveBars {
     /// Whether the lines are JSON.
     pub json: bool,
 }

@@ -24,7 +24,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Job numbers, as `jw-ingest jobs` shows them
     #[arg(value_name = "ID", required = true)]
     ids: Vec<i64>,
@@ -34,7 +34,7 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let mut table = open_existing(context)?;
     let mut ids: Vec<JobId> = Vec::new();
     for id in args.ids.iter().copied().map(JobId) {

@@ -30,7 +30,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Path of the call, such as /videos/show, or with API v2 /media/ID
     path: String,
     /// Parameters; the credentials are added
@@ -53,7 +53,7 @@ fn parameter(text: &str) -> Result<(String, String), &'static str> {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let config = config::load_to_wait(&context.config)?;
     let client = Client::new(account(&config, args.account.as_deref())?)?;
     let path = format!("/{}", args.path.trim_start_matches('/'));

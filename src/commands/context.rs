@@ -10,7 +10,7 @@ use crate::wording::time::Present;
 use crate::{clock, text};
 
 /// The surroundings of one command.
-pub struct Context {
+pub(crate) struct Context {
     /// The configuration file.
     pub config: PathBuf,
     /// The moment and the place.
@@ -21,7 +21,7 @@ pub struct Context {
 
 impl Context {
     /// Looks at the clock and at the terminal.
-    pub fn new(config: PathBuf) -> Self {
+    pub(crate) fn new(config: PathBuf) -> Self {
         Self {
             config,
             present: Present {
@@ -34,7 +34,7 @@ impl Context {
 }
 
 /// Standard output for results, standard error for remarks.
-pub struct Screen {
+pub(crate) struct Screen {
     out: BufWriter<StdoutLock<'static>>,
     /// The terminal's width in columns; none where standard output is no terminal.
     pub width: Option<u16>,
@@ -57,7 +57,7 @@ impl Screen {
     ///
     /// # Errors
     /// Standard output's; a closed pipe among them.
-    pub fn line(&mut self, text: impl Display) -> io::Result<()> {
+    pub(crate) fn line(&mut self, text: impl Display) -> io::Result<()> {
         writeln!(self.out, "{}", text::visible(&text.to_string()))
     }
 
@@ -65,7 +65,7 @@ impl Screen {
     ///
     /// # Errors
     /// As [`line`](Self::line).
-    pub fn line_now(&mut self, text: impl Display) -> io::Result<()> {
+    pub(crate) fn line_now(&mut self, text: impl Display) -> io::Result<()> {
         self.line(text)?;
         self.out.flush()
     }
@@ -74,7 +74,7 @@ impl Screen {
     ///
     /// # Errors
     /// As [`line`](Self::line).
-    pub fn object(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+    pub(crate) fn object(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
         let json = text::json(value)?;
         self.line(json)
     }
@@ -83,7 +83,7 @@ impl Screen {
     ///
     /// # Errors
     /// As [`line`](Self::line).
-    pub fn object_laid_out(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+    pub(crate) fn object_laid_out(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
         let json = text::json_pretty(value)?;
         self.line(json)
     }
@@ -92,14 +92,14 @@ impl Screen {
     ///
     /// # Errors
     /// As [`line`](Self::line).
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 }
 
 /// A remark for the operator that is no part of the result; if standard error is closed, it is not
 /// wanted.
-pub fn remark(text: impl Display) {
+pub(crate) fn remark(text: impl Display) {
     drop(writeln!(
         io::stderr(),
         "{}",

@@ -11,7 +11,7 @@ use crate::{platform, queue};
 /// A failure of a command as a whole. What concerns one of several files or jobs is a line of the
 /// result instead, and makes the command end with [`Exit::Failed`].
 #[derive(Debug, thiserror::Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// The configuration is wrong; one line for each fault.
     #[error("{0}")]
     Config(Problems),
@@ -50,7 +50,7 @@ pub enum CommandError {
 
 impl CommandError {
     /// The exit code.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::Config,
             Self::Usage(_) => Exit::Usage,
@@ -68,7 +68,7 @@ impl CommandError {
     }
 
     /// The message for standard error: the whole chain of causes; none for a closed pipe.
-    pub fn message(&self) -> Option<String> {
+    pub(crate) fn message(&self) -> Option<String> {
         if self.exit() == Exit::Done {
             return None;
         }

@@ -34,7 +34,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// File or folder to explain
     #[arg(
         required_unless_present = "all_waiting",
@@ -56,7 +56,7 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let outline = config::load_outline(&context.config)?;
     match &args.path {
         Some(path) => one(path, args.json, &outline, context)?,

@@ -34,7 +34,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Job number, as `jw-ingest jobs` shows it
     id: i64,
     /// Print one JSON object, with the attempts in `attempt_list`
@@ -46,7 +46,7 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let outline = config::load_outline(&context.config)?;
     let db = queue::open_for_reading(&outline.database.path)?;
     let id = JobId(args.id);

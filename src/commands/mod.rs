@@ -3,28 +3,28 @@
 //! A command writes its result to standard output through [`context::Screen`], and answers an exit
 //! code or a [`error::CommandError`]. All the SQL is in the queue; the words that others say too are in [`wording`](crate::wording).
 
-pub mod add;
+pub(crate) mod add;
 mod bars;
-pub mod bump;
-pub mod call;
-pub mod cancel;
+pub(crate) mod bump;
+pub(crate) mod call;
+pub(crate) mod cancel;
 mod change;
-pub mod check;
-pub mod context;
+pub(crate) mod check;
+pub(crate) mod context;
 #[cfg(feature = "sandbox")]
-pub mod demo;
-pub mod error;
-pub mod explain;
-pub mod job;
-pub mod jobs;
-pub mod restored;
-pub mod retry;
-pub mod run;
+pub(crate) mod demo;
+pub(crate) mod error;
+pub(crate) mod explain;
+pub(crate) mod job;
+pub(crate) mod jobs;
+pub(crate) mod restored;
+pub(crate) mod retry;
+pub(crate) mod run;
 #[cfg(feature = "sandbox")]
-pub mod sandbox;
+pub(crate) mod sandbox;
 mod table;
 
-pub use bars::AboveBars;
+pub(crate) use bars::AboveBars;
 
 /// The runtime of a command. Two threads are plenty: its tasks wait nearly all the time, and bytes
 /// of files move on threads of their own.

@@ -35,7 +35,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 #[group(required = true, multiple = false)]
-pub struct Args {
+pub(crate) struct Args {
     /// Restore a backup of the job table, or accept the one in its place
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     #[expect(
@@ -52,7 +52,7 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CommandError`]; also where there is no table to accept, or one that must not be replaced by a new one.
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let path = config::load_outline(&context.config)?.database.path;
     let _lock = queue::lock(&path)?;
     let now = context.present.now;

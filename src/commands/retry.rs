@@ -38,7 +38,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "failed"])))]
-pub struct Args {
+pub(crate) struct Args {
     /// Job numbers, as `jw-ingest jobs` shows them
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
@@ -51,7 +51,7 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let mut table = open_existing(context)?;
     let ids = if args.failed {
         operator::failed(&table.db)?

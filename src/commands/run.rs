@@ -29,7 +29,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Scan once, then work until no file is settling, due, running, or waiting for `ready`
     #[arg(long)]
     until_idle: bool,
@@ -39,7 +39,7 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> {
     // Before anything that takes time: a signal that is not listened to ends the process.
     let requests = listen()?;
     // A daemon that stays can wait for a folder; one that ends when all is done must see them all.

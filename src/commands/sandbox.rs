@@ -37,7 +37,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Address to listen on; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
     listen: SocketAddr,
@@ -112,7 +112,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     if !args.listen.ip().is_loopback() && !args.allow_remote {
         return Err(CommandError::Usage(format!(
             "{} can be reached from other machines; listen on 127.0.0.1, or say --allow-remote",

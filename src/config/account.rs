@@ -15,7 +15,7 @@ use super::value;
 
 /// `[account.NAME]`: one JW property, with the secret already read.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub(crate) struct Account {
     /// The NAME of `[account.NAME]`.
     pub name: String,
     /// Which API it speaks, with what that API needs.
@@ -28,7 +28,7 @@ pub struct Account {
 
 /// An API version and its credentials.
 #[derive(Debug, Clone)]
-pub enum Api {
+pub(crate) enum Api {
     /// Signed parameters.
     V1 {
         /// The property's public key, 8 characters.
@@ -54,7 +54,7 @@ impl Account {
     /// Which account this is, independent of its section's name: the API, the key or site and,
     /// where that is not JW's own, the platform. The key of a property and its site are two
     /// accounts.
-    pub fn identity(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         let (id, base_url) = match &self.api {
             Api::V1 { key, base_url, .. } => (key, base_url),
             Api::V2 { site, base_url, .. } => (site, base_url),
@@ -72,7 +72,7 @@ const JW_HOSTS: [&str; 2] = ["api.jwplatform.com", "api.jwplayer.com"];
 
 impl Api {
     /// Its word in the configuration.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::V1 { .. } => "v1",
             Self::V2 { .. } => "v2",

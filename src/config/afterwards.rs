@@ -16,11 +16,11 @@ use super::watch::Draft;
 use crate::patience;
 
 /// The folder for `"trash"`, at the top of the watch folder.
-pub const TRASH: &str = ".trash";
+pub(crate) const TRASH: &str = ".trash";
 
 /// What is done with files that are uploaded, and with those that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Afterwards {
+pub(crate) struct Afterwards {
     /// What is done with a file that is uploaded.
     pub after_upload: AfterUpload,
     /// Where files that are uploaded are moved to; there with [`AfterUpload::Move`] at least.
@@ -35,7 +35,7 @@ pub struct Afterwards {
 
 /// What is done with a file that is uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterUpload {
+pub(crate) enum AfterUpload {
     /// It stays where it is.
     Keep,
     /// It is moved to `move-to`.
@@ -50,7 +50,7 @@ impl AfterUpload {
     const ALL: [Self; 4] = [Self::Keep, Self::Move, Self::Trash, Self::Delete];
 
     /// Its word in the configuration.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Keep => "keep",
             Self::Move => "move",
@@ -96,7 +96,7 @@ impl Afterwards {
     }
 
     /// The folders that files are moved to, with the key that names each.
-    pub fn folders(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    pub(crate) fn folders(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let named = [("move-to", &self.move_to), ("failed-dir", &self.failed_dir)];
         named
             .into_iter()

@@ -7,7 +7,7 @@ use super::value;
 
 /// `[confirm]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirm {
+pub(crate) struct Confirm {
     /// The wait before the first look at a video whose bytes are sent; it grows while nothing
     /// changes.
     pub poll_interval: Duration,

@@ -7,7 +7,7 @@ use super::value;
 
 /// `[database]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database {
+pub(crate) struct Database {
     /// The SQLite file.
     pub path: PathBuf,
 }

@@ -12,7 +12,7 @@ use super::value;
 
 /// `[account.NAME.ftp]`, with the password already read.
 #[derive(Debug, Clone)]
-pub struct Ftp {
+pub(crate) struct Ftp {
     /// Host name or IP address.
     pub host: String,
     /// TCP port of the control connection.
@@ -35,7 +35,7 @@ pub struct Ftp {
 
 /// How the connections to an FTP server are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
+pub(crate) enum Tls {
     /// By `AUTH TLS` on the plain port (RFC 4217).
     Explicit,
     /// From the first byte, on a port of its own.

@@ -3,13 +3,14 @@
 //! A pattern without `/` is held against the file's name, one with `/` against its path below the
 //! watched folder. Upper and lower case are the same, as cameras write `.MP4`.
 
+#[cfg(test)]
 use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Patterns, with the text they came from, so that a message can name the one that decided.
 #[derive(Debug, Clone)]
-pub struct Globs {
+pub(crate) struct Globs {
     /// The patterns as written.
     pub patterns: Vec<String>,
     /// The same, compiled; index `i` belongs to `patterns[i]`.
@@ -21,7 +22,7 @@ impl Globs {
     ///
     /// # Errors
     /// A sentence about each pattern that is malformed, or could never match a file.
-    pub fn new(patterns: Vec<String>) -> Result<Self, Vec<String>> {
+    pub(crate) fn new(patterns: Vec<String>) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let mut set = GlobSetBuilder::new();
         for pattern in &patterns {
@@ -53,7 +54,8 @@ impl Globs {
     }
 
     /// The first pattern that a file matches, by its path below the watched folder.
-    pub fn matching(&self, below: &Path) -> Option<&str> {
+    #[cfg(test)]
+    pub(crate) fn matching(&self, below: &Path) -> Option<&str> {
         let name = below.file_name()?;
         let by_name = self.set.matches(name);
         let by_path = self.set.matches(below);

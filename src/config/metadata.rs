@@ -15,7 +15,7 @@ use crate::metadata::template::{KNOWN, Template};
 
 /// Title, tags and the like, and the companions that bring more.
 #[derive(Debug, Clone)]
-pub struct MetadataOptions {
+pub(crate) struct MetadataOptions {
     /// What a video is sent with, where its sidecar does not say otherwise.
     pub rules: Rules,
     /// The files beside a video that it waits for.

@@ -7,22 +7,25 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use account::{Account, Api};
-pub use afterwards::{AfterUpload, Afterwards, TRASH};
-pub use confirm::Confirm;
-pub use database::Database;
-pub use ftp::{Ftp, Tls};
-pub use globs::Globs;
-pub use metadata::MetadataOptions;
-pub use on_replace::OnReplace;
-pub use problem::{Problem, Problems};
-pub use rate::Rate;
-pub use rates::{InForce, Rates};
-pub use read::{load, load_outline, load_to_wait, parse};
-pub use retry::Retry;
-pub use upload::Upload;
-pub use watch::{Method, Watch};
-pub use watching::{Marker, Mode, Watching};
+pub(crate) use account::{Account, Api};
+pub(crate) use afterwards::{AfterUpload, TRASH};
+pub(crate) use confirm::Confirm;
+pub(crate) use database::Database;
+pub(crate) use ftp::{Ftp, Tls};
+pub(crate) use globs::Globs;
+pub(crate) use metadata::MetadataOptions;
+pub(crate) use on_replace::OnReplace;
+pub(crate) use problem::Problems;
+pub(crate) use rate::Rate;
+pub(crate) use rates::Rates;
+pub(crate) use read::{load, load_outline, load_to_wait};
+pub(crate) use retry::Retry;
+pub(crate) use upload::Upload;
+pub(crate) use watch::{Method, Watch};
+pub(crate) use watching::{Marker, Mode};
+
+#[cfg(test)]
+pub(crate) use {afterwards::Afterwards, read::parse, watching::Watching};
 
 mod account;
 mod afterwards;
@@ -52,11 +55,11 @@ mod watch;
 mod watching;
 
 /// Where the configuration is by default.
-pub const DEFAULT_FILE: &str = "/etc/jw-ingest/daemon.toml";
+pub(crate) const DEFAULT_FILE: &str = "/etc/jw-ingest/daemon.toml";
 
 /// The whole configuration of one daemon.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// The file that it was read from.
     pub file: PathBuf,
     /// `[database]`.
@@ -77,7 +80,7 @@ pub struct Config {
 ///
 /// Its folders have been compared with each other, but need not be there.
 #[derive(Debug, Clone)]
-pub struct Outline {
+pub(crate) struct Outline {
     /// The file that it was read from.
     pub file: PathBuf,
     /// `[database]`.

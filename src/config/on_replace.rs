@@ -8,7 +8,7 @@ use super::watch::Method;
 
 /// What is made of other content under the name of a file that is uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnReplace {
+pub(crate) enum OnReplace {
     /// Another video.
     #[default]
     New,
@@ -23,7 +23,7 @@ impl OnReplace {
     const ALL: [Self; 3] = [Self::New, Self::Replace, Self::Hold];
 
     /// Its word in the configuration.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Replace => "replace",

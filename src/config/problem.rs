@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// One fault of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The configuration file.
     pub file: PathBuf,
     /// The line it is about, from 1; none if it is about the file as a whole.
@@ -40,7 +40,7 @@ impl fmt::Display for Problem {
 ///
 /// Its text has one line for each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Problems(Vec<Problem>);
+pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
     /// Takes the faults and sorts them by line, those about the whole file first.
@@ -50,7 +50,7 @@ impl Problems {
     }
 
     /// The faults, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
 }

@@ -12,14 +12,14 @@ use super::value;
 
 /// How many bytes a second; shown as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rate {
+pub(crate) struct Rate {
     bytes: NonZeroU64,
     written: String,
 }
 
 impl Rate {
     /// Bytes a second.
-    pub fn bytes(&self) -> NonZeroU64 {
+    pub(crate) fn bytes(&self) -> NonZeroU64 {
         self.bytes
     }
 }

@@ -14,7 +14,7 @@ use super::value;
 
 /// The limit for all uploads together, by the time of the week.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rates {
+pub(crate) struct Rates {
     /// What holds where the timetable says nothing.
     limit: Option<Rate>,
     /// The first that matches holds.
@@ -35,7 +35,7 @@ struct Slot {
 
 /// What holds at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InForce<'a> {
+pub(crate) struct InForce<'a> {
     /// The limit; none: uploads go as fast as they can.
     pub limit: Option<&'a Rate>,
     /// Whether the timetable says so, and not `bandwidth-limit`.
@@ -51,7 +51,7 @@ impl Rates {
     }
 
     /// What holds at this moment of the local clock.
-    pub fn at(&self, now: DateTime) -> InForce<'_> {
+    pub(crate) fn at(&self, now: DateTime) -> InForce<'_> {
         let slot = self.timetable.iter().find(|slot| slot.holds(now));
         InForce {
             limit: slot.map_or(&self.limit, |slot| &slot.limit).as_ref(),
@@ -60,7 +60,7 @@ impl Rates {
     }
 
     /// When the limit will be another one, if that is within a day.
-    pub fn next_change(&self, now: DateTime) -> Option<Time> {
+    pub(crate) fn next_change(&self, now: DateTime) -> Option<Time> {
         let limit = self.at(now).limit;
         let minute = now.date().at(now.hour(), now.minute(), 0, 0);
         (1..=i64::from(DAY))

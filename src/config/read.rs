@@ -20,7 +20,7 @@ use super::{Config, Confirm, Database, Outline, Retry, Upload};
 ///
 /// # Errors
 /// Every fault at once; the exit code for them is [`crate::exit::Exit::Config`].
-pub fn load(path: &Path) -> Result<Config, Problems> {
+pub(crate) fn load(path: &Path) -> Result<Config, Problems> {
     parse(&file::text_of(path)?, path)
 }
 
@@ -28,7 +28,7 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
 ///
 /// # Errors
 /// Every other fault at once.
-pub fn load_to_wait(path: &Path) -> Result<Config, Problems> {
+pub(crate) fn load_to_wait(path: &Path) -> Result<Config, Problems> {
     let credentials = credentials();
     let look = Look::Everything {
         credentials,
@@ -38,7 +38,7 @@ pub fn load_to_wait(path: &Path) -> Result<Config, Problems> {
 }
 
 /// Like [`load`], from a text that is already in memory; `file` is for the messages.
-pub fn parse(text: &str, file: &Path) -> Result<Config, Problems> {
+pub(crate) fn parse(text: &str, file: &Path) -> Result<Config, Problems> {
     let credentials = credentials();
     let look = Look::Everything {
         credentials,
@@ -57,7 +57,7 @@ fn credentials() -> Option<PathBuf> {
 ///
 /// # Errors
 /// Every fault of the text at once.
-pub fn load_outline(path: &Path) -> Result<Outline, Problems> {
+pub(crate) fn load_outline(path: &Path) -> Result<Outline, Problems> {
     let text = file::text_of(path)?;
     let reader = Reader::new(path, &text, &Look::TextOnly);
     let (outline, _) = read(&reader)?;

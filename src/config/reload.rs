@@ -5,7 +5,7 @@ use super::Config;
 impl Config {
     /// The first key that differs from `next` although it can change with a restart only, such as
     /// `database.path`; everything else may be taken over while running.
-    pub fn needs_restart(&self, next: &Self) -> Option<&'static str> {
+    pub(crate) fn needs_restart(&self, next: &Self) -> Option<&'static str> {
         (self.database.path != next.database.path).then_some("database.path")
     }
 }

@@ -7,7 +7,7 @@ use super::value;
 
 /// `[retry]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retry {
+pub(crate) struct Retry {
     /// The wait after the first failure.
     pub first_delay: Duration,
     /// The longest wait between two attempts; never below `first_delay`.

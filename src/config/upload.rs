@@ -11,7 +11,7 @@ use super::value;
 
 /// `[upload]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upload {
+pub(crate) struct Upload {
     /// How many files are uploaded at once.
     pub files_at_once: NonZeroU32,
     /// How many parts of one file are uploaded at once.

@@ -22,7 +22,7 @@ use super::watching::Watching;
 
 /// `[[watch]]`: one folder.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// Its name, distinct among the watches.
     pub name: String,
     /// The folder, absolute and canonical.
@@ -57,7 +57,7 @@ pub struct Watch {
 
 /// The upload method of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub(crate) enum Method {
     /// The best that fits the size.
     Auto,
     /// One PUT to a signed S3 link.
@@ -90,7 +90,7 @@ impl Method {
     ];
 
     /// Its word in the configuration.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::S3 => "s3",

@@ -12,7 +12,7 @@ use super::value;
 
 /// How a watch finds its files, and when it takes one for whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watching {
+pub(crate) struct Watching {
     /// By events, by polling, or as the filesystem wants it.
     pub mode: Mode,
     /// The shortest time from one look at everything to the next, where files are found by polling.
@@ -28,7 +28,7 @@ pub struct Watching {
 
 /// How files are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// By events, unless the filesystem is one that does not announce what others do in it.
     Auto,
     /// By events.
@@ -85,7 +85,7 @@ fn mode(value: &DeValue<'_>) -> Result<Mode, String> {
 
 /// The pattern of a done-marker's name: `{name}` or `{stem}` with something around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marker {
+pub(crate) struct Marker {
     before: String,
     after: String,
     part: Part,
@@ -105,7 +105,7 @@ impl Marker {
     ///
     /// # Errors
     /// What was expected.
-    pub fn parse(pattern: &str) -> Result<Self, String> {
+    pub(crate) fn parse(pattern: &str) -> Result<Self, String> {
         let write = "write one like \"{name}.done\" or \"{stem}.ok\"";
         let split = |placeholder, part| {
             let (before, after) = pattern.split_once(placeholder)?;
@@ -133,7 +133,7 @@ impl Marker {
     }
 
     /// The marker of a video, which is beside it.
-    pub fn of(&self, video: &Path) -> Option<PathBuf> {
+    pub(crate) fn of(&self, video: &Path) -> Option<PathBuf> {
         let part = match self.part {
             Part::Name => video.file_name(),
             Part::Stem => video.file_stem(),
@@ -148,7 +148,7 @@ impl Marker {
     }
 
     /// Whether a file of this name is a marker.
-    pub fn is_one(&self, name: &OsStr) -> bool {
+    pub(crate) fn is_one(&self, name: &OsStr) -> bool {
         let name = name.as_bytes();
         name.starts_with(self.before.as_bytes())
             && name.ends_with(self.after.as_bytes())

@@ -46,7 +46,7 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// When the daemon ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
+pub(crate) enum Until {
     /// Never: it runs until it is told to stop.
     Stopped,
     /// As soon as nothing is settling, due, running, or waiting for `ready`.
@@ -55,7 +55,7 @@ pub enum Until {
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The job table cannot be used.
     #[error(transparent)]
     Queue(#[from] queue::Error),
@@ -87,7 +87,7 @@ pub enum Error {
 
 impl Error {
     /// The exit code: configuration faults must not make systemd try again and again.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             // A restart would find no table, or one that does not know what this daemon did last.
             Self::Loop {
@@ -120,7 +120,7 @@ impl Error {
 ///
 /// # Errors
 /// When it cannot start, or a part of it fails for good.
-pub async fn run(
+pub(crate) async fn run(
     config: Config,
     requests: Requests,
     until: Until,

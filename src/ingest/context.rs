@@ -16,7 +16,7 @@ use crate::upload::Throttle;
 
 /// The configuration with a client for each account; replaced as a whole on SIGHUP.
 #[derive(Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The configuration.
     pub config: Config,
     clients: HashMap<String, Client>,
@@ -25,7 +25,7 @@ pub struct Settings {
 /// An account's client cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("account {account}: cannot set up its connection")]
-pub struct SettingsError {
+pub(crate) struct SettingsError {
     account: String,
     #[source]
     source: platform::Error,
@@ -36,7 +36,7 @@ impl Settings {
     ///
     /// # Errors
     /// When HTTPS cannot be set up, e.g. because the machine has no CA certificates.
-    pub fn new(config: Config) -> Result<Self, SettingsError> {
+    pub(crate) fn new(config: Config) -> Result<Self, SettingsError> {
         let clients = config
             .accounts
             .values()
@@ -55,26 +55,26 @@ impl Settings {
     }
 
     /// The client of an account, unless the configuration has no such account any more.
-    pub fn client(&self, account: &str) -> Option<&Client> {
+    pub(crate) fn client(&self, account: &str) -> Option<&Client> {
         self.clients.get(account)
     }
 
     /// The clients of all accounts, by name.
-    pub fn clients(&self) -> impl Iterator<Item = (&str, &Client)> {
+    pub(crate) fn clients(&self) -> impl Iterator<Item = (&str, &Client)> {
         self.clients
             .iter()
             .map(|(name, client)| (name.as_str(), client))
     }
 
     /// The watch of this name.
-    pub fn watch(&self, name: &str) -> Option<&Watch> {
+    pub(crate) fn watch(&self, name: &str) -> Option<&Watch> {
         self.config.watches.iter().find(|watch| watch.name == name)
     }
 }
 
 /// The handles of one daemon; cheap to clone.
 #[derive(Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// The job table.
     pub queue: Queue,
     /// The present settings.
@@ -105,18 +105,18 @@ pub struct Context {
 
 impl Context {
     /// The settings of this moment.
-    pub fn now_settings(&self) -> Arc<Settings> {
+    pub(crate) fn now_settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.borrow())
     }
 
     /// Asks for the file to settle again; the watch forgets that it knew it.
-    pub fn settle_again(&self, watch: &str, path: PathBuf) {
+    pub(crate) fn settle_again(&self, watch: &str, path: PathBuf) {
         // The receiver goes when the daemon stops; the scan at its next start finds the file.
         drop(self.recheck.send((watch.to_owned(), path)));
     }
 
     /// Something changed that any loop may wait for.
-    pub fn ring_all(&self) {
+    pub(crate) fn ring_all(&self) {
         self.work.notify_one();
         self.confirms.notify_one();
         self.withdrawals.notify_one();

@@ -109,7 +109,7 @@ pub(super) async fn work<T: Send + 'static>(
 /// Where looks hang. No other is begun there until they have come back, so that a dead share keeps one
 /// thread, and not one for each round.
 #[derive(Debug, Clone, Default)]
-pub struct Hanging(Arc<Mutex<HashMap<String, Weak<()>>>>);
+pub(crate) struct Hanging(Arc<Mutex<HashMap<String, Weak<()>>>>);
 
 impl Hanging {
     fn is_at(&self, place: &str) -> bool {
@@ -127,7 +127,7 @@ impl Hanging {
 /// A look of a loop at the disk or share of a place, such as a watch; it ends after `stall-timeout`.
 ///
 /// `None`: there was no answer, because the disk is silent or the daemon stops, and nothing is known.
-pub async fn within<T: Send + 'static>(
+pub(crate) async fn within<T: Send + 'static>(
     context: &Context,
     place: &str,
     look: impl FnOnce() -> T + Send + 'static,

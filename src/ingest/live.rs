@@ -13,7 +13,7 @@ use crate::upload::Progress;
 
 /// The register of running jobs; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Live {
+pub(crate) struct Live {
     // By lease: a job that was cancelled and queued again may have one worker that ends and one that
     // begins.
     jobs: Arc<Mutex<HashMap<String, Entry>>>,
@@ -36,7 +36,7 @@ struct Transfer {
 
 /// A running upload, for progress bars.
 #[derive(Debug, Clone)]
-pub struct Upload {
+pub(crate) struct Upload {
     /// The job.
     pub job: JobId,
     /// The file.
@@ -108,7 +108,7 @@ impl Live {
     }
 
     /// The uploads that move bytes now, by job.
-    pub fn uploads(&self) -> Vec<Upload> {
+    pub(crate) fn uploads(&self) -> Vec<Upload> {
         let mut uploads: Vec<_> = self.with(|jobs| {
             let moving = jobs.values().filter_map(|entry| {
                 let transfer = entry.transfer.as_ref()?;
@@ -126,7 +126,7 @@ impl Live {
     }
 
     /// Whether no job is being worked on.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.with(|jobs| jobs.is_empty())
     }
 

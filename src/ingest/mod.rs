@@ -45,7 +45,7 @@ mod record;
 mod replace;
 mod restored;
 mod source;
-pub mod targets;
+pub(crate) mod targets;
 #[cfg(test)]
 pub(crate) mod tests;
 mod told;
@@ -53,11 +53,11 @@ mod transfer;
 mod withdraw;
 mod worker;
 
-pub use context::{Context, Settings, SettingsError};
-pub use disk::{Hanging, within as look_within};
-pub use intake::{Barriers, Flushes, barriers};
-pub use live::{Live, Upload};
-pub use pulse::longest;
+pub(crate) use context::{Context, Settings, SettingsError};
+pub(crate) use disk::{Hanging, within as look_within};
+pub(crate) use intake::{Barriers, Flushes, barriers};
+pub(crate) use live::{Live, Upload};
+pub(crate) use pulse::longest;
 
 use std::pin::Pin;
 
@@ -67,14 +67,18 @@ use crate::queue::Error;
 use crate::watch::Report;
 
 /// One loop of the daemon: its name and its future, which ends when the daemon stops.
-pub type Loop = (
+pub(crate) type Loop = (
     &'static str,
     Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
 );
 
 /// All loops of the ingest side. Each runs until `context.stop`; one that ends before has failed,
 /// and the daemon with it.
-pub fn loops(context: &Context, reports: mpsc::Receiver<Report>, flushes: Flushes) -> Vec<Loop> {
+pub(crate) fn loops(
+    context: &Context,
+    reports: mpsc::Receiver<Report>,
+    flushes: Flushes,
+) -> Vec<Loop> {
     // All that these do is new: they stop when nothing new may begin.
     let starters = || Context {
         stop: context.closing.clone(),
@@ -96,4 +100,4 @@ pub fn loops(context: &Context, reports: mpsc::Receiver<Report>, flushes: Flushe
 }
 
 /// The loop that has the uploads; it ends with the last of them.
-pub const DISPATCH: &str = "dispatch";
+pub(crate) const DISPATCH: &str = "dispatch";

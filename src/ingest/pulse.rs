@@ -77,7 +77,7 @@ async fn after_a_jump(context: &Context) -> Result<(), Error> {
 }
 
 /// How far ahead of the present the table may put anything off under this configuration.
-pub fn longest(config: &Config) -> Longest {
+pub(crate) fn longest(config: &Config) -> Longest {
     let graces = config.watches.iter().map(|watch| watch.afterwards.grace);
     Longest {
         delay: config.retry.max_delay,

@@ -14,7 +14,7 @@ use crate::text;
 
 /// A target, as it is now.
 #[derive(Debug)]
-pub struct Target {
+pub(crate) struct Target {
     folder: PathBuf,
     /// In the watch folder, where it is made when it is needed.
     is_inside: bool,
@@ -30,7 +30,7 @@ pub struct Target {
 
 impl Target {
     /// Looks at a target of this watch. Blocks.
-    pub fn look(watch: &Watch, folder: &Path) -> Self {
+    pub(crate) fn look(watch: &Watch, folder: &Path) -> Self {
         let is_inside = folder.starts_with(&watch.path);
         // Of one that was deleted, its parent says whether the mount is there.
         let parent = folder.parent().unwrap_or(folder);
@@ -67,7 +67,7 @@ impl Target {
     ///
     /// # Errors
     /// The database.
-    pub fn ask(&self, db: &Connection) -> Result<Result<(), String>, Error> {
+    pub(crate) fn ask(&self, db: &Connection) -> Result<Result<(), String>, Error> {
         let then = targets::of(db, &self.folder)?;
         let answer = self.judge(then.as_ref());
         let (mount, offline) = match &answer {
@@ -90,13 +90,13 @@ impl Target {
     ///
     /// # Errors
     /// The database.
-    pub fn is_offline(&self, db: &Connection) -> Result<Option<String>, Error> {
+    pub(crate) fn is_offline(&self, db: &Connection) -> Result<Option<String>, Error> {
         let then = targets::of(db, &self.folder)?;
         Ok(then.and_then(|then| self.judge(Some(&then)).err()))
     }
 
     /// Why it cannot be made in the watch folder; one elsewhere is a fault of the configuration.
-    pub fn obstacle(&self) -> Option<String> {
+    pub(crate) fn obstacle(&self) -> Option<String> {
         let (shown, kind) = (text::path(&self.folder), self.obstacle?.words());
         Some(format!(
             "{shown} is {kind}, not a folder; move it away, and jw-ingest makes the folder"
@@ -135,7 +135,7 @@ impl Target {
 ///
 /// # Errors
 /// It cannot be made.
-pub fn make(folder: &Path) -> Result<(), beneath::Error> {
+pub(crate) fn make(folder: &Path) -> Result<(), beneath::Error> {
     match (Folder::root(folder), folder.parent(), folder.file_name()) {
         (Err(beneath::Error::Absent(_)), Some(parent), Some(name)) => {
             Folder::root(parent)?.make_folder(Path::new(name)).map(drop)
@@ -145,7 +145,7 @@ pub fn make(folder: &Path) -> Result<(), beneath::Error> {
 }
 
 /// The folders that a watch moves files to.
-pub fn of(watch: &Watch) -> Vec<PathBuf> {
+pub(crate) fn of(watch: &Watch) -> Vec<PathBuf> {
     let named = watch.afterwards.folders();
     let mut folders: Vec<PathBuf> = named.map(|(_, folder)| folder.to_path_buf()).collect();
     if matches!(

@@ -6,7 +6,7 @@ pub mod date;
 pub mod facts;
 mod fields;
 mod rules;
-pub mod sidecar;
+pub(crate) mod sidecar;
 pub mod template;
 
 pub use fields::Metadata;
@@ -28,7 +28,7 @@ pub struct Described {
 }
 
 /// What a new video is sent with: what the sidecar says, and by the watch's rules what it does not.
-pub fn describe(rules: &Rules, facts: &Facts, sidecar: &Sidecar) -> Described {
+pub(crate) fn describe(rules: &Rules, facts: &Facts, sidecar: &Sidecar) -> Described {
     let (own, bad_date) = by_rules(rules, facts);
     let metadata = sidecar.metadata().or(own);
     let title = sidecar.title();

@@ -47,7 +47,7 @@ impl Client {
     /// # Errors
     /// [`Error::Setup`] if there is no HTTPS on this machine, e.g. because there are no CA
     /// certificates.
-    pub fn new(account: &Account) -> Result<Self, Error> {
+    pub(crate) fn new(account: &Account) -> Result<Self, Error> {
         match &account.api {
             Api::V1 {
                 key,

@@ -19,7 +19,12 @@ use super::ticket;
 use crate::way::Way;
 
 /// The job will go by FTP: on to its transfer.
-pub fn begins(db: &Connection, lease: &Lease, why: &str, now: Timestamp) -> Result<(), Error> {
+pub(crate) fn begins(
+    db: &Connection,
+    lease: &Lease,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
     outcome::held(db, lease)?;
     let (id, word) = (lease.job.id, Way::Ftp.word());
     db.prepare_cached(
@@ -38,7 +43,11 @@ pub fn begins(db: &Connection, lease: &Lease, why: &str, now: Timestamp) -> Resu
 }
 
 /// The account has no FTP server any more: another method is chosen.
-pub fn goes_another_way(db: &Connection, lease: &Lease, now: Timestamp) -> Result<(), Error> {
+pub(crate) fn goes_another_way(
+    db: &Connection,
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<(), Error> {
     outcome::held(db, lease)?;
     let id = lease.job.id;
     db.prepare_cached("UPDATE jobs SET step = 'create', method = NULL, method_why = NULL, md5 = NULL WHERE id = ?1")?
@@ -48,7 +57,7 @@ pub fn goes_another_way(db: &Connection, lease: &Lease, now: Timestamp) -> Resul
 }
 
 /// What the server was last seen to have of the file, bytes.
-pub fn confirmed(db: &Connection, job: JobId) -> Result<u64, Error> {
+pub(crate) fn confirmed(db: &Connection, job: JobId) -> Result<u64, Error> {
     let bytes: Option<i64> = db
         .prepare_cached("SELECT max(confirmed_bytes) FROM tickets WHERE job_id = ?1")?
         .query_row([job.0], |row| row.get(0))?;
@@ -58,7 +67,7 @@ pub fn confirmed(db: &Connection, job: JobId) -> Result<u64, Error> {
 }
 
 /// The server has so many bytes of the file under its temporary name, so that it has not got a name that was noted.
-pub fn continues(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error> {
+pub(crate) fn continues(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error> {
     outcome::held(db, lease)?;
     db.prepare_cached(
         "UPDATE tickets SET confirmed_bytes = ?2, last_byte_at = NULL, link = '' WHERE job_id = ?1",
@@ -68,7 +77,7 @@ pub fn continues(db: &Connection, lease: &Lease, bytes: i64) -> Result<(), Error
 }
 
 /// The server has nothing of the file any more: what comes now is of the file as it is.
-pub fn begins_anew(db: &Connection, lease: &Lease) -> Result<(), Error> {
+pub(crate) fn begins_anew(db: &Connection, lease: &Lease) -> Result<(), Error> {
     outcome::held(db, lease)?;
     db.prepare_cached("UPDATE tickets SET doubted = 0 WHERE job_id = ?1")?
         .execute([lease.job.id.0])?;
@@ -76,7 +85,7 @@ pub fn begins_anew(db: &Connection, lease: &Lease) -> Result<(), Error> {
 }
 
 /// Before the file gets its name on the server: from here on it may have it.
-pub fn gets_its_name(
+pub(crate) fn gets_its_name(
     db: &Connection,
     lease: &Lease,
     (name, md5): (&str, Option<&str>),
@@ -92,7 +101,7 @@ pub fn gets_its_name(
 }
 
 /// The file has its name on the server, since `named_at`: its key is looked for, first at `run_at`.
-pub fn sent(
+pub(crate) fn sent(
     db: &Connection,
     lease: &Lease,
     (named_at, run_at): (Timestamp, Timestamp),
@@ -106,7 +115,7 @@ pub fn sent(
 
 /// A job whose key is looked for.
 #[derive(Debug, Clone)]
-pub struct Seeking {
+pub(crate) struct Seeking {
     /// The job.
     pub id: JobId,
     /// Its file.
@@ -124,7 +133,7 @@ pub struct Seeking {
 }
 
 /// The account's jobs whose key is due to be looked for, a few at a time.
-pub fn seeking(
+pub(crate) fn seeking(
     db: &Connection,
     account: &str,
     now: Timestamp,
@@ -152,14 +161,14 @@ pub fn seeking(
 }
 
 /// Whether a video is a job's already.
-pub fn is_taken(db: &Connection, video_key: &str) -> Result<bool, Error> {
+pub(crate) fn is_taken(db: &Connection, video_key: &str) -> Result<bool, Error> {
     Ok(db
         .prepare_cached("SELECT 1 FROM jobs WHERE video_key = ?1")?
         .exists([video_key])?)
 }
 
 /// Whether a video may be this job's: it is no job's yet, and was not let go of by this one.
-pub fn is_free(db: &Connection, id: JobId, video_key: &str) -> Result<bool, Error> {
+pub(crate) fn is_free(db: &Connection, id: JobId, video_key: &str) -> Result<bool, Error> {
     let is_another = db
         .prepare_cached("SELECT 1 FROM not_ours WHERE job_id = ?1 AND video_key = ?2")?
         .exists(params![id.0, video_key])?;
@@ -167,7 +176,12 @@ pub fn is_free(db: &Connection, id: JobId, video_key: &str) -> Result<bool, Erro
 }
 
 /// The video is there: from now on the job waits for it to be ready, like all others.
-pub fn found(db: &Connection, id: JobId, video_key: &str, now: Timestamp) -> Result<bool, Error> {
+pub(crate) fn found(
+    db: &Connection,
+    id: JobId,
+    video_key: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
     if !is_free(db, id, video_key)? {
         return Ok(false);
     }
@@ -184,7 +198,7 @@ pub fn found(db: &Connection, id: JobId, video_key: &str, now: Timestamp) -> Res
 }
 
 /// Not found yet: looked for again at `run_at`.
-pub fn later(db: &Connection, id: JobId, run_at: Timestamp) -> Result<(), Error> {
+pub(crate) fn later(db: &Connection, id: JobId, run_at: Timestamp) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE jobs SET run_at = ?2
          WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
@@ -194,7 +208,7 @@ pub fn later(db: &Connection, id: JobId, run_at: Timestamp) -> Result<(), Error>
 }
 
 /// Not found in its time: done anyway, and it says so.
-pub fn never_found(
+pub(crate) fn never_found(
     db: &Connection,
     id: JobId,
     message: &str,
@@ -213,7 +227,7 @@ pub fn never_found(
 ///
 /// It is left alone and not taken again, and the search continues. Answers whether the job is one that was sent by FTP;
 /// no other lets go of its video so.
-pub fn let_go(
+pub(crate) fn let_go(
     db: &Connection,
     job: &Waiting,
     (why, now): (&str, Timestamp),

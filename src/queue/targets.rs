@@ -10,7 +10,7 @@ use crate::mounts::Origin;
 
 /// A target, as it was when it was there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The mount that it lay on; none of its own.
     pub mount: Option<Origin>,
     /// Why it is offline.
@@ -23,7 +23,7 @@ const COLUMNS: &str = "source, kind, root, point, offline";
 ///
 /// # Errors
 /// The database.
-pub fn of(db: &Connection, folder: &Path) -> Result<Option<Seen>, Error> {
+pub(crate) fn of(db: &Connection, folder: &Path) -> Result<Option<Seen>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM targets WHERE folder = ?1");
     let found = db
         .prepare_cached(&sql)?
@@ -36,7 +36,7 @@ pub fn of(db: &Connection, folder: &Path) -> Result<Option<Seen>, Error> {
 ///
 /// # Errors
 /// The database.
-pub fn offline(db: &Connection) -> Result<Vec<(PathBuf, String)>, Error> {
+pub(crate) fn offline(db: &Connection) -> Result<Vec<(PathBuf, String)>, Error> {
     let sql = "SELECT folder, offline FROM targets WHERE offline IS NOT NULL ORDER BY folder";
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
@@ -49,7 +49,7 @@ pub fn offline(db: &Connection) -> Result<Vec<(PathBuf, String)>, Error> {
 ///
 /// # Errors
 /// The database.
-pub fn keep(db: &Connection, folder: &Path, seen: &Seen) -> Result<(), Error> {
+pub(crate) fn keep(db: &Connection, folder: &Path, seen: &Seen) -> Result<(), Error> {
     if of(db, folder)?.as_ref() == Some(seen) {
         return Ok(());
     }

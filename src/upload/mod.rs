@@ -12,7 +12,7 @@ mod error;
 mod exchange;
 mod flight;
 mod form;
-pub mod ftp;
+pub(crate) mod ftp;
 mod hash;
 mod lane;
 pub mod multipart;

@@ -20,7 +20,7 @@ use crate::identity::Identity;
 
 /// One thing in a watch folder.
 #[derive(Debug)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A file that counts.
     File(PathBuf, Identity),
     /// A file that is left alone.
@@ -39,7 +39,7 @@ pub enum Entry {
 
 /// A walk in progress.
 #[derive(Debug)]
-pub struct Census {
+pub(crate) struct Census {
     watch: Watch,
     /// Still to be listed; the next one last.
     folders: Vec<PathBuf>,
@@ -69,7 +69,7 @@ const COMPANIONS: [&str; 2] = [".json", ".toml"];
 
 impl Census {
     /// Begins a walk through the folder of a watch.
-    pub fn new(watch: Watch) -> Self {
+    pub(crate) fn new(watch: Watch) -> Self {
         Self {
             folders: vec![watch.path.clone()],
             watch,
@@ -80,7 +80,7 @@ impl Census {
     }
 
     /// How many folders were listed so far, the watch folder among them.
-    pub fn folders(&self) -> usize {
+    pub(crate) fn folders(&self) -> usize {
         self.listed
     }
 

@@ -13,7 +13,7 @@ use crate::beneath::Folder;
 
 /// A filesystem, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filesystem {
+pub(crate) enum Filesystem {
     /// All writers are on this machine, and the kernel knows them.
     Local,
     /// Writers are known, but changes of its lower folders are not announced.
@@ -37,7 +37,7 @@ const NAMED: [(u32, Filesystem); 9] = [
 
 impl Filesystem {
     /// The filesystem of a folder; one that cannot be looked at counts as local.
-    pub fn at(folder: &Path) -> Self {
+    pub(crate) fn at(folder: &Path) -> Self {
         let held = Folder::root(folder).ok().and_then(|it| it.held().ok());
         held.and_then(|folder| Self::of(&folder).ok())
             .unwrap_or(Self::Local)
@@ -48,7 +48,7 @@ impl Filesystem {
     /// # Errors
     /// The system does not say.
     #[expect(unsafe_code, reason = "the standard library has no statfs")]
-    pub fn of(file: &File) -> io::Result<Self> {
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
         let mut answer = MaybeUninit::<libc::statfs>::uninit();
         // SAFETY: `answer` is large enough, and read only after the call said that it filled it.
         let magic = unsafe {

@@ -17,13 +17,15 @@ use super::known::KnownFiles;
 use super::lock::FolderLocks;
 use super::outbox::Outbox;
 use super::report::Report;
-use super::status::{State, Status};
+#[cfg(test)]
+use super::status::State;
+use super::status::Status;
 use super::writer;
 use crate::config;
 
 /// All watches of the daemon. Dropping it stops them too, without waiting.
 #[derive(Debug)]
-pub struct Handle {
+pub(crate) struct Handle {
     watches: Vec<Running>,
     reports: WeakSender<Report>,
     stop: CancellationToken,
@@ -52,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// # Errors
 ///
 /// The system refuses a thread; those already started are stopped.
-pub fn start(
+pub(crate) fn start(
     watches: &[config::Watch],
     known: impl Fn(&config::Watch) -> KnownFiles,
     reports: Sender<Report>,
@@ -112,39 +114,32 @@ fn spawn(
 impl Handle {
     /// Settles this path again, also if it settled before with the very identity that it has.
     /// Without effect for an unknown watch, or a path that does not count.
-    pub fn recheck(&self, watch: &str, path: PathBuf) {
+    pub(crate) fn recheck(&self, watch: &str, path: PathBuf) {
         if let Some(running) = self.watches.iter().find(|running| running.name == watch) {
             running.inbox.command(Message::Recheck(path));
         }
     }
 
     /// Scans all watches now.
-    pub fn scan(&self) {
+    #[cfg(test)]
+    pub(crate) fn scan(&self) {
         for running in &self.watches {
             running.inbox.command(Message::Scan);
         }
     }
 
     /// How each watch finds its files.
-    pub fn states(&self) -> Vec<State> {
+    #[cfg(test)]
+    pub(crate) fn states(&self) -> Vec<State> {
         let watches = self.watches.iter();
         watches
             .map(|running| running.status.state(&running.name))
             .collect()
     }
 
-    /// How many files wait to settle, in all watches. Files that may wait forever without anything
-    /// happening do not count: empty ones (after their settle time) and unreachable ones.
-    pub fn waiting(&self) -> usize {
-        self.watches
-            .iter()
-            .map(|running| running.status.waiting())
-            .sum()
-    }
-
     /// Whether there is nothing to wait for: each watch has done its first scan (or is offline), no
     /// file waits, no message is unworked, and every report was received.
-    pub fn idle(&self) -> bool {
+    pub(crate) fn idle(&self) -> bool {
         self.watches
             .iter()
             .all(|running| running.inbox.is_idle() && running.status.is_idle())
@@ -155,7 +150,7 @@ impl Handle {
     }
 
     /// Stops all watches, and waits until their threads have ended: at most three seconds.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.tell_all();
         let deadline = Instant::now() + PATIENCE;
         for running in self.watches.drain(..) {

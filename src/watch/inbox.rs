@@ -20,6 +20,7 @@ pub(super) enum Message {
     /// Settle this path again.
     Recheck(PathBuf),
     /// Scan everything now.
+    #[cfg(test)]
     Scan,
     /// Look at the flags.
     Wake,

@@ -11,19 +11,16 @@ use super::evidence::{Ending, Times, Weight};
 use super::look;
 use super::report::Waiting;
 use super::settle::Look;
-use super::writer::Writer;
 use crate::config::Watch;
 use crate::identity::Identity;
 
 /// The evidence of a file that did not change while it was looked at.
 #[derive(Debug)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// Which file, and which state of it.
     pub identity: Identity,
     /// How much of it is on the disk, bytes.
     pub allocated: u64,
-    /// Whether a program has it open for writing.
-    pub writer: Writer,
     /// What its container reports; `None` where that does not count.
     pub container: Option<container::Verdict>,
     /// Its done-marker and whether that is there, where one is wanted.
@@ -36,7 +33,7 @@ pub struct Inspection {
 
 /// What a look found.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// The evidence.
     Still(Box<Inspection>),
     /// It changed while it was looked at.
@@ -49,7 +46,7 @@ pub enum Found {
 const BLOCK: u64 = 512;
 
 /// Looks at a file of this watch.
-pub fn inspect(watch: &Watch, path: &Path) -> Found {
+pub(crate) fn inspect(watch: &Watch, path: &Path) -> Found {
     let pattern = watch.watching.done_marker.as_ref();
     let evidence = match look::look(watch, path, true) {
         Look::Still(evidence) => evidence,
@@ -65,7 +62,6 @@ pub fn inspect(watch: &Watch, path: &Path) -> Found {
     Found::Still(Box::new(Inspection {
         identity: evidence.identity,
         allocated: evidence.blocks.saturating_mul(BLOCK),
-        writer: evidence.writer,
         container: evidence.container,
         marker: marker.zip(evidence.marker),
         waits_for,

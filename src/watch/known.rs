@@ -19,16 +19,17 @@ type Take<'a> = dyn FnMut(&Path, &Identity) + 'a;
 
 /// Tells a watch of the files that need not settle again. It is asked once, on the watch's own
 /// thread, before anything is looked at.
-pub struct KnownFiles(Box<dyn FnOnce(&mut Take<'_>) + Send>);
+pub(crate) struct KnownFiles(Box<dyn FnOnce(&mut Take<'_>) + Send>);
 
 impl KnownFiles {
     /// They are told by this function, which calls the one that it is given for each of them.
-    pub fn told_by(tell: impl FnOnce(&mut Take<'_>) + Send + 'static) -> Self {
+    pub(crate) fn told_by(tell: impl FnOnce(&mut Take<'_>) + Send + 'static) -> Self {
         Self(Box::new(tell))
     }
 
     /// No file is known.
-    pub fn none() -> Self {
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
         Self::told_by(|_| {})
     }
 

@@ -19,7 +19,7 @@ pub(super) enum Leads {
 
 /// Why a link is not followed. Its text is a clause that follows "a symbolic link".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Links are not followed.
     Disabled,
     /// It leads out of the watch folder.
@@ -36,7 +36,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Whether following it would never end. The person who made the link hardly knows.
-    pub fn is_endless(self) -> bool {
+    pub(crate) fn is_endless(self) -> bool {
         match self {
             Self::Circle | Self::Aside(_) => true,
             Self::Disabled | Self::Outside | Self::Twice | Self::NoFolder => false,
@@ -54,13 +54,13 @@ pub(super) fn leads(watch: &Watch, link: &Path) -> Leads {
 
 /// Whether the link at this path is followed, so that what is behind it is known by the link's
 /// path.
-pub fn is_followed(watch: &Watch, link: &Path) -> bool {
+pub(crate) fn is_followed(watch: &Watch, link: &Path) -> bool {
     matches!(leads(watch, link), Leads::Inside(_))
 }
 
 /// Says whether the folder at this path is looked into, as [`select::descend`]; where a link on its way leads to what was
 /// put away, it is not.
-pub fn descend(watch: &Watch, path: &Path) -> Verdict {
+pub(crate) fn descend(watch: &Watch, path: &Path) -> Verdict {
     let by_path = select::descend(watch, path);
     match behind(watch, path) {
         Some(refusal) if by_path == Verdict::Taken => Verdict::Ignored(Rule::SymbolicLink(refusal)),

@@ -31,7 +31,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// A lock belongs to the open handle. So a folder that is locked already, by the watch before a reload or
 /// as the folder above another, is locked through the same handle.
 #[derive(Debug, Clone, Default)]
-pub struct FolderLocks(Arc<Mutex<Registry>>);
+pub(crate) struct FolderLocks(Arc<Mutex<Registry>>);
 
 #[derive(Debug, Default)]
 struct Registry {
@@ -60,7 +60,7 @@ pub(super) struct FolderLock {
 
 /// Why a folder is not locked.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
+pub(crate) enum LockError {
     /// Another process has it.
     #[error(transparent)]
     Taken(#[from] Taken),
@@ -71,7 +71,7 @@ pub enum LockError {
 
 /// Another process has the lock on a watch folder, on one above it, or on one inside it.
 #[derive(Debug)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// The watch folder.
     pub folder: PathBuf,
     /// Where the lock is held: the watch folder, or one above it.
@@ -103,7 +103,7 @@ impl fmt::Display for Taken {
 
 /// What a look at the lock of a folder shows.
 #[derive(Debug)]
-pub enum Locking {
+pub(crate) enum Locking {
     /// It can be locked, or is locked by a daemon of this table.
     Works,
     /// Another process has locked it.
@@ -116,7 +116,7 @@ pub enum Locking {
 ///
 /// # Errors
 /// The folder cannot be opened.
-pub fn probe(folder: &Path) -> io::Result<Locking> {
+pub(crate) fn probe(folder: &Path) -> io::Result<Locking> {
     for path in folder.ancestors() {
         let file = match open(path) {
             Ok(file) => file,
@@ -146,7 +146,7 @@ impl FolderLocks {
     ///
     /// # Errors
     /// See [`LockError`].
-    pub fn reserve(&self, folder: &Path) -> Result<(), LockError> {
+    pub(crate) fn reserve(&self, folder: &Path) -> Result<(), LockError> {
         let lock = self.take(folder)?;
         let old = self.registry().reserved.insert(folder.to_owned(), lock);
         // Outside of the registry, which a lock that ends asks for.
@@ -155,7 +155,7 @@ impl FolderLocks {
     }
 
     /// Lets go of what no watch has claimed.
-    pub fn release_reserved(&self) {
+    pub(crate) fn release_reserved(&self) {
         let reserved = std::mem::take(&mut self.registry().reserved);
         drop(reserved);
     }

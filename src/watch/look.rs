@@ -157,7 +157,7 @@ fn lacks_companion(place: &Place, companions: &[Marker]) -> bool {
 
 /// The verdict on a path, with what only the disk can tell: links that are not followed, and what is no file. Where the
 /// path does not exist, or cannot be looked at, the name alone decides.
-pub fn verdict_on_disk(watch: &Watch, path: &Path) -> Verdict {
+pub(crate) fn verdict_on_disk(watch: &Watch, path: &Path) -> Verdict {
     let by_name = select::verdict(watch, path);
     let Ok(relative) = path.strip_prefix(&watch.path) else {
         return by_name;

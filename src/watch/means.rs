@@ -12,7 +12,7 @@ use crate::config::{Mode, Watch};
 
 /// The means of one watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
+pub(crate) enum Means {
     /// The kernel's events, with a scan now and then.
     Events,
     /// Scans at short intervals, and why.
@@ -21,7 +21,7 @@ pub enum Means {
 
 /// Why a folder is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// It is configured so.
     Configured,
     /// Its filesystem does not announce what others do in it.
@@ -48,7 +48,7 @@ const ENOUGH_LOCAL: usize = 10;
 const RETRY: Duration = Duration::from_hours(24);
 
 /// By which means the files of a watch are found at first.
-pub fn of(watch: &Watch) -> Means {
+pub(crate) fn of(watch: &Watch) -> Means {
     Choice::new(watch.watching.mode, Filesystem::at(&watch.path)).means()
 }
 

@@ -18,49 +18,49 @@
 mod ahead;
 mod audit;
 mod candidates;
-pub mod census;
+pub(crate) mod census;
 mod companions;
-pub mod container;
+pub(crate) mod container;
 mod cost;
 mod events;
 mod evidence;
-pub mod filesystem;
+pub(crate) mod filesystem;
 mod folder;
 mod handle;
 mod inbox;
-pub mod inspection;
+pub(crate) mod inspection;
 mod known;
-pub mod links;
+pub(crate) mod links;
 mod lock;
 mod look;
-pub mod means;
+pub(crate) mod means;
 mod outbox;
-pub mod place;
-pub mod reach;
+pub(crate) mod place;
+pub(crate) mod reach;
 mod report;
 mod root;
 mod scan;
 mod schedule;
-pub mod select;
+pub(crate) mod select;
 mod settle;
 mod sighting;
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod walks;
-pub mod writer;
+pub(crate) mod writer;
 
-pub use handle::{Handle, start};
-pub use known::KnownFiles;
-pub use lock::{FolderLocks, LockError, Locking, Taken, probe as probe_lock};
-pub use look::verdict_on_disk;
-pub use report::{Missing, Report, SeenBy, Waiting};
-pub use settle::SettledFile;
-pub use status::State;
+pub(crate) use handle::{Handle, start};
+pub(crate) use known::KnownFiles;
+pub(crate) use lock::{FolderLocks, LockError, Locking, Taken, probe as probe_lock};
+pub(crate) use look::verdict_on_disk;
+pub(crate) use report::{Missing, Report, Waiting};
+#[cfg(test)]
+pub(crate) use {report::SeenBy, settle::SettledFile};
 
 /// Why watching could not start.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The system refused a thread.
     #[error("starting the thread of watch {watch:?}")]
     Thread {

@@ -17,7 +17,7 @@ use crate::text;
 ///
 /// # Errors
 /// Where the current folder is gone.
-pub fn absolute(typed: &Path) -> io::Result<PathBuf> {
+pub(crate) fn absolute(typed: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(typed)?;
     let (Some(parent), Some(Component::Normal(name))) =
         (path.parent(), path.components().next_back())
@@ -48,7 +48,7 @@ fn deepest(folder: &Path) -> PathBuf {
 
 /// As [`absolute`], but a link that its watch follows is kept: the watch knows what is behind it by
 /// the link's path.
-pub fn watched(absolute: &Path, watches: &[Watch]) -> PathBuf {
+pub(crate) fn watched(absolute: &Path, watches: &[Watch]) -> PathBuf {
     let plain = || self::absolute(absolute).unwrap_or_else(|_| absolute.to_owned());
     let within = |ancestor: &Path| {
         let canonical = ancestor.canonicalize().ok()?;
@@ -82,12 +82,12 @@ fn through(watch: &Watch, below: &Path) -> Option<PathBuf> {
 }
 
 /// The watch that a path belongs to. Watches never lie in one another, so there is one at most.
-pub fn owner<'a>(watches: &'a [Watch], path: &Path) -> Option<&'a Watch> {
+pub(crate) fn owner<'a>(watches: &'a [Watch], path: &Path) -> Option<&'a Watch> {
     watches.iter().find(|watch| path.starts_with(&watch.path))
 }
 
 /// The names of the watches with their folders, for a message.
-pub fn list(watches: &[Watch]) -> String {
+pub(crate) fn list(watches: &[Watch]) -> String {
     let named = |watch: &Watch| {
         let folder = text::path(&watch.path);
         format!("{} ({folder})", watch.name)
@@ -99,7 +99,7 @@ pub fn list(watches: &[Watch]) -> String {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)

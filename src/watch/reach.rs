@@ -18,7 +18,7 @@ use crate::config::Watch;
 ///
 /// # Errors
 /// Its folder is not there, is behind a link, or cannot be reached.
-pub fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> {
+pub(crate) fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> {
     match watch {
         Some(watch) if watch.watching.follow_links && path.starts_with(&watch.path) => {
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
@@ -38,7 +38,7 @@ pub fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> {
 ///
 /// # Errors
 /// What its path leads to cannot be reached.
-pub fn is_held(watch: Option<&Watch>, held: &Place) -> Result<bool, Error> {
+pub(crate) fn is_held(watch: Option<&Watch>, held: &Place) -> Result<bool, Error> {
     let now = match place(watch, held.path()) {
         Err(Error::Absent(_)) => return Ok(false),
         now => now?,
@@ -54,7 +54,7 @@ pub fn is_held(watch: Option<&Watch>, held: &Place) -> Result<bool, Error> {
 ///
 /// # Errors
 /// It is not there, is behind a link, or cannot be reached.
-pub fn folder(watch: &Watch, path: &Path) -> Result<Folder, Error> {
+pub(crate) fn folder(watch: &Watch, path: &Path) -> Result<Folder, Error> {
     if watch.watching.follow_links && path != watch.path {
         return followed(watch, path);
     }
@@ -67,7 +67,7 @@ pub fn folder(watch: &Watch, path: &Path) -> Result<Folder, Error> {
 ///
 /// # Errors
 /// Its folder can be neither reached nor made.
-pub fn make_place(watch: &Watch, path: &Path) -> Result<Place, Error> {
+pub(crate) fn make_place(watch: &Watch, path: &Path) -> Result<Place, Error> {
     match place(Some(watch), path) {
         Err(Error::Absent(_)) => make_place_beneath(watch, path),
         found => found,
@@ -78,13 +78,13 @@ pub fn make_place(watch: &Watch, path: &Path) -> Result<Place, Error> {
 ///
 /// # Errors
 /// Its folder can be neither reached nor made.
-pub fn make_place_beneath(watch: &Watch, path: &Path) -> Result<Place, Error> {
+pub(crate) fn make_place_beneath(watch: &Watch, path: &Path) -> Result<Place, Error> {
     let (root, below) = split(Some(watch), path);
     Place::make_below(&Folder::root(root)?, below)
 }
 
 /// The root that a path is reached from; `None`: it is in none of the watch's.
-pub fn root<'a>(watch: Option<&'a Watch>, path: &Path) -> Option<&'a Path> {
+pub(crate) fn root<'a>(watch: Option<&'a Watch>, path: &Path) -> Option<&'a Path> {
     let watch = watch?;
     if path.starts_with(&watch.path) {
         return Some(&watch.path);

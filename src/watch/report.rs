@@ -10,7 +10,7 @@ use super::settle::SettledFile;
 
 /// One message of a watch. Reports on one path come in the order in which things happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub(crate) enum Report {
     /// A watch begins, before anything else that it reports: nothing that was reported earlier of waiting
     /// files holds, in this watch or in one that is no more.
     Started {
@@ -60,7 +60,7 @@ pub enum Report {
 
 /// How a file was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeenBy {
+pub(crate) enum SeenBy {
     /// The kernel announced it, or the folder that it came in.
     Event,
     /// A scan came across it.
@@ -69,7 +69,7 @@ pub enum SeenBy {
 
 /// What a file waits for. Its text is a clause that follows "waiting: ".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiting {
+pub(crate) enum Waiting {
     /// It has no byte; it waits forever.
     Empty,
     /// It was not the same as at the look before.
@@ -95,7 +95,7 @@ pub enum Waiting {
 
 /// What is missing for certainty that a file is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub(crate) enum Missing {
     /// How its writing ended was not seen.
     Ending,
     /// Not all of it is on the disk.

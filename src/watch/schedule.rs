@@ -40,6 +40,7 @@ impl Schedule {
     }
 
     /// A scan is wanted.
+    #[cfg(test)]
     pub(super) fn wanted(&mut self) {
         self.asked = true;
     }

@@ -15,7 +15,7 @@ use crate::metadata::sidecar;
 
 /// Whether a path counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is a video of this watch, as far as its name shows.
     Taken,
     /// It is left alone, and this rule decided.
@@ -24,7 +24,7 @@ pub enum Verdict {
 
 /// The rule that leaves a path alone. Its text is a clause that follows "ignored: ".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// The path is not below the watch folder.
     Outside,
     /// It is below a folder, and `recursive` is off.
@@ -82,7 +82,7 @@ const PARTIAL: [&str; 6] = [
 ];
 
 /// What is put behind a video's name for the notes beside it: of a failure, and of the video's key.
-pub const NOTES: [&str; 2] = [".failed.txt", ".jw.json"];
+pub(crate) const NOTES: [&str; 2] = [".failed.txt", ".jw.json"];
 
 /// Folders of storage systems and copy tools that never hold a finished video; lower case.
 const SYSTEM: [&str; 7] = [
@@ -96,7 +96,7 @@ const SYSTEM: [&str; 7] = [
 ];
 
 /// Says whether a file at this path counts.
-pub fn verdict(watch: &Watch, path: &Path) -> Verdict {
+pub(crate) fn verdict(watch: &Watch, path: &Path) -> Verdict {
     match rule(watch, path) {
         Some(rule) => Verdict::Ignored(rule),
         None => Verdict::Taken,
@@ -104,7 +104,7 @@ pub fn verdict(watch: &Watch, path: &Path) -> Verdict {
 }
 
 /// Says whether the folder at this path is looked into; the watch folder itself always is.
-pub fn descend(watch: &Watch, path: &Path) -> Verdict {
+pub(crate) fn descend(watch: &Watch, path: &Path) -> Verdict {
     let Ok(relative) = path.strip_prefix(&watch.path) else {
         return Verdict::Ignored(Rule::Outside);
     };
@@ -154,7 +154,7 @@ fn file_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
 }
 
 /// The include pattern that takes the file at this path, if one does.
-pub fn included_by(watch: &Watch, path: &Path) -> Option<String> {
+pub(crate) fn included_by(watch: &Watch, path: &Path) -> Option<String> {
     let relative = path.strip_prefix(&watch.path).ok()?;
     matching(&watch.include, relative.file_name()?, relative)
 }

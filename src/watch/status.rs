@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::means::Means;
 
 /// What to report about a watch.
+#[cfg(test)]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     /// The watch's name.
     pub watch: String,
     /// By which means its files are found; `None` while its folder is offline.
@@ -40,6 +41,7 @@ impl Status {
     }
 
     /// What to report.
+    #[cfg(test)]
     pub(super) fn state(&self, watch: &str) -> State {
         State {
             watch: watch.to_owned(),

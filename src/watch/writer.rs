@@ -13,7 +13,7 @@ use super::filesystem::Filesystem;
 
 /// What the kernel knows about writers of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Writer {
+pub(crate) enum Writer {
     /// No process has it open for writing.
     None,
     /// A process has.
@@ -24,7 +24,7 @@ pub enum Writer {
 
 /// Why nothing is known about writers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// Writers may be on other machines, or behind a user-space server that knows no leases.
     Remote(&'static str),
     /// The file belongs to another user, and the daemon lacks `CAP_LEASE`.
@@ -39,7 +39,7 @@ pub enum Reason {
 ///
 /// [`ignore_sigio`] must have been called: a writer that comes in the microseconds while the lease
 /// is held makes the kernel send SIGIO, whose default action ends the process.
-pub fn probe(file: &File) -> Writer {
+pub(crate) fn probe(file: &File) -> Writer {
     if let Ok(Filesystem::Remote(name)) = Filesystem::of(file) {
         return Writer::Unknown(Reason::Remote(name));
     }
@@ -61,7 +61,7 @@ pub fn probe(file: &File) -> Writer {
     unsafe_code,
     reason = "signal-hook can only add handlers, not set SIG_IGN"
 )]
-pub fn ignore_sigio() {
+pub(crate) fn ignore_sigio() {
     // SAFETY: SIG_IGN installs no code of ours, and SIGIO is used by nothing else in this program.
     unsafe {
         libc::signal(libc::SIGIO, libc::SIG_IGN);

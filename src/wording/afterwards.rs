@@ -5,7 +5,7 @@ use super::time::Present;
 use crate::queue::afterwards::{Action, Row};
 
 /// What became of the file, or will; nothing where it stays as a matter of course.
-pub fn sentence(row: &Row, present: &Present) -> Option<String> {
+pub(crate) fn sentence(row: &Row, present: &Present) -> Option<String> {
     if let Some(outcome) = &row.outcome {
         let at = row.done_at.map(|at| format!(", {}", present.both(at)));
         return Some(format!("{}{}", text::line(outcome), at.unwrap_or_default()));

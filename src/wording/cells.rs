@@ -13,7 +13,7 @@ use crate::queue::{Job, Standing};
 const STALE: SignedDuration = SignedDuration::from_secs(15);
 
 /// The step as the table has it: short, with the live progress of an upload.
-pub fn step(job: &Job, around: Around<'_>) -> String {
+pub(crate) fn step(job: &Job, around: Around<'_>) -> String {
     let runs = around.daemon != Some(false);
     match job.standing() {
         Standing::Held => "waits for you".to_owned(),
@@ -50,7 +50,7 @@ fn replaced_by(job: &Job) -> i64 {
 }
 
 /// The word that people read for a step; the table and the JSON have the other ones.
-pub fn step_word(column: &str) -> &str {
+pub(crate) fn step_word(column: &str) -> &str {
     match column {
         "transfer" => "upload",
         "confirm" => "waiting for ready",
@@ -59,7 +59,7 @@ pub fn step_word(column: &str) -> &str {
 }
 
 /// When something happens next, or happened last.
-pub fn when(job: &Job, around: Around<'_>) -> String {
+pub(crate) fn when(job: &Job, around: Around<'_>) -> String {
     match job.standing() {
         Standing::Turn | Standing::WaitingForCopy | Standing::Confirming | Standing::SeekingKey => {
             if around.paused.is_some() {

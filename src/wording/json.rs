@@ -22,7 +22,7 @@ use crate::way::Way;
 
 /// A job as one JSON object.
 #[derive(Debug, Serialize)]
-pub struct JobObject<'a> {
+pub(crate) struct JobObject<'a> {
     id: i64,
     watch: &'a str,
     account: &'a str,
@@ -64,7 +64,7 @@ pub struct JobObject<'a> {
 
 impl<'a> JobObject<'a> {
     /// The form of a job, with its progress while it runs.
-    pub fn of(job: &'a Job, progress: Option<&Progress>, clocks: &[Skewed]) -> Self {
+    pub(crate) fn of(job: &'a Job, progress: Option<&Progress>, clocks: &[Skewed]) -> Self {
         Self {
             id: job.id.0,
             watch: &job.watch,
@@ -106,7 +106,7 @@ impl<'a> JobObject<'a> {
 
 /// A job with all its attempts.
 #[derive(Debug, Serialize)]
-pub struct JobInFull<'a> {
+pub(crate) struct JobInFull<'a> {
     /// The job.
     #[serde(flatten)]
     pub job: JobObject<'a>,
@@ -120,7 +120,7 @@ pub struct JobInFull<'a> {
 
 /// What becomes of a job's file.
 #[derive(Debug, Serialize)]
-pub struct AfterwardsObject {
+pub(crate) struct AfterwardsObject {
     action: &'static str,
     due_at: Option<String>,
     attempts: i64,
@@ -133,7 +133,7 @@ pub struct AfterwardsObject {
 
 impl AfterwardsObject {
     /// The form of a row.
-    pub fn of(row: &Row) -> Self {
+    pub(crate) fn of(row: &Row) -> Self {
         let path = |path: &Option<PathBuf>| path.as_deref().map(text::path);
         Self {
             action: row.action.word(),
@@ -150,7 +150,7 @@ impl AfterwardsObject {
 
 /// One attempt of one step.
 #[derive(Debug, Serialize)]
-pub struct AttemptObject<'a> {
+pub(crate) struct AttemptObject<'a> {
     step: &'a str,
     method: Option<&'a str>,
     started_at: String,
@@ -163,7 +163,7 @@ pub struct AttemptObject<'a> {
 
 impl<'a> AttemptObject<'a> {
     /// The form of an attempt.
-    pub fn of(attempt: &'a Attempt) -> Self {
+    pub(crate) fn of(attempt: &'a Attempt) -> Self {
         Self {
             step: &attempt.step,
             method: attempt.method.as_deref(),
@@ -179,7 +179,7 @@ impl<'a> AttemptObject<'a> {
 
 /// A path: `path`, and where that is not UTF-8 its bytes as `path_base64`.
 #[derive(Debug, Serialize)]
-pub struct PathFields<'a> {
+pub(crate) struct PathFields<'a> {
     path: std::borrow::Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_base64: Option<String>,
@@ -187,7 +187,7 @@ pub struct PathFields<'a> {
 
 impl<'a> PathFields<'a> {
     /// The form of a path.
-    pub fn of(path: &'a Path) -> Self {
+    pub(crate) fn of(path: &'a Path) -> Self {
         let is_text = path.to_str().is_some();
         Self {
             path: path.to_string_lossy(),
@@ -214,6 +214,6 @@ impl ProgressObject {
 }
 
 /// An optional moment.
-pub fn time(at: Option<Timestamp>) -> Option<String> {
+pub(crate) fn time(at: Option<Timestamp>) -> Option<String> {
     at.map(clock::text)
 }

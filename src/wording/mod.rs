@@ -3,11 +3,11 @@
 //! Commands, and all else that speaks to people, take their words from here. Only [`explain`] looks at the world; all
 //! else is passed in, so that a test can say it.
 
-pub mod afterwards;
-pub mod cells;
-pub mod explain;
-pub mod json;
-pub mod notices;
-pub mod standing;
-pub mod text;
-pub mod time;
+pub(crate) mod afterwards;
+pub(crate) mod cells;
+pub(crate) mod explain;
+pub(crate) mod json;
+pub(crate) mod notices;
+pub(crate) mod standing;
+pub(crate) mod text;
+pub(crate) mod time;

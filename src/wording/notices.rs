@@ -12,7 +12,7 @@ use crate::queue::settling::Waiting;
 use crate::queue::{Job, State};
 
 /// One line that explains a paused account.
-pub fn pause(paused: &Paused, present: &Present) -> String {
+pub(crate) fn pause(paused: &Paused, present: &Present) -> String {
     let probe = if paused.trying {
         "a probe was answered, and one upload at a time is tried".to_owned()
     } else if paused.probe_at > present.now {
@@ -30,14 +30,14 @@ pub fn pause(paused: &Paused, present: &Present) -> String {
 }
 
 /// The clock that keeps an open job waiting, or may: one that is over goes by no clock.
-pub fn clock_of<'a>(job: &Job, clocks: &'a [Skewed]) -> Option<&'a Skewed> {
+pub(crate) fn clock_of<'a>(job: &Job, clocks: &'a [Skewed]) -> Option<&'a Skewed> {
     let is_open = matches!(job.state, State::Queued | State::Running);
     let mut clocks = clocks.iter();
     clocks.find(|skewed| is_open && skewed.account == job.account)
 }
 
 /// One line about a clock that differs from the platform's.
-pub fn clock(skewed: &Skewed, present: &Present) -> String {
+pub(crate) fn clock(skewed: &Skewed, present: &Present) -> String {
     format!(
         "{} (account {}, measured {}); uploads go by the platform's time",
         clock::complaint(skewed.ahead_s),
@@ -47,7 +47,7 @@ pub fn clock(skewed: &Skewed, present: &Present) -> String {
 }
 
 /// What is seen and has no job yet: how much, and what the first of it waits for.
-pub fn settling(waiting: &Waiting) -> Option<String> {
+pub(crate) fn settling(waiting: &Waiting) -> Option<String> {
     let (path, why) = waiting.oldest.as_ref()?;
     let name = text::path(path.file_name().map_or(path.as_path(), Path::new));
     let are = if waiting.number == 1 { "is" } else { "are" };

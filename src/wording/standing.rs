@@ -13,7 +13,7 @@ use crate::way::Way;
 
 /// What is known around a job.
 #[derive(Debug, Clone, Copy)]
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// The moment and the place.
     pub present: &'a Present,
     /// How far its upload is, while it runs.
@@ -27,7 +27,7 @@ pub struct Around<'a> {
 }
 
 /// Where the job is, as a clause that follows "job 12 ".
-pub fn sentence(job: &Job, around: Around<'_>) -> String {
+pub(crate) fn sentence(job: &Job, around: Around<'_>) -> String {
     let present = around.present;
     let key = job.video_key.as_deref().unwrap_or("without a key");
     match job.standing() {
@@ -145,7 +145,7 @@ fn done(job: &Job, key: &str, present: &Present) -> String {
 }
 
 /// Whose content the video of a job has, or may have, in place of its own.
-pub fn replaced(replaced: Replaced) -> String {
+pub(crate) fn replaced(replaced: Replaced) -> String {
     let by = replaced.by;
     match replaced.arrival {
         Arrival::Sending => format!("job {by} is replacing its content now"),

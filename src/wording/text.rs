@@ -3,10 +3,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-pub use crate::text::{line, path, visible, visible_json};
+pub(crate) use crate::text::{line, path, visible, visible_json};
 
 /// A word as a shell takes it: quoted where it must be.
-pub fn shell(word: &OsStr) -> String {
+pub(crate) fn shell(word: &OsStr) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:@,%".contains(byte);
     let text = word.to_string_lossy();
     if !word.is_empty() && word.as_bytes().iter().all(plain) {
@@ -16,7 +16,7 @@ pub fn shell(word: &OsStr) -> String {
 }
 
 /// A number of bytes as people say it, in the units of the configuration (1 kB = 1000 bytes).
-pub fn size(bytes: i64) -> String {
+pub(crate) fn size(bytes: i64) -> String {
     bytesize::ByteSize::b(bytes.try_into().unwrap_or(0))
         .display()
         .si()
@@ -24,7 +24,7 @@ pub fn size(bytes: i64) -> String {
 }
 
 /// As [`size`], with the exact number where that says more: "1.2 GB (1200000000 bytes)", "2 bytes".
-pub fn size_in_full(bytes: i64) -> String {
+pub(crate) fn size_in_full(bytes: i64) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
         ..1000 => format!("{bytes} bytes"),
@@ -33,13 +33,13 @@ pub fn size_in_full(bytes: i64) -> String {
 }
 
 /// `done` of `all` in whole per cent, rounded down: 100 means all of it.
-pub fn per_cent(done: i64, all: i64) -> i64 {
+pub(crate) fn per_cent(done: i64, all: i64) -> i64 {
     let (done, all) = (i128::from(done), i128::from(all.max(1)));
     i64::try_from(done * 100 / all).unwrap_or(100).clamp(0, 100)
 }
 
 /// A count with its noun: "1 file", "3 files".
-pub fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

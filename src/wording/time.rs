@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The present and the place, for everything that one command says.
 #[derive(Debug, Clone)]
-pub struct Present {
+pub(crate) struct Present {
     /// The moment at which the command looked.
     pub now: Timestamp,
     /// The zone in which the clock of the wall is told.
@@ -14,7 +14,7 @@ pub struct Present {
 
 impl Present {
     /// How far away a moment is: "3 min ago", "in 2 h", "now".
-    pub fn distance(&self, at: Timestamp) -> String {
+    pub(crate) fn distance(&self, at: Timestamp) -> String {
         let seconds = at.duration_since(self.now).as_secs();
         match seconds {
             1.. => format!("in {}", span(seconds)),
@@ -24,13 +24,13 @@ impl Present {
     }
 
     /// As [`clock`](Self::clock), to the second: "14:02:07".
-    pub fn clock_with_seconds(&self, at: Timestamp) -> String {
+    pub(crate) fn clock_with_seconds(&self, at: Timestamp) -> String {
         let seconds = at.to_zoned(self.zone.clone()).strftime(":%S").to_string();
         self.clock(at) + &seconds
     }
 
     /// The clock of the wall, with the date where it is another day: "14:02", "2026-08-22 14:02".
-    pub fn clock(&self, at: Timestamp) -> String {
+    pub(crate) fn clock(&self, at: Timestamp) -> String {
         let (there, here) = (
             at.to_zoned(self.zone.clone()),
             self.now.to_zoned(self.zone.clone()),
@@ -43,13 +43,13 @@ impl Present {
     }
 
     /// Both: "14:02 (3 min ago)".
-    pub fn both(&self, at: Timestamp) -> String {
+    pub(crate) fn both(&self, at: Timestamp) -> String {
         format!("{} ({})", self.clock(at), self.distance(at))
     }
 }
 
 /// A span in its largest sensible unit, rounded down: "59 s", "12 min", "47 h", "5 days".
-pub fn span(seconds: i64) -> String {
+pub(crate) fn span(seconds: i64) -> String {
     match seconds {
         ..MINUTE => format!("{} s", seconds.max(0)),
         MINUTE..HOUR => format!("{} min", seconds / MINUTE),
@@ -59,7 +59,7 @@ pub fn span(seconds: i64) -> String {
 }
 
 /// A span as [`span`] says it, with a decimal of a second where it is short.
-pub fn fine_span(duration: SignedDuration) -> String {
+pub(crate) fn fine_span(duration: SignedDuration) -> String {
     if duration < SignedDuration::from_secs(10) {
         let tenths = duration.as_millis() / 100;
         return format!("{}.{} s", tenths / 10, tenths % 10);

@@ -42,7 +42,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Do not test the credentials
     #[arg(long)]
     offline: bool,
@@ -55,7 +55,7 @@ const LOAD: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// Only if the findings cannot be written: a fault is a finding.
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     // With a folder or a secret missing, the rest can be checked anyway.
     let outline = config::load_outline(&context.config).ok();
     let watches = outline.as_ref().map_or(&[][..], |outline| &outline.watches);

@@ -44,7 +44,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Exit after the first video key
     #[arg(long)]
     exit: bool,
@@ -61,7 +61,7 @@ const PROCESSING: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let place = Place::make()?;
     let requests = listen()?;
     let stop = requests.stop.clone();

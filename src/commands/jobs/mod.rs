@@ -54,7 +54,7 @@ Exit status:
 /// The arguments.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub(crate) struct Args {
     /// Show only jobs in this state; can be given several times
     #[arg(long = "state", value_name = "STATE", value_parser = state_parser())]
     states: Vec<Wanted>,
@@ -105,7 +105,7 @@ fn state_parser() -> impl clap::builder::TypedValueParser<Value = Wanted> {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let outline = config::load_outline(&context.config)?;
     if let Some(name) = &args.watch {
         warn_of_unknown_watch(&outline, name);

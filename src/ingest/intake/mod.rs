@@ -56,21 +56,21 @@ pub(super) async fn run(
 
 /// Lets a caller wait until everything reported so far is in the table.
 #[derive(Debug, Clone)]
-pub struct Barriers(mpsc::Sender<oneshot::Sender<()>>);
+pub(crate) struct Barriers(mpsc::Sender<oneshot::Sender<()>>);
 
 /// The intake's end of [`Barriers`].
 #[derive(Debug)]
-pub struct Flushes(mpsc::Receiver<oneshot::Sender<()>>);
+pub(crate) struct Flushes(mpsc::Receiver<oneshot::Sender<()>>);
 
 /// Makes the two ends.
-pub fn barriers() -> (Barriers, Flushes) {
+pub(crate) fn barriers() -> (Barriers, Flushes) {
     let (sender, receiver) = mpsc::channel(1);
     (Barriers(sender), Flushes(receiver))
 }
 
 impl Barriers {
     /// Returns once the intake has written all that it had received; at once where it has ended.
-    pub async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         let (passed, done) = oneshot::channel();
         if self.0.send(passed).await.is_ok() {
             drop(done.await);

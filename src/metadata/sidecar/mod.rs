@@ -15,10 +15,10 @@ use sha1::{Digest, Sha1};
 
 use crate::beneath::{Error, Place};
 
-pub use parse::{Fault, Sidecar, custom_name};
+pub(crate) use parse::{Fault, Sidecar, custom_name};
 
 /// The most bytes of a sidecar.
-pub const LONGEST: u64 = 64 * 1024;
+pub(crate) const LONGEST: u64 = 64 * 1024;
 
 /// What a sidecar's name ends in, in the order in which they count.
 const ENDINGS: [(&str, Format); 2] = [(".json", Format::Json), (".toml", Format::Toml)];
@@ -28,7 +28,7 @@ const NOTE: &[u8] = b".jw.json";
 
 /// How a sidecar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// One JSON object.
     Json,
     /// One TOML document.
@@ -37,7 +37,7 @@ pub enum Format {
 
 /// What is beside a video.
 #[derive(Debug, Clone, Default)]
-pub struct Beside {
+pub(crate) struct Beside {
     /// What it says; nothing where there is none, or a faulty one.
     pub sidecar: Sidecar,
     /// Distinct for what a sidecar says; `None` without a sidecar that can be read.
@@ -47,7 +47,7 @@ pub struct Beside {
 }
 
 /// Reads the sidecar of a video, in the folder that this was reached in; blocks.
-pub fn beside(video: &Place) -> Beside {
+pub(crate) fn beside(video: &Place) -> Beside {
     for (name, format) in names(video.name()) {
         let read = match read(&video.beside(&name)) {
             Ok(None) => continue,
@@ -73,12 +73,12 @@ pub fn beside(video: &Place) -> Beside {
 }
 
 /// Which of a video's sidecars counts more: the smaller one. `None` for what is none of that video's.
-pub fn rank(sidecar: &OsStr, video: &OsStr) -> Option<usize> {
+pub(crate) fn rank(sidecar: &OsStr, video: &OsStr) -> Option<usize> {
     names(video).iter().position(|(name, _)| name == sidecar)
 }
 
 /// Distinct for what an open sidecar of this name says, as [`Beside::digest`]; `None` where it is of no use.
-pub fn digest_of(name: &OsStr, file: &File) -> Option<String> {
+pub(crate) fn digest_of(name: &OsStr, file: &File) -> Option<String> {
     let ends = |ending: &str| name.as_bytes().ends_with(ending.as_bytes());
     let (_, format) = ENDINGS.into_iter().find(|(ending, _)| ends(ending))?;
     let bytes = read_to_end(file).ok()?;
@@ -102,12 +102,12 @@ fn names(video: &OsStr) -> Vec<(OsString, Format)> {
 }
 
 /// Whether a file of this name may be the sidecar of some video.
-pub fn is_one(name: &OsStr) -> bool {
+pub(crate) fn is_one(name: &OsStr) -> bool {
     base(name).is_some()
 }
 
 /// Whether this is the name of a sidecar of that video.
-pub fn belongs(sidecar: &OsStr, video: &Path) -> bool {
+pub(crate) fn belongs(sidecar: &OsStr, video: &Path) -> bool {
     base(sidecar).is_some_and(|base| {
         let of = |part: Option<&OsStr>| part.is_some_and(|part| part.as_bytes() == base);
         of(video.file_name()) || of(video.file_stem())
@@ -115,7 +115,7 @@ pub fn belongs(sidecar: &OsStr, video: &Path) -> bool {
 }
 
 /// A sidecar's name without its ending.
-pub fn base(name: &OsStr) -> Option<&[u8]> {
+pub(crate) fn base(name: &OsStr) -> Option<&[u8]> {
     let name = name.as_bytes();
     if name.starts_with(b".") || name.ends_with(NOTE) {
         return None;

@@ -13,31 +13,31 @@ use crate::metadata::Metadata;
 
 /// What a sidecar says; empty texts and `null` say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sidecar {
+pub(crate) struct Sidecar {
     title: Option<String>,
     metadata: Metadata,
 }
 
 impl Sidecar {
     /// The title.
-    pub fn title(&self) -> Option<String> {
+    pub(crate) fn title(&self) -> Option<String> {
         self.title.clone()
     }
 
     /// All else.
-    pub fn metadata(&self) -> Metadata {
+    pub(crate) fn metadata(&self) -> Metadata {
         self.metadata.clone()
     }
 
     /// Whether it says nothing at all.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 /// Why a sidecar is not used. Its text is a clause.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// More than [`LONGEST`].
     #[error("it is longer than {} KiB", LONGEST / 1024)]
     TooLong,
@@ -200,7 +200,7 @@ fn sidecar(written: Written) -> Result<Sidecar, Fault> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn custom_name(name: &str) -> Result<(), String> {
+pub(crate) fn custom_name(name: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name == OURS {
         return Err(format!(

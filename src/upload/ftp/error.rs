@@ -13,7 +13,7 @@ use crate::upload::flight::Fault;
 
 /// A failed transfer by FTP.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// There is no byte to send.
     #[error("the file is empty")]
     Empty,
@@ -100,7 +100,7 @@ pub enum Error {
 
 /// An answer that is no success.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The command that was refused.
     pub to: &'static str,
     /// The reply code (RFC 959, 4.2).
@@ -143,7 +143,7 @@ impl Refusal {
 
 impl Error {
     /// Whether trying again will help.
-    pub fn disposition(&self) -> Disposition {
+    pub(crate) fn disposition(&self) -> Disposition {
         match self {
             Self::Empty | Self::NameTaken(_) => Disposition::Permanent,
             Self::Setup(_) | Self::Certificate(_) => Disposition::Blocked,

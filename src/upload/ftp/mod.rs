@@ -25,8 +25,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-pub use self::error::{Error, Refusal};
-pub use self::name::{other, plain};
+pub(crate) use self::error::Error;
+pub(crate) use self::name::{other, plain};
 use self::session::Session;
 use self::store::Stored;
 use self::tls::Wires;
@@ -37,7 +37,7 @@ use super::watchdog::{self, Timeouts};
 use crate::config::Ftp;
 
 /// One file for an FTP server.
-pub struct Order {
+pub(crate) struct Order {
     /// The open file. `None`: it is gone, and there is only a renaming left to be settled.
     pub file: Option<File>,
     /// Its size in bytes, at least one. Exactly so many are sent, however long the file is by then.
@@ -74,7 +74,7 @@ pub struct Order {
 }
 
 /// A file that the server has all of, and the name that it is about to get.
-pub struct Whole<'a> {
+pub(crate) struct Whole<'a> {
     /// MD5 of the file, lower-case hex; none where the file is gone.
     pub md5: Option<&'a str>,
     /// Whether that is certainly the MD5 of what was sent, also of a file that was touched meanwhile.
@@ -86,14 +86,14 @@ pub struct Whole<'a> {
 }
 
 /// See [`Order::on_deleted`]. If it fails, the transfer ends.
-pub type OnDeleted = Box<dyn FnMut() -> Result<(), String> + Send>;
+pub(crate) type OnDeleted = Box<dyn FnMut() -> Result<(), String> + Send>;
 
 /// The write-ahead hook. If it fails, the file does not get its name.
-pub type BeforeRename = Box<dyn FnMut(Whole<'_>) -> Result<(), String> + Send>;
+pub(crate) type BeforeRename = Box<dyn FnMut(Whole<'_>) -> Result<(), String> + Send>;
 
 /// A file that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     /// Its name on the server.
     pub name: String,
     /// MD5 of the file; none where an earlier attempt had sent and named it.
@@ -108,7 +108,7 @@ pub struct Receipt {
 /// # Cancel safety
 /// Dropping the future, or cancelling by the token, ends the connections at once. What the server
 /// has by then is where the next attempt continues.
-pub async fn send(order: Order, cancel: CancellationToken) -> Result<Receipt, Error> {
+pub(crate) async fn send(order: Order, cancel: CancellationToken) -> Result<Receipt, Error> {
     if order.size == 0 {
         return Err(Error::Empty);
     }
@@ -129,12 +129,12 @@ pub async fn send(order: Order, cancel: CancellationToken) -> Result<Receipt, Er
 ///
 /// # Errors
 /// What an upload would meet first.
-pub async fn check(server: Ftp, stall_timeout: Duration) -> Result<(), Error> {
+pub(crate) async fn check(server: Ftp, stall_timeout: Duration) -> Result<(), Error> {
     visit(server, stall_timeout, |_| Ok(())).await
 }
 
 /// Deletes what a transfer that will never continue has left under its temporary name.
-pub async fn sweep(server: Ftp, mark: &str, stall_timeout: Duration) -> Result<(), Error> {
+pub(crate) async fn sweep(server: Ftp, mark: &str, stall_timeout: Duration) -> Result<(), Error> {
     let temporary = name::temporary(mark);
     visit(server, stall_timeout, move |session| {
         session.delete(&temporary)

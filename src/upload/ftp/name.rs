@@ -10,7 +10,7 @@ const SUFFIX: usize = 8;
 
 /// A file's name as any server may take it: what is not UTF-8, ends a line, or leads into another
 /// folder is replaced.
-pub fn plain(name: &OsStr) -> String {
+pub(crate) fn plain(name: &OsStr) -> String {
     let replaced = |letter: char| {
         if letter.is_control() || matches!(letter, '/' | '\\') {
             '_'
@@ -27,7 +27,7 @@ pub(super) fn temporary(mark: &str) -> String {
 }
 
 /// The name for a file whose own is taken: the end of the ingest id is put before the extension.
-pub fn other(name: &str, mark: &str) -> String {
+pub(crate) fn other(name: &str, mark: &str) -> String {
     let (stem, extension) = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
         _ => (name, String::new()),

@@ -16,7 +16,7 @@ use source::Source;
 
 /// What a container says about its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The format marks its end, and it is at the end of the file.
     Complete,
     /// All of it is sound, but its format has no end ingest id: more may follow.
@@ -29,7 +29,7 @@ pub enum Verdict {
 
 /// What an incomplete file lacks. Its text is a clause about the file, "it ...".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     /// Its last part is announced as longer than the file.
     CutShort,
     /// An MP4 or MOV without its index (`moov`), which many programs write last.
@@ -43,7 +43,7 @@ pub enum Flaw {
 }
 
 /// Judges a file of so many bytes by what is in it. A file that cannot be read is not judged.
-pub fn verdict<R: Read + Seek>(file: R, size: u64) -> Verdict {
+pub(crate) fn verdict<R: Read + Seek>(file: R, size: u64) -> Verdict {
     let mut source = Source::new(file, size);
     let Ok(head) = source.array::<8>(0) else {
         return Verdict::Unknown;

@@ -44,6 +44,7 @@ impl Folder {
                     self.report(finding)?;
                     (path, News::CameOrWent(Ending::Unseen))
                 }
+                #[cfg(test)]
                 Message::Scan => {
                     self.schedule.wanted();
                     continue;

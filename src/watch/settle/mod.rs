@@ -26,7 +26,7 @@ use crate::identity::Identity;
 
 /// A file that has stopped changing. Only the settler makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettledFile {
+pub(crate) struct SettledFile {
     /// The watch's name.
     pub watch: String,
     /// Where it is.

@@ -13,7 +13,7 @@ mod report;
 mod story;
 #[cfg(test)]
 mod tests;
-pub mod waiting;
+pub(crate) mod waiting;
 
 use std::io;
 use std::path::Path;
@@ -30,7 +30,7 @@ use facts::Facts;
 
 /// Why nothing can be explained.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The current folder is gone.
     #[error("cannot tell what the path is relative to")]
     NoFolder(#[source] io::Error),
@@ -47,7 +47,7 @@ pub enum Error {
 
 /// What is known about one path.
 #[derive(Debug)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     /// The answer, and the story that it rests on, one fact a line.
     pub lines: Vec<String>,
     /// The same as JSON.
@@ -59,7 +59,7 @@ impl Explanation {
     ///
     /// # Errors
     /// The table cannot be read, or the path is relative to a folder that is gone.
-    pub fn of(
+    pub(crate) fn of(
         outline: &Outline,
         path: &Path,
         present: &Present,

@@ -88,7 +88,6 @@ fn inspection() -> Inspection {
     Inspection {
         identity: identity(),
         allocated: identity().bytes(),
-        writer: Writer::None,
         container: Some(container::Verdict::Complete),
         marker: None,
         waits_for: Waiting::Quiet(Missing::Ending),

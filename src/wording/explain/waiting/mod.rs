@@ -26,8 +26,8 @@ use crate::wording::text;
 use crate::wording::time::Present;
 
 use reason::Table;
-pub use reason::{Kind, Row};
-pub use tally::Tally;
+pub(crate) use reason::{Kind, Row};
+pub(crate) use tally::Tally;
 
 /// How many entries may be found ahead of those that are shown.
 const AHEAD: usize = 1000;
@@ -36,7 +36,7 @@ const AHEAD: usize = 1000;
 ///
 /// # Errors
 /// The job table cannot be read, or `tell` says so.
-pub fn list(
+pub(crate) fn list(
     outline: &Outline,
     watches: &[&Watch],
     present: &Present,
@@ -63,7 +63,7 @@ pub fn list(
 }
 
 /// Gets each line, with its watch.
-pub type Tell<'a> = dyn FnMut(&Watch, &Row) -> io::Result<()> + 'a;
+pub(crate) type Tell<'a> = dyn FnMut(&Watch, &Row) -> io::Result<()> + 'a;
 
 /// The list in progress.
 struct List<'a> {
@@ -139,7 +139,7 @@ fn send(census: Census, to: &mpsc::SyncSender<(Entry, Option<Timestamp>)>) {
 
 impl Row {
     /// "2026-08-22 14:02:07  /srv/video/news/a.mp4: why"
-    pub fn line(&self, present: &Present) -> String {
+    pub(crate) fn line(&self, present: &Present) -> String {
         let since = self.since.map_or_else(String::new, |at| {
             let there = at.to_zoned(present.zone.clone());
             there.strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -148,7 +148,7 @@ impl Row {
     }
 
     /// The same as one object.
-    pub fn object(&self, watch: &Watch) -> Value {
+    pub(crate) fn object(&self, watch: &Watch) -> Value {
         let mut object = json!({
             "watch": watch.name,
             "kind": self.kind.word(),

@@ -22,7 +22,7 @@ use crate::wording::time::Present;
 
 /// One line of the list.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The file or folder.
     pub path: PathBuf,
     /// What kind of reason it is.
@@ -37,7 +37,7 @@ pub struct Row {
 
 /// The kinds of reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Its job is not done.
     Job,
     /// It has not settled.
@@ -58,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// The word for it in JSON.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Job => "job",
             Self::Settling => "settling",

@@ -7,7 +7,7 @@ use crate::wording::text;
 
 /// The counts.
 #[derive(Debug)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Whether a daemon runs, as far as we may look.
     pub(super) daemon: Option<bool>,
     /// Files whose job is done, or that are duplicates.
@@ -40,7 +40,7 @@ impl Tally {
     }
 
     /// The last line.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let daemon = match self.daemon {
             Some(true) => "the daemon runs",
             Some(false) => "the daemon does not run",
@@ -58,7 +58,7 @@ impl Tally {
     }
 
     /// The same for JSON.
-    pub fn object(&self) -> Value {
+    pub(crate) fn object(&self) -> Value {
         json!({
             "waiting": self.waiting,
             "up": self.up,
