@@ -39,6 +39,9 @@
 //!
 //! `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP or configuration.
 
+// This documentation is for those who build it: it is made with the private items.
+#![allow(rustdoc::private_intra_doc_links)]
+
 mod address;
 mod beneath;
 pub mod cli;

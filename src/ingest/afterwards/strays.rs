@@ -15,7 +15,7 @@ use crate::beneath::{Folder, Kind, Place};
 use crate::config::Watch;
 use crate::queue::afterwards::Case;
 
-/// Gives what is hidden of a job its own names back, in any folder of its watch; answers whether there was something.
+/// Gives what is hidden of a job its own names back, in any folder of its watch; answers whether the video was there.
 pub(super) fn put_back(
     case: &Case,
     watch: Option<&Watch>,
@@ -45,7 +45,7 @@ pub(super) fn put_back(
             let at = folder.place(&name);
             if let Some(own) = own(case, &at).filter(|_| kind == Kind::File) {
                 unhide(&at, &own)?;
-                is_found = true;
+                is_found |= Some(own.name()) == case.job.path.file_name();
             }
         }
     }

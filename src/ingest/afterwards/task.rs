@@ -134,12 +134,12 @@ impl Task<'_> {
             own.is_err_and(|error| error.is_absence())
         };
         let may_be_away = match found {
-            Found::Here(_) => false,
-            Found::Nowhere => true,
-            Found::Arrived(_) | Found::Deleted(_) => is_away(),
+            // The folder may have been made again, with another file of the same name.
+            Found::Here(at) => traces::is_another_than_hidden(self.case, at),
+            Found::Nowhere | Found::Deleted(_) => true,
+            Found::Arrived(_) => is_away(),
         };
-        let is_found = may_be_away && strays::put_back(self.case, self.watch, self.stopped)?;
-        if is_found && matches!(found, Found::Nowhere) {
+        if may_be_away && strays::put_back(self.case, self.watch, self.stopped)? {
             let why = "its folder was renamed; it has its own name there";
             return Err(Trouble::Later(why.to_owned()));
         }

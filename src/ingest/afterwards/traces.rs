@@ -137,6 +137,12 @@ fn is_file_of(job: &Job, place: &Place) -> bool {
     })
 }
 
+/// Whether a file that was found under the job's name is not the one that was about to be hidden.
+pub(super) fn is_another_than_hidden(case: &Case, at: &Place) -> bool {
+    let noted = case.row.going_to.as_deref();
+    noted.is_some_and(notes_delete) && !is_going(at.name()) && is_another(&case.job, at)
+}
+
 /// Whether another file than the job's, not that one with other bytes, has the name.
 fn is_another(job: &Job, place: &Place) -> bool {
     let meta = place.metadata();

@@ -124,17 +124,31 @@ fn no_try_that_fails_leaves_the_file_hidden() {
 /// The path that the job knows leads nowhere, and no scan looks at a hidden name.
 #[test]
 fn what_was_hidden_in_a_folder_that_was_renamed_since_gets_its_name_back() {
-    for is_replaced in [false, true] {
-        let (ground, case) = killed(Kill::Hidden);
+    for (has_new_folder, has_new_file, unlinks) in [
+        (false, false, false),
+        (true, false, false),
+        (true, true, false),
+        (true, false, true),
+        (true, true, true),
+    ] {
+        let (ground, mut case) = killed(Kill::Hidden);
+        // Killed right before the unlink.
+        case.row.unlinks = unlinks;
         let sidecar = format!(".jw-ingest-{}.a.json.going", case.job.ingest_id);
         fs::write(ground.at("drop/sub").join(sidecar), "{}").unwrap();
         fs::create_dir_all(ground.at("drop/deep")).unwrap();
         fs::rename(ground.at("drop/sub"), ground.at("drop/deep/new")).unwrap();
-        if is_replaced {
+        if has_new_folder {
             fs::create_dir(ground.at("drop/sub")).unwrap();
         }
+        if has_new_file {
+            fs::write(ground.at(NAME), "another").unwrap();
+        }
         let said = ground.run(&case, Action::Delete);
-        assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
+        assert!(
+            matches!(said, Err(Trouble::Later(_))),
+            "{has_new_file} {unlinks} {said:?}"
+        );
         assert_eq!(names(&ground.at("drop/deep/new")), ["a.json", "a.mp4"]);
     }
     // Its video was deleted.
