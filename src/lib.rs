@@ -39,8 +39,10 @@
 //!
 //! `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP or configuration.
 
-// This documentation is for those who build it: it is made with the private items.
-#![allow(rustdoc::private_intra_doc_links)]
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "the documentation is for those who build it, and is made with the private items"
+)]
 
 mod address;
 mod beneath;

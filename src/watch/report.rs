@@ -53,7 +53,8 @@ pub(crate) enum Report {
     Scanned {
         /// The watch's name.
         watch: String,
-        /// How many files still wait; see [`super::Handle::waiting`] for what counts.
+        /// How many files still wait. Those that may wait forever do not count: empty ones, after their settle time,
+        /// and ones that cannot be reached.
         waiting: usize,
     },
 }
