@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
@@ -11,7 +12,9 @@ use md5::{Digest, Md5};
 use crate::beneath::{Error, Folder, Place};
 use crate::config::Watch;
 use crate::identity::Identity;
+use crate::ingest::identify::{Kind, fingerprint};
 use crate::queue::Job;
+use crate::watch::filesystem::may_be_stale;
 use crate::watch::reach;
 use crate::watch::writer::{self, Writer};
 use crate::{hex, text};
@@ -23,6 +26,10 @@ pub(super) struct Source {
     file: File,
     place: Place,
     identity: Identity,
+    /// Whether its attributes may stay the same though it was written to.
+    may_be_stale: bool,
+    /// What its samples were before anything was sent, and as what they were taken.
+    samples: OnceLock<(String, Kind)>,
 }
 
 /// Why the file cannot be read now.
@@ -88,8 +95,7 @@ impl Source {
     /// Opens the job's file, which may have another name for the moment.
     pub(super) fn at(place: Place, job: &Job, root: Option<&Path>) -> Result<Self, Problem> {
         let file = place.open().map_err(|error| unopened(error, job, root))?;
-        let identity = file.metadata().map(|meta| Identity::of(&meta));
-        let identity = identity.map_err(Problem::Unreadable)?;
+        let identity = Identity::now(&file).map_err(Problem::Unreadable)?;
         if !identity.may_still_be(&job.identity) {
             return Err(Problem::Changed);
         }
@@ -97,15 +103,61 @@ impl Source {
             return Err(Problem::BeingWritten);
         }
         Ok(Self {
+            may_be_stale: may_be_stale(&file),
             file,
             place,
             identity,
+            samples: OnceLock::new(),
         })
     }
 
     /// The file, for reading.
     pub(super) fn file(&self) -> io::Result<File> {
         self.file.try_clone()
+    }
+
+    /// The file, for a look at what it is by now. Where attributes may be stale it is opened again, because a handle that
+    /// was open before may give the bytes that this machine remembers; what was renamed or deleted is read by the handle.
+    pub(super) fn file_anew(&self) -> io::Result<File> {
+        if !self.may_be_stale {
+            return self.file();
+        }
+        let file = match self.place.open() {
+            Ok(file) => file,
+            Err(Error::Absent(_) | Error::Link(_) | Error::NotAFile(_)) => return self.file(),
+            Err(error) => return Err(error.into_source()),
+        };
+        let now = Identity::now(&file)?;
+        if now.ino != self.identity.ino && !now.may_still_be(&self.identity) {
+            return self.file();
+        }
+        // Some FUSE servers let the kernel keep what it has read. What it does not give up is read as before.
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).ok();
+        Ok(file)
+    }
+
+    /// Whether its attributes may stay the same though it was written to.
+    pub(super) fn may_be_stale(&self) -> bool {
+        self.may_be_stale
+    }
+
+    /// Notes what its samples are, before anything of it is sent.
+    pub(super) fn note_samples(&self, samples: String, kind: Kind) {
+        self.samples.get_or_init(|| (samples, kind));
+    }
+
+    /// Where attributes prove nothing: whether its samples still are what they were before anything was sent.
+    pub(super) fn check_samples(&self) -> Result<(), Problem> {
+        let Some((known, kind)) = self.samples.get().filter(|_| self.may_be_stale) else {
+            return Ok(());
+        };
+        let file = self.file_anew().map_err(Problem::Unreadable)?;
+        match fingerprint(&file, self.size(), *kind) {
+            Ok(now) if now == *known => Ok(()),
+            Ok(_) => Err(Problem::Changed),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Problem::Changed),
+            Err(error) => Err(Problem::Unreadable(error)),
+        }
     }
 
     /// Its size in bytes.
@@ -115,8 +167,7 @@ impl Source {
 
     /// What it is now.
     pub(super) fn now(&self) -> Result<Identity, Problem> {
-        let meta = self.file.metadata().map_err(Problem::Unreadable)?;
-        Ok(Identity::of(&meta))
+        Identity::now(&self.file).map_err(Problem::Unreadable)
     }
 
     /// Whether it cannot have been written since it had this identity, not even by a program that
@@ -144,16 +195,18 @@ impl Source {
 
     /// Whether what was read is the file that settled, and whole.
     pub(super) fn check(&self) -> Result<Freshness, Problem> {
-        let meta = self.file.metadata().map_err(Problem::Unreadable)?;
-        let open = Identity::of(&meta);
+        let asked = Identity::now_with_links(&self.file);
+        let (open, links) = asked.map_err(Problem::Unreadable)?;
         if !open.may_still_be(&self.identity) {
             return Err(Problem::Changed);
         }
-        match self.place.metadata() {
+        let named = self.place.hold();
+        let named = named.and_then(|held| {
+            Identity::now(&held).map_err(|error| Error::of(self.place.path(), error))
+        });
+        match named {
             // Another file has its name, and it has none any more: it was replaced.
-            Ok(now) if !Identity::of(&now).may_still_be(&self.identity) && meta.nlink() == 0 => {
-                Err(Problem::Changed)
-            }
+            Ok(now) if !now.may_still_be(&self.identity) && links == 0 => Err(Problem::Changed),
             Err(error) if !error.is_absence() => Err(Problem::Unreadable(error.into_source())),
             // Moved away or deleted after it was opened: that takes nothing from what was read.
             Ok(_) | Err(_) if open == self.identity => Ok(Freshness::Same),
@@ -171,11 +224,12 @@ impl Source {
     /// MD5 of the file as it is now, lower-case hex. Reads all of it: not for the async runtime.
     /// `None`: broken off, because `stopped` says so.
     pub(super) fn md5(&self, stopped: &dyn Fn() -> bool) -> io::Result<Option<String>> {
+        let file = self.file_anew()?;
         let mut hash = Md5::new();
         let mut buffer = vec![0; READ_AT_ONCE];
         let mut offset = 0;
         while !stopped() {
-            let count = self.file.read_at(&mut buffer, offset)?;
+            let count = file.read_at(&mut buffer, offset)?;
             let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
                 return Ok(Some(hex::lower(&hash.finalize())));
             };
@@ -271,6 +325,17 @@ pub(super) mod tests {
         let identity = Identity::of(&fs::metadata(path).unwrap());
         let job = job(path.to_owned(), identity, path.parent().unwrap());
         Source::open(&job, None).unwrap()
+    }
+
+    /// As [`open`], on a filesystem whose attributes prove nothing.
+    pub(in crate::ingest) fn open_stale(path: &Path) -> Source {
+        let source = Source {
+            may_be_stale: true,
+            ..open(path)
+        };
+        let samples = fingerprint(&source.file, source.size(), Kind::Video).unwrap();
+        source.note_samples(samples, Kind::Video);
+        source
     }
 
     /// The job knows even the identity of the file outside.

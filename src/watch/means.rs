@@ -82,7 +82,7 @@ impl Choice {
     pub(super) fn missed(&mut self, files: usize, now: Duration) -> bool {
         self.missed = self.missed.saturating_add(files);
         let enough = match self.filesystem {
-            Filesystem::Local => ENOUGH_LOCAL,
+            Filesystem::Local | Filesystem::Timeless(_) => ENOUGH_LOCAL,
             Filesystem::Layered(_) | Filesystem::Remote(_) => ENOUGH_REMOTE,
         };
         let changes = self.means() == Means::Events && self.missed >= enough;
@@ -122,10 +122,11 @@ mod tests {
 
     #[test]
     fn the_filesystem_decides_unless_somebody_has() {
-        use Filesystem::{Layered, Local, Remote};
+        use Filesystem::{Layered, Local, Remote, Timeless};
         let poll = |why| Means::Polling(why);
         for (mode, filesystem, expected) in [
             (Mode::Auto, Local, Means::Events),
+            (Mode::Auto, Timeless("exfat"), Means::Events),
             (Mode::Auto, Remote("nfs"), poll(Why::Filesystem("nfs"))),
             (
                 Mode::Auto,
@@ -141,7 +142,11 @@ mod tests {
 
     #[test]
     fn missed_events_change_the_means_for_a_day() {
-        for (filesystem, enough) in [(Filesystem::Local, 10), (Filesystem::Remote("fuse"), 1)] {
+        for (filesystem, enough) in [
+            (Filesystem::Local, 10),
+            (Filesystem::Timeless("fat"), 10),
+            (Filesystem::Remote("fuse"), 1),
+        ] {
             let mut choice = Choice::new(Mode::Events, filesystem);
             let now = Duration::from_secs(5);
             for _ in 1..enough {

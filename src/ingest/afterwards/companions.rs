@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Errand, Trouble};
 use super::hiding;
-use super::still::may_be_stale;
 use crate::beneath::{Error, Kind, Place};
 use crate::config::{Marker, Watch};
 use crate::identity::Identity;
@@ -16,6 +15,7 @@ use crate::metadata::sidecar;
 use crate::queue::State;
 use crate::queue::afterwards::{Action, Case};
 use crate::text;
+use crate::watch::filesystem::may_be_stale;
 use crate::watch::select::{self, NOTES, Verdict};
 
 /// A file beside a video, and where it goes.
@@ -74,7 +74,7 @@ impl Companion {
             (held, *identity)
         } else {
             found = self.from.hold().ok()?;
-            (&found, Identity::of(&found.metadata().ok()?))
+            (&found, Identity::now(&found).ok()?)
         };
         Some(act(Errand {
             from: &self.from,
@@ -162,7 +162,7 @@ pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Compa
         }
         // What is written from here on shows by its times.
         let examined = opened.ok().and_then(|file| {
-            let identity = Identity::of(&file.metadata().ok()?);
+            let identity = Identity::now(&file).ok()?;
             Some((file, identity))
         });
         let says = examined

@@ -53,7 +53,7 @@ pub(super) struct Errand<'a> {
     pub(super) md5: Option<&'a str>,
     /// What its samples were when it was uploaded, and as what they were taken; where known.
     pub(super) fingerprint: Option<(&'a str, Kind)>,
-    /// Whether its filesystem may answer with what it remembers of the file.
+    /// Whether its attributes may stay the same though it was written to.
     pub(super) may_be_stale: bool,
     /// Whether a file has the content that may be deleted: asked where `may_be_stale`.
     pub(super) is_sent: &'a dyn Fn(&File) -> Result<bool, Trouble>,
@@ -259,7 +259,7 @@ impl Errand<'_> {
     pub(super) fn reader(&self) -> Result<File, Trouble> {
         let unreadable = |error: io::Error| Trouble::Later(format!("cannot read it: {error}"));
         let file = self.from.open().map_err(|error| cannot("read it", error))?;
-        let found = Identity::of(&file.metadata().map_err(unreadable)?);
+        let found = Identity::now(&file).map_err(unreadable)?;
         if (found.dev, found.ino) == (self.identity.dev, self.identity.ino) {
             Ok(file)
         } else {

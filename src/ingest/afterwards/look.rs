@@ -106,7 +106,7 @@ fn is_what_was_sent(
 }
 
 fn of(held: File, known: Known) -> Result<Look, Trouble> {
-    let identity = Identity::of(&held.metadata().map_err(unreadable)?);
+    let identity = Identity::now(&held).map_err(unreadable)?;
     Ok(Look {
         held,
         identity,

@@ -1,9 +1,9 @@
 //! Whether a file that is about to go is still the one that was looked at, and still where its path leads.
 //!
 //! One rule: the bytes that are destroyed or moved are those of a handle whose ctime has not moved since the look that
-//! they rest on. A file is opened again for each look, by the name that it has then: on a share, a handle that was open
-//! before answers with what it remembers. Where even that may be remembered (`may_be_stale`), the whole content is
-//! compared before anything is destroyed.
+//! they rest on. A file is opened again for each look, by the name that it has then, and its attributes are asked of the
+//! filesystem's server, not of this machine's cache. Where even they may prove nothing (`may_be_stale`), the whole
+//! content is compared before anything is destroyed.
 //!
 //! A folder is held by its handle, also where a person renames it or moves it out of the watch; so after each
 //! question the paths are resolved once more, and must lead to the folders that are held.
@@ -15,7 +15,6 @@ use super::files::{Errand, Trouble, cannot, is_same_state};
 use crate::beneath::Place;
 use crate::identity::Identity;
 use crate::ingest::identify::{Kind, fingerprint};
-use crate::watch::filesystem::Filesystem;
 use crate::watch::reach;
 use crate::watch::writer::{self, Writer};
 
@@ -26,14 +25,6 @@ pub(super) struct Seen {
     identity: Identity,
     /// Of a file whose attributes may be stale.
     samples: Option<String>,
-}
-
-/// Whether a filesystem may answer with what it remembers of a file, while another machine or program has written to it.
-pub(super) fn may_be_stale(file: &File) -> bool {
-    !matches!(
-        Filesystem::of(file),
-        Ok(Filesystem::Local | Filesystem::Layered(_))
-    )
 }
 
 impl Errand<'_> {
@@ -64,7 +55,7 @@ impl Errand<'_> {
     /// Whether nothing was written to the file since it was examined. That only its rights were
     /// changed must be found out by reading it again.
     pub(super) fn check_unwritten(&self) -> Result<(), Trouble> {
-        let held = self.held.metadata().map(|meta| Identity::of(&meta));
+        let held = Identity::now(self.held);
         let held = held.map_err(|error| Trouble::Later(format!("cannot access it: {error}")))?;
         let again = self.look_again(self.from)?.identity;
         for now in [held, again] {
@@ -82,19 +73,21 @@ impl Errand<'_> {
     /// Opens what has this name now: the same file, unwritten as far as its attributes say, which no program has open
     /// for writing. A rename moves no more than its ctime.
     pub(super) fn look_again(&self, at: &Place) -> Result<Seen, Trouble> {
-        let (file, meta) = match at.open() {
+        let (file, identity) = match at.open() {
             Ok(file) => {
-                let meta = file.metadata();
-                (Some(file), meta.map_err(|error| unreadable(&error))?)
+                let identity = Identity::now(&file);
+                (Some(file), identity.map_err(|error| unreadable(&error))?)
             }
             // What cannot be read may have failed for just that; a symlink beside a video goes as one.
-            Err(_) => match at.metadata() {
-                Ok(meta) => (None, meta),
+            Err(_) => match at.hold() {
+                Ok(held) => {
+                    let identity = Identity::now(&held);
+                    (None, identity.map_err(|error| unreadable(&error))?)
+                }
                 Err(error) if error.is_absence() => return Err(Trouble::Changed),
                 Err(error) => return Err(cannot("access it", error)),
             },
         };
-        let identity = Identity::of(&meta);
         if !is_same_state(&identity, &self.identity) {
             return Err(Trouble::Changed);
         }

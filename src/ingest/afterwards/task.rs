@@ -9,7 +9,6 @@ use super::companions::{self, Left};
 use super::files::{self, Errand, Trouble};
 use super::look::{self, Known, Look};
 use super::plan;
-use super::still::may_be_stale;
 use super::strays;
 use super::traces::{self, Found};
 use crate::beneath::Place;
@@ -18,6 +17,7 @@ use crate::identity::Identity;
 use crate::ingest::{identify, targets};
 use crate::queue::State;
 use crate::queue::afterwards::{Action, Case, Proof, Went};
+use crate::watch::filesystem::may_be_stale;
 use crate::watch::reach;
 use crate::{clock, text};
 

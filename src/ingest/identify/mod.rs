@@ -50,10 +50,13 @@ pub(super) async fn rule_out_copies(
 pub(super) async fn open(attempt: &Attempt) -> Result<Arc<Source>, End> {
     let source = attempt.open_rested().await?;
     // What this attempt has looked at has rested since then.
-    if let Some(known) = &attempt.job().fingerprint
-        && *known != sample(attempt, &source).await?
-    {
-        Err(Problem::Changed)?;
+    let known = attempt.job().fingerprint.as_ref();
+    if known.is_some() || source.may_be_stale() {
+        let samples = sample(attempt, &source).await?;
+        if known.is_some_and(|known| *known != samples) {
+            Err(Problem::Changed)?;
+        }
+        source.note_samples(samples, kind(&attempt.job().path));
     }
     Ok(source)
 }
@@ -98,7 +101,7 @@ const MOST_READINGS: u32 = 3;
 /// Reads something of a file that is the same before and after.
 fn read_unchanged<T>(source: &Source, look: impl Fn(&File) -> io::Result<T>) -> Result<T, Problem> {
     let file = source.file().map_err(Problem::Unreadable)?;
-    let identity = || file.metadata().map(|meta| Identity::of(&meta));
+    let identity = || Identity::now(&file);
     for _ in 0..MOST_READINGS {
         let before = identity().map_err(Problem::Unreadable)?;
         let found = look(&file);

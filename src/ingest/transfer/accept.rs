@@ -59,7 +59,10 @@ async fn is_still_what_was_sent(
     source: &Arc<Source>,
     receipt: &Receipt,
 ) -> Result<(), End> {
-    match (attempt.check(source).await?, &receipt.md5) {
+    let freshness = attempt.check(source).await?;
+    let sampled = Arc::clone(source);
+    attempt.quick(move || sampled.check_samples()).await?;
+    match (freshness, &receipt.md5) {
         // Only the ctime moved: the file is read again and compared with what was sent.
         (Freshness::Touched, Some(sent)) if attempt.md5(source).await? != *sent => {
             Err(Problem::Changed.into())

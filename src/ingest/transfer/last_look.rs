@@ -1,6 +1,7 @@
 //! The last look at a file before its last byte is sent, or what was sent of it is completed: the one place that
 //! decides whether what was sent is the file.
 //!
+//! Attributes are asked of the filesystem's server, and where they may prove nothing, samples are compared as well.
 //! What was read while the ctime did not move is the file that had rested. Once it has moved, by a `chmod`, a rename,
 //! or a write whose mtime was put back, all of the file is compared with what was sent; and what cannot be compared is
 //! not sent.
@@ -18,11 +19,13 @@ pub(super) fn look(
     source: &Source,
     compare: impl FnOnce(&File) -> io::Result<Option<bool>>,
 ) -> Result<(), Problem> {
-    if source.check()? == Freshness::Same {
+    let freshness = source.check()?;
+    source.check_samples()?;
+    if freshness == Freshness::Same {
         return Ok(());
     }
     let before = source.now()?;
-    let file = source.file().map_err(Problem::Unreadable)?;
+    let file = source.file_anew().map_err(Problem::Unreadable)?;
     let is_same = compare(&file).map_err(Problem::Unreadable)?;
     let after = source.now()?;
     match is_same {
@@ -56,7 +59,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::ingest::source::tests::open;
+    use crate::ingest::source::tests::{open, open_stale};
 
     /// Returns once the ctime has moved: the clock of a filesystem is coarse.
     fn touch(path: &Path) {
@@ -101,5 +104,44 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(looks.get(), 4);
+    }
+
+    /// Writes other bytes in place, and puts the mtime back.
+    fn rewrite(path: &Path) {
+        let then = fs::metadata(path).unwrap().modified().unwrap();
+        fs::write(path, "CONTENT").unwrap();
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(then).unwrap();
+    }
+
+    #[test]
+    fn where_attributes_prove_nothing_other_samples_are_another_file() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [path, other] = folders.each_ref().map(|folder| folder.path().join("a.mp4"));
+        // What this machine remembers of the content is what was sent.
+        let look_at = |source: &Source| look(source, |_| Ok(Some(true)));
+        let trusted = open(&other);
+        rewrite(&other);
+        assert!(look_at(&trusted).is_ok(), "its attributes are trusted");
+        let stale = open_stale(&path);
+        assert!(look_at(&stale).is_ok(), "it is as it was");
+        rewrite(&path);
+        let found = look_at(&stale);
+        assert!(matches!(found, Err(Problem::Changed)), "{found:?}");
+    }
+
+    #[test]
+    fn what_was_renamed_or_deleted_is_sampled_by_its_handle() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let stale = open_stale(&path);
+        let look_at = |source: &Source| look(source, |_| Ok(Some(true)));
+        fs::rename(&path, folder.path().join("b.mp4")).unwrap();
+        assert!(look_at(&stale).is_ok(), "it has no such name");
+        fs::write(&path, "another").unwrap();
+        assert!(look_at(&stale).is_ok(), "another file has its name");
+        rewrite(&folder.path().join("b.mp4"));
+        let found = look_at(&stale);
+        assert!(matches!(found, Err(Problem::Changed)), "{found:?}");
     }
 }
