@@ -71,7 +71,7 @@ impl Filesystem {
     }
 
     /// Whether its attributes may stay the same though a file was written to.
-    pub fn may_be_stale(self) -> bool {
+    pub(crate) fn may_be_stale(self) -> bool {
         match self {
             Self::Local | Self::Layered(_) => false,
             Self::Timeless(_) | Self::Remote(_) => true,
@@ -80,7 +80,7 @@ impl Filesystem {
 }
 
 /// Whether the attributes of an open file may stay the same though it was written to.
-pub fn may_be_stale(file: &File) -> bool {
+pub(crate) fn may_be_stale(file: &File) -> bool {
     Filesystem::of(file).map_or(true, Filesystem::may_be_stale)
 }
 
