@@ -14,7 +14,7 @@ use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::identify::{Kind, fingerprint};
 use crate::queue::Job;
-use crate::watch::filesystem::may_be_stale;
+use crate::watch::filesystem::{forget_pages, may_be_stale};
 use crate::watch::reach;
 use crate::watch::writer::{self, Writer};
 use crate::{hex, text};
@@ -131,14 +131,9 @@ impl Source {
         if now.ino != self.identity.ino && !now.may_still_be(&self.identity) {
             return self.file();
         }
-        // Some FUSE servers let the kernel keep what it has read. What it does not give up is read as before.
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).ok();
+        // Some FUSE servers let the kernel keep what it has read.
+        forget_pages(&file);
         Ok(file)
-    }
-
-    /// Whether its attributes may stay the same though it was written to.
-    pub(super) fn may_be_stale(&self) -> bool {
-        self.may_be_stale
     }
 
     /// Notes what its samples are, before anything of it is sent.
@@ -158,6 +153,13 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Problem::Changed),
             Err(error) => Err(Problem::Unreadable(error)),
         }
+    }
+
+    /// The samples of this file, as they were taken before anything of it was sent; none where that was not done.
+    pub(super) fn samples_of(&self, file: &File) -> io::Result<Option<String>> {
+        let kind = self.samples.get().map(|(_, kind)| *kind);
+        kind.map(|kind| fingerprint(file, self.size(), kind))
+            .transpose()
     }
 
     /// Its size in bytes.

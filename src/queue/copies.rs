@@ -60,13 +60,15 @@ pub enum WaitsFor {
     Ready(JobId),
     /// A job that is about to replace the video that seems to have the same content, and may fail.
     Replacement(JobId),
+    /// A job whose video seems to have the same content, and may have been replaced: the platform is asked.
+    Doubt(JobId),
 }
 
 impl WaitsFor {
     /// The job.
     pub fn job(self) -> JobId {
         match self {
-            Self::Upload(job) | Self::Ready(job) | Self::Replacement(job) => job,
+            Self::Upload(job) | Self::Ready(job) | Self::Replacement(job) | Self::Doubt(job) => job,
         }
     }
 
@@ -84,8 +86,20 @@ impl WaitsFor {
             Self::Replacement(_) => format!(
                 "waits for job {job}, which is about to replace the video that seems to have the same content"
             ),
+            Self::Doubt(_) => format!(
+                "waits for job {job}, whose video seems to have the same content and may have been replaced"
+            ),
         }
     }
+}
+
+/// What is said of a wait that is not for ever.
+#[derive(Debug, Clone)]
+pub struct Words {
+    /// While it lasts.
+    pub waits: String,
+    /// Once it is over.
+    pub gives_up: String,
 }
 
 /// Stores what the job's file looks like.
@@ -153,7 +167,7 @@ pub fn look(
 }
 
 /// A job that is to replace such a video, and may fail: until its bytes have arrived, the video has
-/// what it had.
+/// what it had. Or one whose video may have been replaced, which is asked about.
 fn replacement(
     db: &Connection,
     lease: &Lease,
@@ -163,11 +177,13 @@ fn replacement(
     let job = &lease.job;
     let mut statement = db.prepare_cached(
         "SELECT holder.id, taker.id FROM jobs AS holder
-         JOIN jobs AS taker ON taker.video_key = holder.video_key AND taker.id NOT IN (holder.id, ?4)
+         LEFT JOIN jobs AS taker ON taker.video_key = holder.video_key AND taker.id NOT IN (holder.id, ?4)
+              AND taker.replaces IS NOT NULL AND taker.waits_for IS NULL
+              AND +taker.state IN ('queued', 'running') AND +taker.step <> 'confirm'
          WHERE holder.account = ?1 AND holder.size = ?2 AND holder.fingerprint = ?3 AND holder.id <> ?4
-           AND holder.state = 'done' AND (holder.replaced_by IS NULL OR holder.replaced = 'sending')
-           AND taker.replaces IS NOT NULL AND taker.waits_for IS NULL
-           AND +taker.state IN ('queued', 'running') AND +taker.step <> 'confirm'
+           AND holder.state = 'done'
+           AND (holder.replaced = 'perhaps'
+                OR (holder.replaced_by IS NULL OR holder.replaced = 'sending') AND taker.id IS NOT NULL)
          ORDER BY taker.id",
     )?;
     let mut rows = statement.query(params![
@@ -177,9 +193,14 @@ fn replacement(
         job.id.0
     ])?;
     while let Some(row) = rows.next()? {
-        if !others_than.contains(&JobId(row.get(0)?)) {
-            return Ok(Some(WaitsFor::Replacement(JobId(row.get(1)?))));
+        let holder = JobId(row.get(0)?);
+        if others_than.contains(&holder) {
+            continue;
         }
+        let taker: Option<i64> = row.get(1)?;
+        return Ok(Some(taker.map_or(WaitsFor::Doubt(holder), |taker| {
+            WaitsFor::Replacement(JobId(taker))
+        })));
     }
     Ok(None)
 }
@@ -226,7 +247,7 @@ pub fn wait_for_proof(
     db: &Connection,
     lease: &Lease,
     (other, run_at, most): (JobId, Timestamp, i64),
-    (why, now): (&str, Timestamp),
+    (words, now): (&Words, Timestamp),
 ) -> Result<bool, Error> {
     held(db, lease)?;
     let id = lease.job.id;
@@ -234,8 +255,8 @@ pub fn wait_for_proof(
         .prepare_cached("SELECT count(*) FROM attempts WHERE job_id = ?1 AND outcome = ?2")?
         .query_row(params![id.0, UNPROVEN], |row| row.get(0))?;
     if asked < most {
-        let why = format!("waits for job {other}, which seems to have the same content {why}");
-        wait_as(db, lease, (other, run_at), UNPROVEN, (why, now))?;
+        let why = (words.waits.clone(), now);
+        wait_as(db, lease, (other, run_at), UNPROVEN, why)?;
         return Ok(true);
     }
     let is_noted = db
@@ -246,8 +267,8 @@ pub fn wait_for_proof(
     if !is_noted {
         let report = Report {
             message: Some(format!(
-                "uploaded as a video of its own: job {other} seems to have the same content, and nothing proves that \
-                 its video has it {why}"
+                "uploaded as a video of its own: {}",
+                words.gives_up
             )),
             ..Report::default()
         };

@@ -1,5 +1,6 @@
 //! One file that is due: done on a thread that may block, and written down.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -121,10 +122,20 @@ fn run_here<T>(
             Ok(())
         }
     };
+    let asked = Cell::new(None);
     let permit = |to: Option<&Path>| {
         goes_on()?;
+        let moment = ask::Moment::now();
         progress.rest(|| ask::permit(context, (case, watch, action), to))?;
+        asked.set(ask::is_asked_for(action).then_some(moment));
         goes_on()
+    };
+    let is_fresh = || {
+        goes_on()?;
+        if !ask::is_wanted_still(context, (case, watch, action)) {
+            return Err(Trouble::Stopped);
+        }
+        asked.get().map_or(Ok(()), ask::Moment::check_fresh)
     };
     let target = |folder: &Path| {
         let target = Target::look(watch.ok_or(Trouble::Stopped)?, folder);
@@ -142,6 +153,7 @@ fn run_here<T>(
         action,
         stopped: &stopped,
         permit: &permit,
+        is_fresh: &is_fresh,
         target: &target,
         note: &note,
     })

@@ -88,6 +88,7 @@ impl Companion {
             is_sent: &|file| Ok(self.has_same_words(file)),
             stopped,
             before: &|_| Ok(()),
+            is_fresh: &|| Ok(()),
         }))
     }
 }

@@ -21,6 +21,7 @@ use crate::beneath::{Error, Place};
 use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::identify::Kind;
+use crate::watch::filesystem::forget_pages;
 
 /// Why a file did not get to its target.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub(super) struct Errand<'a> {
     pub(super) stopped: &'a dyn Fn() -> bool,
     /// Before a file gets this name.
     pub(super) before: &'a dyn Fn(&Path) -> Result<(), Trouble>,
+    /// Whether what was answered to that still counts: a share may have kept a look waiting since.
+    pub(super) is_fresh: &'a dyn Fn() -> Result<(), Trouble>,
 }
 
 const ONE_FOLDER: &str = "its target is its own folder under another path; choose another folder";
@@ -89,6 +92,7 @@ impl Errand<'_> {
             }
             self.ask(&to)?;
             self.check_unwritten()?;
+            (self.is_fresh)()?;
             match rename_new(self.from, &self.going(), &to) {
                 Ok(()) => return self.arrived(to),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -123,6 +127,7 @@ impl Errand<'_> {
         mut file: File,
         mut to: impl FnMut(&[u8]) -> Result<(), Trouble>,
     ) -> Result<String, Trouble> {
+        forget_pages(&file);
         let mut hash = Md5::new();
         let mut buffer = vec![0; 1 << 20];
         let (mut read, size) = (0, self.identity.bytes());
@@ -227,7 +232,8 @@ impl Errand<'_> {
             if !is_kept()? {
                 return Err(Trouble::Kept(ONE_FOLDER.to_owned()));
             }
-            self.check_unmoved(&going, &seen)
+            self.check_unmoved(&going, &seen)?;
+            (self.is_fresh)()
         };
         if let Err(why) = gone_on() {
             // Where a kill had left it hidden, the attempt as a whole gives it its own name.

@@ -66,6 +66,8 @@ pub(super) struct Task<'a> {
     pub(super) stopped: &'a dyn Fn() -> bool,
     /// Whether the file may get this name now, or what is left beside it may go (`None`): asked right before.
     pub(super) permit: &'a dyn Fn(Option<&Path>) -> Result<(), Trouble>,
+    /// Whether the last yes still counts, and nothing has given this attempt up: asked right before something goes.
+    pub(super) is_fresh: &'a dyn Fn() -> Result<(), Trouble>,
     /// Whether a folder that files are moved to is there, and the right one.
     pub(super) target: &'a dyn Fn(&Path) -> Result<(), Trouble>,
     /// Writes that down.
@@ -162,6 +164,7 @@ impl Task<'_> {
             is_sent: &|file| look::is_sent(self.case, (file, &look.identity), self.stopped),
             stopped: self.stopped,
             before: &|to| (self.permit)(Some(to)),
+            is_fresh: self.is_fresh,
         };
         let why = match (self.action, look.known, self.case.proof) {
             (Action::Delete, _, Proof::None) => {

@@ -27,6 +27,7 @@ use super::source::{Problem, Source};
 use crate::identity::Identity;
 use crate::platform::Client;
 use crate::queue::copies;
+use crate::watch::filesystem::forget_pages;
 
 /// Finds out whether the content needs to be uploaded at all; if it does, the step continues.
 pub(super) async fn rule_out_copies(
@@ -50,14 +51,14 @@ pub(super) async fn rule_out_copies(
 pub(super) async fn open(attempt: &Attempt) -> Result<Arc<Source>, End> {
     let source = attempt.open_rested().await?;
     // What this attempt has looked at has rested since then.
+    let samples = sample(attempt, &source).await?;
     let known = attempt.job().fingerprint.as_ref();
-    if known.is_some() || source.may_be_stale() {
-        let samples = sample(attempt, &source).await?;
-        if known.is_some_and(|known| *known != samples) {
-            Err(Problem::Changed)?;
-        }
-        source.note_samples(samples, kind(&attempt.job().path));
+    if known.is_some_and(|known| *known != samples) {
+        Err(Problem::Changed)?;
     }
+    source.note_samples(samples, kind(&attempt.job().path));
+    // What is sent is what the file is now.
+    forget_pages(&source.file().map_err(Problem::Unreadable)?);
     Ok(source)
 }
 

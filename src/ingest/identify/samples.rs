@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use sha2::{Digest, Sha256};
 
 use crate::hex;
+use crate::watch::filesystem::forget_pages;
 
 /// Up to here, bytes, all of the file is read: equal fingerprints mean equal files.
 pub(super) const WHOLE: u64 = 1024 * 1024;
@@ -33,6 +34,7 @@ pub(in crate::ingest) enum Kind {
 /// # Errors
 /// The file cannot be read, or is shorter.
 pub(in crate::ingest) fn fingerprint(file: &File, size: u64, kind: Kind) -> io::Result<String> {
+    forget_pages(file);
     let mut hash = Sha256::new();
     hash.update(match kind {
         Kind::Video => *b"video  ",

@@ -18,7 +18,7 @@ use crate::ingest::record::agreed;
 use crate::ingest::source::Source;
 use crate::platform::Client;
 use crate::queue::JobId;
-use crate::queue::copies::Original;
+use crate::queue::copies::{Original, Words};
 use crate::queue::sent::{self, Sent};
 
 /// A job that waits for another looks again so often: the other may have been put off for reasons
@@ -249,7 +249,13 @@ impl<'a> Search<'a> {
             );
         }
         let next = (other, self.next_look(), most);
-        agreed::wait_for_proof(self.attempt, next, why).await?;
+        let words = Words {
+            waits: format!("waits for job {other}, which seems to have the same content {why}"),
+            gives_up: format!(
+                "job {other} seems to have the same content, and nothing proves that its video has it {why}"
+            ),
+        };
+        agreed::wait_for_proof(self.attempt, next, words).await?;
         tracing::warn!(
             job.id = id.0,
             "{path}: uploaded as a video of its own, since nothing proves that job {other} has the same content: {said}"

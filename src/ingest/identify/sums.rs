@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use md5::{Digest, Md5};
 
 use crate::hex;
+use crate::watch::filesystem::forget_pages;
 
 /// What a file sums up to, lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub(in crate::ingest) fn read(
     part_sizes: &BTreeSet<u64>,
     stopped: &dyn Fn() -> bool,
 ) -> io::Result<Option<Sums>> {
+    forget_pages(file);
     let mut whole = Md5::new();
     let mut parts: Vec<Parts> = part_sizes.iter().map(|size| Parts::of(*size)).collect();
     let mut buffer = vec![0; READ_AT_ONCE];

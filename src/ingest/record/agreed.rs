@@ -6,14 +6,21 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::End;
 use crate::platform::Video;
-use crate::queue::copies::{self, Original, WaitsFor};
+use crate::queue::copies::{self, Original, WaitsFor, Words};
 use crate::queue::outcome::Report;
-use crate::queue::{JobId, replace, restored};
+use crate::queue::{Error, JobId, Lease, replace, restored};
 use crate::{clock, text};
+
+/// A job waits for no replacement for longer than about a day: its folder may be away.
+const MOST_REPLACING: i64 = 144;
+
+/// Whether a video was replaced is settled in ten minutes, or never.
+const MOST_DOUBTED: i64 = 3;
 
 /// Which other jobs may have the content, apart from those that have another. Where that hangs on the end of one
 /// that runs, the job waits for it, and looks again at `run_at`.
@@ -25,9 +32,11 @@ pub(in crate::ingest) async fn wait_for_upload(
     let (fingerprint, ruled_out) = (fingerprint.to_owned(), ruled_out.clone());
     let now = clock::now();
     let others = attempt.write(move |db, lease| {
-        let others = copies::look(db, lease, &fingerprint, &ruled_out)?;
-        if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way) {
-            copies::wait(db, lease, (other, run_at), now)?;
+        let mut others = copies::look(db, lease, &fingerprint, &ruled_out)?;
+        if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way)
+            && !waits(db, lease, (other, run_at), now)?
+        {
+            others.under_way = None;
         }
         Ok(others)
     });
@@ -38,6 +47,28 @@ pub(in crate::ingest) async fn wait_for_upload(
         return Err(End::Written);
     }
     Ok(others.arrived)
+}
+
+/// Puts the job back until the other has come to its end; answers whether it waits.
+fn waits(
+    db: &Connection,
+    lease: &Lease,
+    (other, run_at): (WaitsFor, Timestamp),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let most = match other {
+        WaitsFor::Upload(_) | WaitsFor::Ready(_) => {
+            return copies::wait(db, lease, (other, run_at), now).map(|()| true);
+        }
+        WaitsFor::Replacement(_) => MOST_REPLACING,
+        WaitsFor::Doubt(_) => MOST_DOUBTED,
+    };
+    let words = Words {
+        waits: other.words(),
+        gives_up: format!("it {} for too long", other.words()),
+    };
+    let wait = (other.job(), run_at, most);
+    copies::wait_for_proof(db, lease, wait, (&words, now))
 }
 
 /// The job waits for another whose bytes are on the platform, if that is not ready yet.
@@ -61,11 +92,11 @@ pub(in crate::ingest) async fn wait_for_ready(
 pub(in crate::ingest) async fn wait_for_proof(
     attempt: &Attempt,
     (other, run_at, most): (JobId, Timestamp, i64),
-    why: String,
+    words: Words,
 ) -> Result<(), End> {
     let now = clock::now();
     let waits = attempt.write(move |db, lease| {
-        copies::wait_for_proof(db, lease, (other, run_at, most), (&why, now))
+        copies::wait_for_proof(db, lease, (other, run_at, most), (&words, now))
     });
     if waits.await? {
         return Err(End::Written);

@@ -164,14 +164,14 @@ impl Errand<'_> {
         let queue = self.attempt.context.queue.clone();
         let (lease, stop) = (Arc::clone(&self.attempt.lease), self.attempt.stop.clone());
         Box::new(move |whole| {
-            if let Some(source) = &source
-                && let Err(problem) =
-                    last_look::look(source, |_| is_what_was_sent(source, &whole, &stop))
-            {
+            let look = |source: &Arc<Source>| {
+                last_look::look(source, |_| is_what_was_sent(source, &whole, &stop))
+            };
+            let samples = source.as_ref().map(look).transpose().map_err(|problem| {
                 let why = chain(&problem);
                 finding.note(problem);
-                return Err(why);
-            }
+                why
+            })?;
             if stop.is_cancelled() {
                 return Err("the daemon stops".to_owned());
             }
@@ -179,6 +179,9 @@ impl Errand<'_> {
             let (name, md5) = (whole.name.to_owned(), whole.md5.map(str::to_owned));
             queue
                 .write_blocking(move |db: &Connection| {
+                    if let Some(samples) = samples.flatten() {
+                        queue::copies::note(db, &lease, &samples)?;
+                    }
                     queue::ftp::gets_its_name(db, &lease, (&name, md5.as_deref()), now)
                 })
                 .map_err(|error| chain(&error))

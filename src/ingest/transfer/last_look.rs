@@ -14,23 +14,25 @@ use crate::ingest::source::{Freshness, Problem, Source};
 
 /// Looks at the file. `compare` reads it where it was touched: whether it is what was sent; `None`: that is not known.
 ///
-/// Blocks for as long as that takes.
+/// Answers its samples where it was: what was written before it was read, and sent like that, is what the job is known
+/// by from then on. Blocks for as long as that takes.
 pub(super) fn look(
     source: &Source,
     compare: impl FnOnce(&File) -> io::Result<Option<bool>>,
-) -> Result<(), Problem> {
+) -> Result<Option<String>, Problem> {
     let freshness = source.check()?;
     source.check_samples()?;
     if freshness == Freshness::Same {
-        return Ok(());
+        return Ok(None);
     }
     let before = source.now()?;
     let file = source.file_anew().map_err(Problem::Unreadable)?;
     let is_same = compare(&file).map_err(Problem::Unreadable)?;
+    let samples = source.samples_of(&file).map_err(Problem::Unreadable)?;
     let after = source.now()?;
     match is_same {
         Some(false) => Err(Problem::Changed),
-        Some(true) if after == before => Ok(()),
+        Some(true) if after == before => Ok(samples),
         // A program is at it, or nothing tells: it rests, and is sent again.
         Some(true) | None => Err(Problem::Touched(after.ctime_ns)),
     }

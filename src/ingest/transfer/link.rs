@@ -12,7 +12,7 @@ use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End};
 use crate::ingest::source::{Problem, Source};
 use crate::platform::Link;
-use crate::queue::{Error, Lease, Queue, ticket};
+use crate::queue::{Error, Lease, Queue, copies, ticket};
 use crate::upload::{self, BeforeLastByte, Order, Progress, Seen, Sending};
 use crate::way::Way;
 use crate::{chain, clock};
@@ -69,12 +69,13 @@ fn before_last_byte(attempt: &Attempt, source: &Arc<Source>, finding: &Finding) 
     let finding = finding.clone();
     Box::new(move |sending| {
         let looked = last_look::look(&source, |_| is_what_is_sent(&source, sending, &stop));
-        if let Err(problem) = looked {
+        let samples = looked.map_err(|problem| {
             let why = chain(&problem);
             finding.note(problem);
-            return Err(why);
-        }
-        note_last_byte(&queue, &lease, sending.md5_by_now())
+            why
+        })?;
+        let md5 = sending.md5_by_now();
+        note_last_byte(&queue, &lease, WhatIsSent { md5, samples })
     })
 }
 
@@ -94,17 +95,29 @@ fn is_what_is_sent(
     Ok(now?.map(|now| now == sent))
 }
 
-/// Notes that the last byte may arrive, if it may be sent at all, and the MD5 of what is sent. Blocks.
+/// What is known of the bytes whose last one is about to be sent.
+#[derive(Debug, Default)]
+pub(super) struct WhatIsSent {
+    /// MD5 of all of them.
+    pub(super) md5: Option<String>,
+    /// The samples of the file, where it was touched since they were taken.
+    pub(super) samples: Option<String>,
+}
+
+/// Notes that the last byte may arrive, if it may be sent at all, and what is sent. Blocks.
 pub(super) fn note_last_byte(
     queue: &Queue,
     lease: &Arc<Lease>,
-    md5: Option<String>,
+    what: WhatIsSent,
 ) -> Result<(), String> {
     let (now, noting) = (clock::now(), Arc::clone(lease));
     let noted = queue.write_blocking(move |db: &Connection| {
         let may_be_sent = ticket::last_byte(db, &noting, now)?;
-        if let Some(md5) = &md5 {
+        if let Some(md5) = &what.md5 {
             ticket::sum_is(db, &noting, md5)?;
+        }
+        if let Some(samples) = &what.samples {
+            copies::note(db, &noting, samples)?;
         }
         Ok(may_be_sent)
     });

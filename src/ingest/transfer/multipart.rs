@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::ask::{self, Arrived};
-use super::link::note_last_byte;
+use super::link::{WhatIsSent, note_last_byte};
 use super::{accept, last_look, unsettled, words_of};
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End, Failure};
@@ -139,12 +139,14 @@ fn before_complete(
         let looked = last_look::look(&source, |file| {
             multipart::part_sums_match(file, source.size(), part_size, &arrived, &stopped).map(Some)
         });
-        if let Err(found) = looked {
-            let why = chain(&found);
-            // A caller that does not wait for it any more does not need it.
-            problem.send(found).ok();
-            return Err(why);
+        match looked {
+            Ok(samples) => note_last_byte(&queue, &lease, WhatIsSent { md5: None, samples }),
+            Err(found) => {
+                let why = chain(&found);
+                // A caller that does not wait for it any more does not need it.
+                problem.send(found).ok();
+                Err(why)
+            }
         }
-        note_last_byte(&queue, &lease, None)
     })
 }

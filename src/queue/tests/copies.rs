@@ -419,7 +419,11 @@ fn a_proof_that_never_comes_is_not_waited_for_without_end() {
         let lease = take(&db, at(20 + round));
         outcome::begin(&db, &lease, Step::Create, at(20 + round)).unwrap();
         let now = at(20 + round);
-        let waiting = copies::wait_for_proof(&db, &lease, (ids[0], now, 3), ("(so)", now)).unwrap();
+        let words = copies::Words {
+            waits: "waits for job 1".to_owned(),
+            gives_up: "job 1 (so)".to_owned(),
+        };
+        let waiting = copies::wait_for_proof(&db, &lease, (ids[0], now, 3), (&words, now)).unwrap();
         waits.push(waiting);
         if !waiting {
             let park = ("parked", &Report::default());

@@ -333,7 +333,6 @@ fn a_copy_waits_for_a_replacement_that_may_fail() {
     // It has sent its bytes: the video does not have this content any more, or nothing will ever tell.
     for sql in [
         "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL WHERE id = 2",
-        "UPDATE jobs SET replaced = 'perhaps' WHERE id = 1",
         "UPDATE jobs SET waits_for = 1, state = 'queued', lease_id = NULL, lease_until = NULL WHERE id = 2",
     ] {
         let db = table();
@@ -342,6 +341,11 @@ fn a_copy_waits_for_a_replacement_that_may_fail() {
         let copy_of = copy(&db);
         db.execute_batch(sql).unwrap();
         assert_eq!(under_way(&db, &copy_of, &[]), None, "{sql}");
+        // Whether it arrived is asked, also once the job that sent it is over.
+        db.execute_batch("UPDATE jobs SET replaced = 'perhaps' WHERE id = 1")
+            .unwrap();
+        let doubt = Some(WaitsFor::Doubt(JobId(1)));
+        assert_eq!(under_way(&db, &copy_of, &[]), doubt, "{sql}");
     }
 }
 

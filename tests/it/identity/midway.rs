@@ -2,7 +2,7 @@
 //! two contents is published, and each content that stays becomes a video.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -67,6 +67,32 @@ fn what_is_rewritten_in_mid_upload_and_keeps_its_time_is_at_no_moment_published_
         site.assert_exactly_one_each(&platform, &[file]);
         assert_eq!(published(&platform).len(), 1, "{method}");
         drop(daemon);
+    }
+}
+
+/// All that is sent is of the new content: the job is known by that, and not by the samples that were taken before.
+#[test]
+fn what_is_rewritten_where_nothing_was_sent_yet_is_one_video() {
+    for (method, upload, skip) in METHODS {
+        let (platform, mut dice) = (Platform::start(), Dice::new());
+        let site = Site::with(&platform, &watch(method));
+        stalls(&platform, upload, skip, 100_000);
+        let daemon = site.start();
+        let file = site.drop_file("live.mp4", &dice.bytes(BIG * 3));
+        platform.wait(upload, "held", 1);
+        let then = fs::metadata(&file).unwrap().modified().unwrap();
+        let program = fs::File::options().write(true).open(&file).unwrap();
+        let near_its_end = u64::try_from(BIG * 3 - 1000).unwrap();
+        program.write_all_at(b"another", near_its_end).unwrap();
+        program.set_modified(then).unwrap();
+        drop(program);
+        platform.release();
+        site.wait_done(1);
+        drop(daemon);
+        // The scan at the start looks at what was touched since.
+        site.command(&["run", "--until-idle"]);
+        assert_eq!(site.jobs().len(), 1, "{method}: {:?}", site.jobs());
+        site.assert_exactly_one_each(&platform, &[file]);
     }
 }
 

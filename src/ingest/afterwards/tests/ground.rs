@@ -113,6 +113,7 @@ impl Ground {
             target: &|_| Ok(()),
             note: &|_| Ok(()),
             permit,
+            is_fresh: &|| Ok(()),
         })
     }
 

@@ -92,6 +92,7 @@ fn errand<T>(from: &Path, before: &dyn Fn(&Path), act: impl FnOnce(&Errand<'_>) 
             before(path);
             Ok(())
         },
+        is_fresh: &|| Ok(()),
     })
 }
 

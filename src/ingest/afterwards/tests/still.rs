@@ -220,6 +220,39 @@ fn where_attributes_may_be_stale_the_whole_content_is_compared() {
     });
 }
 
+/// A share may keep a look waiting after the answer, and then it is of another moment.
+#[test]
+fn what_was_answered_too_long_ago_counts_for_nothing() {
+    by_either_rename(|| {
+        let place = Place::new();
+        let from = place.file("drop/a.mp4", "one");
+        let kept = place.file("kept.mp4", "one");
+        let to = place.at("up/a.mp4");
+        fs::create_dir_all(place.at("up")).unwrap();
+        let is_old = || Err(Trouble::Later("too long ago".to_owned()));
+        let acts: [Act; 3] = [
+            |errand, _| errand.take_away(),
+            |errand, kept| errand.take_away_beside(&at(kept), ONE),
+            |errand, kept| {
+                let up = kept.with_file_name("up").join("a.mp4");
+                errand.go(&at(&up)).map(drop)
+            },
+        ];
+        for act in acts {
+            let outcome = errand(&from, &|_| {}, |errand| {
+                let old = Errand {
+                    is_fresh: &is_old,
+                    ..*errand
+                };
+                act(&old, &kept)
+            });
+            assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
+            assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+            assert!(!to.exists());
+        }
+    });
+}
+
 /// The question may take as long as the platform does: meanwhile the file has its name.
 #[test]
 fn a_move_to_another_disk_asks_once_and_before_the_file_is_hidden() {
