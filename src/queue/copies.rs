@@ -93,7 +93,7 @@ impl WaitsFor {
     }
 }
 
-/// What is said of a wait that is not for ever.
+/// What is said of a wait that is not forever.
 #[derive(Debug, Clone)]
 pub struct Words {
     /// While it lasts.
