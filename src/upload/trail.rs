@@ -13,7 +13,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -27,6 +26,7 @@ use super::body;
 use super::flight::{Flight, Summing};
 use super::hash::Feed;
 use crate::hex;
+use crate::identity::Identity;
 
 /// A sum that is being made; dropping it ends the thread.
 pub(super) struct Trail {
@@ -62,7 +62,7 @@ struct Walk {
 
 /// A moment when the file was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen((i64, i64));
+pub struct Seen(i64);
 
 impl Seen {
     /// The file as it is now.
@@ -70,8 +70,7 @@ impl Seen {
     /// # Errors
     /// It cannot be looked at.
     pub fn now(file: &File) -> io::Result<Self> {
-        let meta = file.metadata()?;
-        Ok(Self((meta.ctime(), meta.ctime_nsec())))
+        Ok(Self(Identity::now(file)?.ctime_ns))
     }
 }
 

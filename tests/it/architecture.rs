@@ -48,7 +48,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "upload",
-        &["config", "disposition", "hex", "platform", "text", "way"],
+        &[
+            "config",
+            "disposition",
+            "hex",
+            "identity",
+            "platform",
+            "text",
+            "way",
+        ],
     ),
     (
         "watch",

@@ -58,7 +58,12 @@ pub(super) async fn open(attempt: &Attempt) -> Result<Arc<Source>, End> {
     }
     source.note_samples(samples, kind(&attempt.job().path));
     // What is sent is what the file is now.
-    forget_pages(&source.file().map_err(Problem::Unreadable)?);
+    let read = Arc::clone(&source);
+    let forgotten = attempt.quick(move || {
+        forget_pages(&read.file().map_err(Problem::Unreadable)?);
+        Ok(())
+    });
+    forgotten.await?;
     Ok(source)
 }
 

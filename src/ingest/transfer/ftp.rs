@@ -21,7 +21,7 @@ use crate::ingest::identify;
 use crate::ingest::source::{Problem, Source};
 use crate::queue::{self, ticket};
 use crate::upload::ftp::{self, BeforeRename, OnDeleted, Order, Receipt, Whole};
-use crate::upload::{self, Progress, Seen};
+use crate::upload::{self, Progress};
 use crate::{chain, clock, text};
 
 /// The transfer, whose attempt is open already.
@@ -84,13 +84,13 @@ struct Errand<'a> {
 impl Errand<'_> {
     async fn send(&self, source: Option<Arc<Source>>) -> Result<Done, End> {
         let (context, job) = (&self.attempt.context, self.attempt.job());
-        let file = source.as_ref().map(|source| source.file()).transpose();
-        let file = file.map_err(Problem::Unreadable)?;
-        let seen = file.as_ref().map(Seen::now).transpose();
-        let seen = seen.map_err(Problem::Unreadable)?;
-        if let Some(source) = &source {
-            self.attempt.check_unmoved(source).await?;
-        }
+        let (file, seen) = match &source {
+            Some(source) => {
+                let (file, seen) = super::look_at_what_is_sent(self.attempt, source).await?;
+                (Some(file), Some(seen))
+            }
+            None => (None, None),
+        };
         let ticket = self.attempt.lease.ticket.as_ref();
         let id = job.id;
         let confirmed = self

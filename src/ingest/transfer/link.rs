@@ -10,10 +10,10 @@ use super::accept;
 use super::last_look::{self, Finding};
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End};
-use crate::ingest::source::{Problem, Source};
+use crate::ingest::source::Source;
 use crate::platform::Link;
 use crate::queue::{Error, Lease, Queue, copies, ticket};
-use crate::upload::{self, BeforeLastByte, Order, Progress, Seen, Sending};
+use crate::upload::{self, BeforeLastByte, Order, Progress, Sending};
 use crate::way::Way;
 use crate::{chain, clock};
 
@@ -23,10 +23,7 @@ pub(super) async fn send(
     (way, link): (Way, Link),
 ) -> Result<Done, End> {
     let (context, job) = (&attempt.context, attempt.job());
-    let file = source.file().map_err(Problem::Unreadable)?;
-    // Looked at first, and then at its ctime: the moment that is compared with is that of the opening.
-    let seen = Seen::now(&file).map_err(Problem::Unreadable)?;
-    attempt.check_unmoved(&source).await?;
+    let (file, seen) = super::look_at_what_is_sent(attempt, &source).await?;
     let finding = Finding::default();
     let progress = Arc::new(Progress::default());
     context.live.transfers(&attempt.lease, &progress);

@@ -14,14 +14,19 @@ mod link;
 mod multipart;
 mod unsettled;
 
+use std::fs::File;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::attempt::Attempt;
 use super::end::{Done, End};
 use super::identify;
 use super::record::agreed;
+use super::source::{Problem, Source};
 use crate::platform::{Grant, VideoKey};
 use crate::queue::{Step, Ticket, outcome};
+use crate::upload::Seen;
 use crate::way::Way;
 use crate::{address, chain, clock, upload};
 
@@ -95,6 +100,22 @@ fn parts(attempt: &Attempt) -> Option<(&Ticket, VideoKey, Way)> {
     let job = attempt.job();
     let key = job.video_key.as_deref()?.parse().ok()?;
     Some((ticket, key, job.way?))
+}
+
+/// The file that is sent, and the moment that is compared with: it was not written to since it was opened.
+async fn look_at_what_is_sent(
+    attempt: &Attempt,
+    source: &Arc<Source>,
+) -> Result<(File, Seen), End> {
+    let source = Arc::clone(source);
+    let look = move || {
+        let file = source.file().map_err(Problem::Unreadable)?;
+        // Looked at first, and then at its ctime: so the moment is that of the opening.
+        let seen = Seen::now(&file).map_err(Problem::Unreadable)?;
+        source.check_unmoved()?;
+        Ok((file, seen))
+    };
+    attempt.quick(look).await
 }
 
 /// An upload's error as the table and the log may have it.
