@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
@@ -117,6 +117,7 @@ pub fn look(
     lease: &Lease,
     fingerprint: &str,
     others_than: &BTreeSet<JobId>,
+    now: Timestamp,
 ) -> Result<Others, Error> {
     note(db, lease, fingerprint)?;
     // A job that is queued in its first step has nothing on the platform, and looks for us when its
@@ -161,10 +162,14 @@ pub fn look(
         }
     }
     if others.arrived.is_empty() && others.under_way.is_none() {
-        others.under_way = replacement(db, lease, fingerprint, others_than)?;
+        others.under_way = replacement(db, lease, fingerprint, others_than, now)?;
     }
     Ok(others)
 }
+
+/// The platform is asked ten minutes after the last byte whether it has replaced a video; what it has not told so long
+/// after it, as one that reports no checksum, it will hardly tell.
+const DOUBTED: SignedDuration = SignedDuration::from_mins(30);
 
 /// A job that is to replace such a video, and may fail: until its bytes have arrived, the video has
 /// what it had. Or one whose video may have been replaced, which is asked about.
@@ -173,8 +178,9 @@ fn replacement(
     lease: &Lease,
     fingerprint: &str,
     others_than: &BTreeSet<JobId>,
+    now: Timestamp,
 ) -> Result<Option<WaitsFor>, Error> {
-    let job = &lease.job;
+    let (job, doubted_since) = (&lease.job, earlier(now, DOUBTED));
     let mut statement = db.prepare_cached(
         "SELECT holder.id, taker.id FROM jobs AS holder
          LEFT JOIN jobs AS taker ON taker.video_key = holder.video_key AND taker.id NOT IN (holder.id, ?4)
@@ -182,7 +188,7 @@ fn replacement(
               AND +taker.state IN ('queued', 'running') AND +taker.step <> 'confirm'
          WHERE holder.account = ?1 AND holder.size = ?2 AND holder.fingerprint = ?3 AND holder.id <> ?4
            AND holder.state = 'done'
-           AND (holder.replaced = 'perhaps'
+           AND (holder.replaced = 'perhaps' AND (taker.id IS NOT NULL OR holder.replaced_at > ?5)
                 OR (holder.replaced_by IS NULL OR holder.replaced = 'sending') AND taker.id IS NOT NULL)
          ORDER BY taker.id",
     )?;
@@ -190,7 +196,8 @@ fn replacement(
         job.account,
         job.identity.size,
         fingerprint,
-        job.id.0
+        job.id.0,
+        At(doubted_since)
     ])?;
     while let Some(row) = rows.next()? {
         let holder = JobId(row.get(0)?);
@@ -215,6 +222,49 @@ pub fn wait(
 ) -> Result<(), Error> {
     let why = (other.words(), now);
     wait_as(db, lease, (other.job(), run_at), "waits", why)
+}
+
+/// The word in `attempts` for a wait until a replacement has arrived or failed.
+const REPLACING: &str = "replacing";
+
+/// A job waits for no replacement for longer than this: the folder of the other's file may be away.
+const LONGEST_REPLACING: SignedDuration = SignedDuration::from_hours(24);
+
+/// As [`wait`], where the other job replaces a video, or may have. Answers whether it waits; after a day it does not,
+/// as in [`wait_for_proof`].
+pub fn wait_for_replacement(
+    db: &Connection,
+    lease: &Lease,
+    (other, run_at): (WaitsFor, Timestamp),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    held(db, lease)?;
+    let waits_long = db
+        .prepare_cached(
+            "SELECT 1 FROM attempts WHERE job_id = ?1 AND outcome = ?2 AND started_at < ?3",
+        )?
+        .exists(params![
+            lease.job.id.0,
+            REPLACING,
+            At(earlier(now, LONGEST_REPLACING))
+        ])?;
+    if waits_long {
+        let why = format!("it {} for too long", other.words());
+        give_up(db, lease, (REPLACING, &why), now)?;
+        return Ok(false);
+    }
+    wait_as(
+        db,
+        lease,
+        (other.job(), run_at),
+        REPLACING,
+        (other.words(), now),
+    )?;
+    Ok(true)
+}
+
+fn earlier(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 /// As [`wait`]; `word` is that for `attempts`.
@@ -259,23 +309,32 @@ pub fn wait_for_proof(
         wait_as(db, lease, (other, run_at), UNPROVEN, why)?;
         return Ok(true);
     }
+    give_up(db, lease, (UNPROVEN, &words.gives_up), now)?;
+    Ok(false)
+}
+
+/// Notes why the job does not wait any more, once for each kind of wait.
+fn give_up(
+    db: &Connection,
+    lease: &Lease,
+    (word, why): (&str, &str),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let id = lease.job.id;
     let is_noted = db
         .prepare_cached(
             "SELECT 1 FROM attempts WHERE job_id = ?1 AND outcome = ?2 AND message GLOB 'uploaded as a video of its own:*'",
         )?
-        .exists(params![id.0, UNPROVEN])?;
+        .exists(params![id.0, word])?;
     if !is_noted {
         let report = Report {
-            message: Some(format!(
-                "uploaded as a video of its own: {}",
-                words.gives_up
-            )),
+            message: Some(format!("uploaded as a video of its own: {why}")),
             ..Report::default()
         };
-        close_attempt(db, id, UNPROVEN, &report, now)?;
+        close_attempt(db, id, word, &report, now)?;
         outcome::begin(db, lease, Step::Create, now)?;
     }
-    Ok(false)
+    Ok(())
 }
 
 /// As [`wait`], for one whose bytes are on the platform and that waits for `ready`. Answers whether

@@ -16,12 +16,6 @@ use crate::queue::outcome::Report;
 use crate::queue::{Error, JobId, Lease, replace, restored};
 use crate::{clock, text};
 
-/// A job waits for no replacement for longer than about a day: its folder may be away.
-const MOST_REPLACING: i64 = 144;
-
-/// Whether a video was replaced is settled in ten minutes, or never.
-const MOST_DOUBTED: i64 = 3;
-
 /// Which other jobs may have the content, apart from those that have another. Where that hangs on the end of one
 /// that runs, the job waits for it, and looks again at `run_at`.
 pub(in crate::ingest) async fn wait_for_upload(
@@ -32,7 +26,7 @@ pub(in crate::ingest) async fn wait_for_upload(
     let (fingerprint, ruled_out) = (fingerprint.to_owned(), ruled_out.clone());
     let now = clock::now();
     let others = attempt.write(move |db, lease| {
-        let mut others = copies::look(db, lease, &fingerprint, &ruled_out)?;
+        let mut others = copies::look(db, lease, &fingerprint, &ruled_out, now)?;
         if let (true, Some(other)) = (others.arrived.is_empty(), others.under_way)
             && !waits(db, lease, (other, run_at), now)?
         {
@@ -56,19 +50,14 @@ fn waits(
     (other, run_at): (WaitsFor, Timestamp),
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let most = match other {
+    match other {
         WaitsFor::Upload(_) | WaitsFor::Ready(_) => {
-            return copies::wait(db, lease, (other, run_at), now).map(|()| true);
+            copies::wait(db, lease, (other, run_at), now).map(|()| true)
         }
-        WaitsFor::Replacement(_) => MOST_REPLACING,
-        WaitsFor::Doubt(_) => MOST_DOUBTED,
-    };
-    let words = Words {
-        waits: other.words(),
-        gives_up: format!("it {} for too long", other.words()),
-    };
-    let wait = (other.job(), run_at, most);
-    copies::wait_for_proof(db, lease, wait, (&words, now))
+        WaitsFor::Replacement(_) | WaitsFor::Doubt(_) => {
+            copies::wait_for_replacement(db, lease, (other, run_at), now)
+        }
+    }
 }
 
 /// The job waits for another whose bytes are on the platform, if that is not ready yet.

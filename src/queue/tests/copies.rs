@@ -22,7 +22,7 @@ fn files(db: &Connection, count: i64) -> Vec<JobId> {
 }
 
 fn look(db: &Connection, lease: &Lease, content: &str) -> Others {
-    copies::look(db, lease, content, &BTreeSet::new()).unwrap()
+    copies::look(db, lease, content, &BTreeSet::new(), at(0)).unwrap()
 }
 
 fn arrived(others: &Others) -> Vec<JobId> {
@@ -131,7 +131,7 @@ fn only_the_same_content_in_the_same_account_counts() {
     assert!(arrived(&look(&db, &second, "1:bb")).is_empty());
     assert_eq!(arrived(&look(&db, &second, CONTENT)), [JobId(1)]);
     let ruled_out = BTreeSet::from([JobId(1)]);
-    let others = copies::look(&db, &second, CONTENT, &ruled_out).unwrap();
+    let others = copies::look(&db, &second, CONTENT, &ruled_out, at(0)).unwrap();
     assert!(others.arrived.is_empty() && others.under_way.is_none());
     for _ in 3..=4 {
         let lease = take(&db, at(10));

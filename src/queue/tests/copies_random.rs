@@ -131,7 +131,7 @@ impl Story {
         let row = job(db, lease.job.id);
         match (row.step, row.create_sent_at) {
             (Step::Create, None) => {
-                let others = copies::look(db, &lease, "1:aa", &BTreeSet::new()).unwrap();
+                let others = copies::look(db, &lease, "1:aa", &BTreeSet::new(), at(0)).unwrap();
                 match (others.arrived.first(), others.under_way) {
                     (Some(original), _) if original.is_unconfirmed => {
                         let run_at = now + Duration::from_mins(10);

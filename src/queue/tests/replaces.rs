@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::queue::copies::{self, WaitsFor};
 use crate::queue::outcome::Count;
@@ -279,7 +281,7 @@ fn a_video_that_is_about_to_get_other_content_is_no_original() {
     new_job(&db, &file("/w/copy.mp4", 60), at(5));
     let copy = take(&db, at(5));
     let originals = || {
-        let others = copies::look(&db, &copy, "1:aa", &BTreeSet::new()).unwrap();
+        let others = copies::look(&db, &copy, "1:aa", &BTreeSet::new(), at(9)).unwrap();
         others.arrived.len()
     };
     assert!(!replace::holds_its_video(&db, first).unwrap());
@@ -305,7 +307,9 @@ fn a_copy_waits_for_a_replacement_that_may_fail() {
     };
     let under_way = |db: &Connection, copy: &Lease, known: &[JobId]| {
         let known = known.iter().copied().collect();
-        copies::look(db, copy, "1:aa", &known).unwrap().under_way
+        copies::look(db, copy, "1:aa", &known, at(9))
+            .unwrap()
+            .under_way
     };
     let db = table();
     let lease = replacing(&db, 2);
@@ -342,11 +346,52 @@ fn a_copy_waits_for_a_replacement_that_may_fail() {
         db.execute_batch(sql).unwrap();
         assert_eq!(under_way(&db, &copy_of, &[]), None, "{sql}");
         // Whether it arrived is asked, also once the job that sent it is over.
-        db.execute_batch("UPDATE jobs SET replaced = 'perhaps' WHERE id = 1")
+        db.execute_batch("UPDATE jobs SET replaced = 'perhaps', replaced_at = '2027-01-15T08:00:04.000Z' WHERE id = 1")
             .unwrap();
         let doubt = Some(WaitsFor::Doubt(JobId(1)));
         assert_eq!(under_way(&db, &copy_of, &[]), doubt, "{sql}");
+        let later = |minutes: i64| {
+            let now = at(4) + SignedDuration::from_mins(minutes);
+            let others = copies::look(&db, &copy_of, "1:aa", &BTreeSet::new(), now);
+            others.unwrap().under_way
+        };
+        assert_eq!((later(29), later(31)), (doubt, None), "{sql}");
     }
+}
+
+/// A day at most; and the waits of one kind are none of the other.
+#[test]
+fn a_copy_waits_a_day_for_a_replacement_and_then_still_for_a_proof() {
+    let db = table();
+    let taker = replacing(&db, 2);
+    let id = new_job(&db, &file("/w/copy.mp4", 60), at(5));
+    let waits = WaitsFor::Replacement(taker.job.id);
+    let begin = |now| {
+        let lease = take(&db, now);
+        assert_eq!(lease.job.id, id);
+        outcome::begin(&db, &lease, Step::Create, now).unwrap();
+        lease
+    };
+    let (mut now, mut waited) = (at(6), 0);
+    let mut lease = begin(now);
+    while copies::wait_for_replacement(&db, &lease, (waits, now), now).unwrap() {
+        waited += 1;
+        now += SignedDuration::from_hours(6);
+        lease = begin(now);
+    }
+    assert_eq!(waited, 5, "until a day is over");
+    let words = copies::Words {
+        waits: "waits".to_owned(),
+        gives_up: "gives up".to_owned(),
+    };
+    for _ in 0..3 {
+        let wait = (JobId(1), now, 3);
+        assert!(copies::wait_for_proof(&db, &lease, wait, (&words, now)).unwrap());
+        lease = begin(now);
+    }
+    let said = "SELECT count(*) FROM attempts WHERE outcome = 'replacing'
+                    AND message LIKE 'uploaded as a video of its own: it waits for job 2, %'";
+    assert_eq!(number(&db, said), 1);
 }
 
 /// Another file came to rely on the video after the job was let into it: seen at its last byte, at the latest.
