@@ -223,6 +223,7 @@ impl<'a> Draft<'a> {
             self.check_method(account);
         }
         self.on_replace.check(self.method, &self.section);
+        self.check_companions();
         self.section.finish();
         Some(Watch {
             name: self.name?,
@@ -241,6 +242,28 @@ impl<'a> Draft<'a> {
             afterwards: self.afterwards,
             priority: self.priority,
         })
+    }
+
+    /// Whether a file could be uploaded at all: what `wait-for` or `done-marker` names is no video.
+    fn check_companions(&self) {
+        let Some(include) = &self.include else { return };
+        let markers = self
+            .watching
+            .done_marker
+            .iter()
+            .map(|one| ("done-marker", one));
+        let awaited = self.metadata.wait_for.iter().map(|one| ("wait-for", one));
+        for (key, marker) in markers.chain(awaited) {
+            let takes = |pattern: &String| marker.takes_all_of(pattern);
+            if !include.patterns.is_empty() && include.patterns.iter().all(takes) {
+                let message = format!(
+                    "{:?} names every file that include counts, so that none would be uploaded; write a name that no \
+                     video has, like \"{{stem}}.json\"",
+                    marker.pattern()
+                );
+                self.section.fault(key, message);
+            }
+        }
     }
 
     fn check_method(&self, account: &Account) {
@@ -357,6 +380,14 @@ mod tests {
             (
                 "include = []",
                 "include: empty, so that no file would count",
+            ),
+            (
+                "wait-for = [\"{stem}.srt\", \"{name}.mpg\"]\ninclude = [\"*.mpg\", \"*-x.MPG\"]",
+                "wait-for: \"{name}.mpg\" names every file that include counts, so that none would be uploaded",
+            ),
+            (
+                "done-marker = \"{stem}.mp4\"\ninclude = [\"*.mp4\"]",
+                "done-marker: \"{stem}.mp4\" names every file that include counts",
             ),
             ("exclude = [\"[a\"]", "exclude: \"[a\" is not a pattern"),
             ("exclude = [\"drafts/\"]", "write \"drafts/**\""),

@@ -154,6 +154,22 @@ impl Marker {
             && name.ends_with(self.after.as_bytes())
             && name.len() > self.before.len() + self.after.len()
     }
+
+    /// Whether all files that a pattern of `include` such as `*.wav` names would be markers, so that none is a video.
+    pub(crate) fn takes_all_of(&self, include: &str) -> bool {
+        let ending = include.strip_prefix('*');
+        let ends_so = |ending: &str| ending.to_lowercase().ends_with(&self.after.to_lowercase());
+        self.before.is_empty() && !self.after.is_empty() && ending.is_some_and(ends_so)
+    }
+
+    /// As it was written.
+    pub(crate) fn pattern(&self) -> String {
+        let part = match self.part {
+            Part::Name => "{name}",
+            Part::Stem => "{stem}",
+        };
+        [&self.before, part, &self.after].concat()
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +192,23 @@ mod tests {
         }
         let done = Marker::parse("{name}.done").unwrap();
         assert!(!done.is_one(OsStr::new(".done")), "of no video");
+    }
+
+    #[test]
+    fn a_marker_that_takes_all_files_of_a_kind_is_known() {
+        for (pattern, include, takes) in [
+            ("{name}.mpg", "*.MPG", true),
+            ("{stem}.wav", "*.wav", true),
+            ("{stem}g", "*.mpg", true),
+            ("{stem}.wav", "*.mpg", false),
+            ("{stem}_proxy.mp4", "*.mp4", false),
+            ("proxy-{stem}.mp4", "*.mp4", false),
+            ("{stem}.mp4", "raw/*.mp4", false),
+        ] {
+            let marker = Marker::parse(pattern).unwrap();
+            assert_eq!(marker.takes_all_of(include), takes, "{pattern} {include}");
+            assert_eq!(marker.pattern(), pattern);
+        }
     }
 
     #[test]

@@ -175,6 +175,7 @@ impl Holding {
                 Finding::warn(subject.clone(), format!("the symlink {link}; remove it"))
             }),
         );
+        findings.extend(companions(watch).map(|text| Finding::warn(subject.clone(), text)));
         if let Some(first) = &self.first_closed {
             let text = match self.closed {
                 1 => format!("one file cannot be read, {first}; let the daemon's user read it"),
@@ -190,6 +191,24 @@ impl Holding {
         }
         findings
     }
+}
+
+/// What is named a companion though it may be a video, so that people wonder why it is not uploaded.
+fn companions(watch: &Watch) -> impl Iterator<Item = String> {
+    let marker = watch
+        .watching
+        .done_marker
+        .iter()
+        .map(|one| ("done-marker", one));
+    let awaited = watch.metadata.wait_for.iter().map(|one| ("wait-for", one));
+    marker.chain(awaited).filter_map(|(key, marker)| {
+        let takes = |pattern: &&String| marker.takes_all_of(pattern);
+        let taken = watch.include.patterns.iter().find(takes)?;
+        Some(format!(
+            "{key} {:?} names all files {taken}: they count as companions, and none of them is uploaded",
+            marker.pattern()
+        ))
+    })
 }
 
 /// Whether the daemon can have the folder for itself; nothing where it can, or has it.

@@ -45,6 +45,20 @@ fn all_is_well_and_nothing_was_made() {
 }
 
 #[test]
+fn what_makes_companions_of_all_videos_of_a_kind_is_told() {
+    let fixture = Fixture::new();
+    let config = fs::read_to_string(fixture.path("daemon.toml")).unwrap();
+    let awaited = config.replace("[[watch]]", "[[watch]]\nwait-for = [\"{name}.mpg\"]");
+    assert_ne!(awaited, config);
+    fs::write(fixture.path("daemon.toml"), awaited).unwrap();
+    fixture.drop_file(b"a.mpg", b"x");
+    let ran = check(&fixture, &["--offline"]);
+    let told = lines(&ran, "warn").concat();
+    let expected = "wait-for \"{name}.mpg\" names all files *.mpg: they count as companions";
+    assert!(told.contains(expected), "{ran:?}");
+}
+
+#[test]
 fn a_database_that_exists_is_looked_at_without_a_change() {
     let fixture = Fixture::new();
     drop(fixture.database());
