@@ -89,6 +89,14 @@ impl Command {
             _ => tracing::Level::INFO,
         }
     }
+
+    /// Whether it waits for its log.
+    fn pace(&self) -> telemetry::Pace {
+        match self {
+            Self::Run(_) => telemetry::Pace::Beside,
+            _ => telemetry::Pace::Waits,
+        }
+    }
 }
 
 /// The whole program: reads the command line, does what it says, and answers the exit code.
@@ -99,8 +107,11 @@ pub fn main() -> ExitCode {
     };
     let json = cli.log_format == telemetry::Format::Json;
     let level = (cli.log, cli.command.usual_level());
-    telemetry::start(level, cli.log_format, move || AboveBars { json });
-    match cli.run() {
+    let form = (cli.log_format, cli.command.pace());
+    telemetry::start(level, form, move || AboveBars { json });
+    let done = cli.run();
+    telemetry::flush();
+    match done {
         Ok(exit) => exit.into(),
         Err(error) => {
             if let Some(message) = error.message() {

@@ -41,6 +41,7 @@ mod known;
 mod line;
 #[cfg(test)]
 mod links;
+mod log;
 #[cfg(test)]
 mod mounts;
 #[cfg(test)]

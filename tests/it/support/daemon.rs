@@ -17,6 +17,11 @@ impl Daemon {
     pub(crate) fn start(site: &Site, args: &[&str]) -> Self {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let log = site.root().join(format!("daemon-{run:04}.log"));
+        Self::start_with_log(site, args, File::create(log).unwrap().into())
+    }
+
+    /// As [`start`](Self::start), with its log going there.
+    pub(crate) fn start_with_log(site: &Site, args: &[&str], log: Stdio) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_jw-ingest"))
             .args(["--log", "debug", "--config"])
             .arg(site.config())
@@ -24,7 +29,7 @@ impl Daemon {
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(log).unwrap())
+            .stderr(log)
             .spawn()
             .unwrap();
         Self { child }

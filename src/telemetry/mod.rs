@@ -1,19 +1,25 @@
 //! The log: to standard error, as text or JSON, in the journal's own way under systemd.
 //!
 //! Only this crate logs below `warn` unless `RUST_LOG` asks for more: what libraries say is for
-//! their developers.
+//! their developers. A log that cannot be written, or not at once, stops nothing.
+
+mod beside;
 
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::registry::LookupSpan;
+
+use self::beside::Lines;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -25,17 +31,43 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Whether what is done waits until a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As in a command, whose lines keep their order with what it prints.
+    Waits,
+    /// As in the daemon.
+    Beside,
+}
+
+/// Where the lines of the daemon go.
+static BESIDE: OnceLock<Lines> = OnceLock::new();
+
 /// Starts logging, once for the process. The level on the command line goes before `RUST_LOG`;
 /// without either, it is the `usual` one of the command.
 ///
 /// `writer` makes the stream that the lines go to, so that it can take care of progress bars.
-pub(crate) fn start<W: io::Write + 'static>(
+pub(crate) fn start<W: io::Write + Send + 'static>(
     (level, usual): (Option<Level>, Level),
-    format: Format,
+    (format, pace): (Format, Pace),
     writer: impl Fn() -> W + Send + Sync + 'static,
 ) {
+    let lines = match pace {
+        // Without a thread the lines are written as by a command.
+        Pace::Beside => Lines::start(writer(), say_what_is_lost).ok(),
+        Pace::Waits => None,
+    };
+    let writer = match lines {
+        Some(lines) => {
+            let lines = BESIDE.get_or_init(|| lines).clone();
+            BoxMakeWriter::new(move || lines.clone())
+        }
+        None => BoxMakeWriter::new(writer),
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(level, usual))
+        // It would say so on standard error, and panic where that is what cannot be written.
+        .log_internal_errors(false)
         .with_writer(writer);
     match format {
         Format::Json => builder.json().flatten_event(true).init(),
@@ -45,6 +77,19 @@ pub(crate) fn start<W: io::Write + 'static>(
             .with_target(false)
             .with_ansi(console::Term::stderr().is_term())
             .init(),
+    }
+}
+
+fn say_what_is_lost(lines: u64) {
+    tracing::warn!(
+        "{lines} lines of the log are missing before this one: standard error did not take them"
+    );
+}
+
+/// Before the process ends: what was logged is written, where it can be.
+pub(crate) fn flush() {
+    if let Some(lines) = BESIDE.get() {
+        lines.flush();
     }
 }
 
