@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 use crate::commands::AboveBars;
 use crate::commands::context::{Context, remark};
 use crate::commands::error::CommandError;
-use crate::commands::{add, bump, call, cancel, check, explain, job, jobs, restored, retry, run};
+use crate::commands::{
+    add, bump, call, cancel, check, explain, job, jobs, restored, retry, run, status,
+};
 #[cfg(feature = "sandbox")]
 use crate::commands::{demo, sandbox};
 use crate::config::DEFAULT_FILE;
@@ -55,6 +57,8 @@ enum Command {
     Check(check::Args),
     /// List jobs: uploaded, in progress, waiting, or needing attention
     Jobs(jobs::Args),
+    /// Show the present state, and what needs a person
+    Status(status::Args),
     /// Show one job with all its attempts
     Job(job::Args),
     /// Queue failed or cancelled jobs again
@@ -142,6 +146,7 @@ impl Cli {
         let exit = match &self.command {
             Command::Check(args) => check::run(args, &mut context),
             Command::Jobs(args) => jobs::run(args, &mut context),
+            Command::Status(args) => status::run(args, &mut context),
             Command::Job(args) => job::run(args, &mut context),
             Command::Retry(args) => retry::run(args, &mut context),
             Command::Cancel(args) => cancel::run(args, &mut context),

@@ -34,7 +34,7 @@
 //! other. From the top:
 //!
 //! ```text
-//! cli ─> commands ─> daemon, wording ─> ingest, watch ─> upload ─> platform, queue ─> config ─> metadata ─> the rest
+//! cli ─> commands ─> daemon ─> wording ─> ingest, watch ─> upload ─> platform, queue ─> config ─> metadata ─> the rest
 //! ```
 //!
 //! `platform` and `upload` know nothing of the queue; `queue` knows nothing of HTTP or configuration.

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, StdoutLock, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use crate::config::{self, Outline, Problems};
 use crate::wording::time::Present;
 use crate::{clock, text};
 
@@ -95,6 +96,20 @@ impl Screen {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// The configuration, for a command that only reads the job table; what is wrong with it is remarked on.
+///
+/// # Errors
+/// The file is not TOML, or its `[database]` is wrong.
+pub(crate) fn load_to_read(file: &Path) -> Result<Outline, Problems> {
+    let (outline, faults) = config::load_to_read(file)?;
+    if let Some(faults) = faults {
+        remark(format_args!(
+            "the configuration has faults, and what follows is of the job table:\n{faults}"
+        ));
+    }
+    Ok(outline)
 }
 
 /// A remark for the operator that is no part of the result; if standard error is closed, it is not

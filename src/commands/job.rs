@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::context::{Context, Screen};
+use super::context::{Context, Screen, load_to_read};
 use super::error::CommandError;
 use crate::commands::table::{self, Column};
-use crate::config;
+
 use crate::exit::Exit;
 use crate::queue::query::{self, Attempt};
 use crate::queue::{self, Job, JobId, Standing, accounts, clocks, metadata, operator, story};
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 /// # Errors
 /// See [`CommandError`].
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let outline = config::load_outline(&context.config)?;
+    let outline = load_to_read(&context.config)?;
     let db = queue::open_for_reading(&outline.database.path)?;
     let id = JobId(args.id);
     let Some(job) = operator::by_id(&db, id)? else {

@@ -22,6 +22,7 @@ pub(crate) mod retry;
 pub(crate) mod run;
 #[cfg(feature = "sandbox")]
 pub(crate) mod sandbox;
+pub(crate) mod status;
 mod table;
 
 pub(crate) use bars::AboveBars;

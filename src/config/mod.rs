@@ -18,7 +18,7 @@ pub(crate) use on_replace::OnReplace;
 pub(crate) use problem::Problems;
 pub(crate) use rate::Rate;
 pub(crate) use rates::Rates;
-pub(crate) use read::{load, load_outline, load_to_wait};
+pub(crate) use read::{load, load_outline, load_to_read, load_to_wait};
 pub(crate) use retry::Retry;
 pub(crate) use upload::Upload;
 pub(crate) use watch::{Method, Watch};

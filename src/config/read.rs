@@ -64,6 +64,26 @@ pub(crate) fn load_outline(path: &Path) -> Result<Outline, Problems> {
     reader.problems().map_or(Ok(outline), Err)
 }
 
+/// Like [`load_outline`], but only what `[database]` says must be right: for commands that read the job table, also
+/// while a person is editing the file, or a daemon refuses it. What else is wrong comes with it.
+///
+/// # Errors
+/// The file is not TOML, or its `[database]` is wrong.
+pub(crate) fn load_to_read(path: &Path) -> Result<(Outline, Option<Problems>), Problems> {
+    let text = file::text_of(path)?;
+    let reader = Reader::new(path, &text, &Look::TextOnly);
+    let (outline, _) = read(&reader)?;
+    let problems = reader.problems();
+    let is_of_database = |problems: &Problems| {
+        let mut all = problems.iter();
+        all.any(|problem| problem.section == "[database]")
+    };
+    match problems {
+        Some(problems) if is_of_database(&problems) => Err(problems),
+        problems => Ok((outline, problems)),
+    }
+}
+
 pub(super) fn parse_with(text: &str, file: &Path, look: &Look) -> Result<Config, Problems> {
     let reader = Reader::new(file, text, look);
     let (outline, accounts) = read(&reader)?;
@@ -192,6 +212,26 @@ mod tests {
         };
         assert_eq!(key, "abcd1234");
         assert_eq!(base_url.as_str(), "https://api.jwplatform.com/v1");
+    }
+
+    #[test]
+    fn only_the_database_must_be_right_to_read_its_table() {
+        let fixture = Fixture::new();
+        let load = |text: String| {
+            let file = fixture.path("read.toml");
+            std::fs::write(&file, text).unwrap();
+            load_to_read(&file)
+        };
+        let (outline, faults) = load(LEAST.to_owned()).unwrap();
+        assert!(faults.is_none() && outline.watches.len() == 1);
+        let here = "[database]\npath = \"/srv/jobs.db\"\n";
+        let (outline, faults) = load(format!("{here}{LEAST}\nsetle = \"1s\"\n")).unwrap();
+        assert_eq!(outline.database.path, Path::new("/srv/jobs.db"));
+        assert!(faults.unwrap().to_string().contains("setle"));
+        let relative = here.replace("/srv/", "");
+        let faults = load(format!("{relative}{LEAST}")).unwrap_err();
+        assert!(faults.to_string().contains("relative"), "{faults}");
+        assert!(load(format!("{LEAST}\n[[")).is_err());
     }
 
     #[test]

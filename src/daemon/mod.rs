@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,10 @@ const FINISH_LIMIT: Duration = Duration::from_mins(10);
 
 /// How often the supervisor looks around: for systemd, and for `--until-idle`.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Why a configuration is refused that calls an account by another name.
+const RENAMED: &str = "a section [account.NAME] was renamed, or has another key, site or base-url; that takes a \
+    restart, after which the jobs follow: systemctl restart jw-ingest";
 
 /// When the daemon ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +145,7 @@ pub(crate) async fn run(
             times::mend(db, started, longest)?;
             accounts.follow(db, started)?;
             priority::follow(db, &priorities)?;
+            queue::daemon::started(db, started)?;
             claim::reclaim(db, None, &[], started)
         })
         .await?;
@@ -165,6 +171,26 @@ fn table_files(path: &Path) -> Result<TableFiles, queue::Error> {
     TableFiles::of(path).map_err(|_| queue::Error::Lost {
         path: path.to_owned(),
     })
+}
+
+/// The configuration on disk, with its accounts; or why it is refused.
+async fn may_take(
+    queue: &Queue,
+    locks: &FolderLocks,
+    present: &Settings,
+) -> Result<(Settings, accounts::Accounts), String> {
+    let next = reload::read(&present.config).await?;
+    let accounts = accounts::Accounts::of(&next.config);
+    let asked = queue.jot(move |db| Ok((accounts.need_restart(db)?, accounts)));
+    let (need_restart, accounts) = asked.await.map_err(|error| chain(&error))?;
+    if need_restart {
+        return Err(RENAMED.to_owned());
+    }
+    if reload::folders_differ(&present.config, &next.config) {
+        let reserved = folders::reserve(locks, &next.config).await;
+        reserved.map_err(|taken| taken.to_string())?;
+    }
+    Ok((next, accounts))
 }
 
 /// What is there before anything runs.
@@ -330,35 +356,36 @@ impl Supervisor {
             .is_some_and(crate::watch::Handle::idle)
     }
 
+    /// Takes the configuration on disk over, unless it is refused, which is logged and noted.
     async fn reload(&mut self) -> Result<(), Error> {
         let present = self.parts.context.now_settings();
-        let Some(next) = reload::read(&present.config).await else {
-            return Ok(());
-        };
-        let accounts = accounts::Accounts::of(&next.config);
-        let queue = &self.parts.context.queue;
-        let asked = queue.jot(move |db| Ok((accounts.need_restart(db)?, accounts)));
-        let (need_restart, accounts) = match asked.await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let error = chain(&error);
-                tracing::error!(error, "the new configuration is refused, the old one stays");
-                return Ok(());
+        let refused = match may_take(&self.parts.context.queue, &self.locks, &present).await {
+            Ok((next, accounts)) => {
+                self.take(&present, next, accounts).await?;
+                None
+            }
+            Err(why) => {
+                tracing::error!("the new configuration is refused, the old one stays: {why}");
+                Some(why)
             }
         };
-        if need_restart {
-            tracing::error!(
-                "the new configuration is refused, the old one stays: a section [account.NAME] was renamed, or has \
-                 another key, site or base-url; that takes a restart, after which the jobs follow: systemctl restart \
-                 jw-ingest"
-            );
-            return Ok(());
+        let note = move |db: &Connection| match &refused {
+            None => queue::daemon::accepted(db),
+            Some(why) => queue::daemon::refused(db, why, clock::now()),
+        };
+        if let Err(error) = self.parts.context.queue.write(note).await {
+            tracing::debug!(error = %chain(&error), "whether the configuration is in use is not noted");
         }
+        Ok(())
+    }
+
+    async fn take(
+        &mut self,
+        present: &Settings,
+        next: Settings,
+        accounts: accounts::Accounts,
+    ) -> Result<(), Error> {
         let folders_changed = reload::folders_differ(&present.config, &next.config);
-        if folders_changed && let Err(taken) = folders::reserve(&self.locks, &next.config).await {
-            tracing::error!("the new configuration is refused, the old one stays: {taken}");
-            return Ok(());
-        }
         let priorities = reload::priorities(&next.config);
         watches::follow_now(&self.parts.context.queue, &next.config).await;
         self.parts.settings.send_replace(Arc::new(next));

@@ -4,38 +4,18 @@ use crate::chain;
 use crate::config::{self, Config};
 use crate::ingest::Settings;
 
-/// The new settings, unless they are bad, which is logged.
-pub(super) async fn read(present: &Config) -> Option<Settings> {
+/// The new settings, or why they are refused.
+pub(super) async fn read(present: &Config) -> Result<Settings, String> {
     let file = present.file.clone();
     let read = tokio::task::spawn_blocking(move || config::load_to_wait(&file)).await;
     let next = match read {
-        Ok(Ok(next)) => next,
-        Ok(Err(problems)) => {
-            tracing::error!("the new configuration is refused, the old one stays:\n{problems}");
-            return None;
-        }
-        Err(error) => {
-            tracing::error!(%error, "the new configuration could not be read, the old one stays");
-            return None;
-        }
+        Ok(read) => read.map_err(|problems| format!("\n{problems}"))?,
+        Err(error) => return Err(format!("it could not be read: {error}")),
     };
     if let Some(key) = present.needs_restart(&next) {
-        tracing::error!(
-            "{key} can be changed only by a restart; the new configuration is refused, the old one \
-             stays"
-        );
-        return None;
+        return Err(format!("{key} can be changed only by a restart"));
     }
-    match Settings::new(next) {
-        Ok(settings) => Some(settings),
-        Err(error) => {
-            tracing::error!(
-                "the new configuration is refused, the old one stays: {}",
-                chain(&error)
-            );
-            None
-        }
-    }
+    Settings::new(next).map_err(|error| chain(&error))
 }
 
 /// The priority of each watch, by its name.

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use crate::clock;
 use crate::ingest::Context;
-use crate::queue::query::{self, Overview};
+use crate::queue::overview::read_overview;
+use crate::wording::overview::verdict;
 
 /// How often the status line is brought up to date at most.
 const STATUS_PAUSE: Duration = Duration::from_secs(2);
@@ -43,7 +45,7 @@ impl Systemd {
         if !feed && !tell {
             return;
         }
-        let answer = context.queue.jot(query::overview).await;
+        let answer = context.queue.jot(read_overview).await;
         // A full disk is an answer too: starting again would not fix it.
         if feed
             && answer
@@ -57,7 +59,7 @@ impl Systemd {
             self.told = Instant::now();
             let status = answer.map_or_else(
                 |_| "the database cannot be used".to_owned(),
-                |o| sentence(&o),
+                |overview| verdict(&overview, clock::now()),
             );
             if status != self.status {
                 say(&[NotifyState::Status(&status)]);
@@ -70,31 +72,6 @@ impl Systemd {
 /// Tells systemd that the daemon stops.
 pub(super) fn stopping() {
     say(&[NotifyState::Stopping]);
-}
-
-fn sentence(overview: &Overview) -> String {
-    let Overview {
-        running,
-        queued,
-        confirming,
-        failed,
-        held,
-        paused,
-    } = overview;
-    let held = match held {
-        0 => String::new(),
-        _ => format!(", {held} held"),
-    };
-    let mut text = format!(
-        "{running} uploading, {queued} queued, {confirming} waiting for ready, {failed} failed{held}"
-    );
-    for (account, reason) in paused {
-        text.push_str("; account ");
-        text.push_str(account);
-        text.push_str(" is paused: ");
-        text.push_str(reason);
-    }
-    text
 }
 
 fn say(states: &[NotifyState<'_>]) {

@@ -59,7 +59,8 @@ impl Lines {
                 return;
             }
             mark = back;
-            thread::sleep(Duration::from_millis(5));
+            // Nothing answers yet: the mark is here.
+            is_done.recv_timeout(Duration::from_millis(5)).ok();
         }
         let left = until.saturating_duration_since(Instant::now());
         is_done.recv_timeout(left).ok();

@@ -54,7 +54,7 @@ pub(crate) use handle::{Handle, start};
 pub(crate) use known::KnownFiles;
 pub(crate) use lock::{FolderLocks, LockError, Locking, Taken, probe as probe_lock};
 pub(crate) use look::verdict_on_disk;
-pub(crate) use report::{Missing, Report, Waiting};
+pub(crate) use report::{Away, Missing, Report, RootState, Waiting};
 #[cfg(test)]
 pub(crate) use {report::SeenBy, settle::SettledFile};
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
-use super::report::Report;
+use super::report::{Report, RootState};
 use super::settle::Finding;
 use crate::clock;
 
@@ -78,6 +78,14 @@ impl Outbox {
     pub(super) fn started(&self) -> Result<(), Closed> {
         self.send(Report::Started {
             watch: self.watch.clone(),
+        })
+    }
+
+    /// Reports how the watch folder is.
+    pub(super) fn root(&self, state: RootState) -> Result<(), Closed> {
+        self.send(Report::Root {
+            watch: self.watch.clone(),
+            state,
         })
     }
 

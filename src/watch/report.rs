@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::container::Flaw;
+use super::means::Means;
 use super::settle::SettledFile;
 
 /// One message of a watch. Reports on one path come in the order in which things happened.
@@ -49,6 +50,13 @@ pub(crate) enum Report {
         /// The sidecar.
         path: PathBuf,
     },
+    /// The watch folder itself: how it is found to be at the first look, and whenever that changes.
+    Root {
+        /// The watch's name.
+        watch: String,
+        /// How it is.
+        state: RootState,
+    },
     /// A full scan is done, or the last waiting file is no longer waiting.
     Scanned {
         /// The watch's name.
@@ -57,6 +65,32 @@ pub(crate) enum Report {
         /// and ones that cannot be reached.
         waiting: usize,
     },
+}
+
+/// How a watch folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RootState {
+    /// Its files can be looked at, and are found by these means.
+    Here(Means),
+    /// They cannot.
+    Away(Away, String),
+}
+
+/// Why a watch folder cannot be looked into. The text beside it is what the system said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Away {
+    /// There is none.
+    Missing,
+    /// This user may not list it.
+    Denied,
+    /// A symbolic link is in its place, or in that of a folder above it.
+    Linked,
+    /// There is only an empty folder, on another disk than before.
+    Unmounted,
+    /// Another daemon has it.
+    Taken,
+    /// The system says something else.
+    Failing,
 }
 
 /// How a file was found.

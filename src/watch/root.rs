@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use super::lock::{FolderLock, FolderLocks, LockError};
 use super::look::FolderId;
+use super::report::Away;
 use crate::beneath::{Error, Folder};
 
 /// The root folder of one watch.
@@ -27,21 +28,11 @@ pub(super) struct Root {
     lock: Option<(FolderId, FolderLock)>,
     /// The folder that was here last, also while it is away.
     last: Option<FolderId>,
-    away: bool,
+    /// Why it is away.
+    away: Option<(Away, String)>,
     /// What has been said of its being away.
     said: Option<Away>,
     next: Duration,
-}
-
-/// Why the root is not ours to look into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Away {
-    /// It is not there, or cannot be read.
-    Offline,
-    /// A symbolic link is in its place, or in that of a folder above it.
-    Linked,
-    /// Another daemon has it.
-    Taken,
 }
 
 /// What a check found.
@@ -67,7 +58,7 @@ impl Root {
             locks,
             lock: None,
             last: None,
-            away: true,
+            away: Some((Away::Missing, String::new())),
             said: None,
             next: Duration::ZERO,
         }
@@ -85,12 +76,17 @@ impl Root {
 
     /// Whether the root was there at the last check.
     pub(super) fn is_here(&self) -> bool {
-        !self.away
+        self.away.is_none()
+    }
+
+    /// Why it is away, as the last check found.
+    pub(super) fn away(&self) -> Option<&(Away, String)> {
+        self.away.as_ref()
     }
 
     /// Whether the root is, this moment, the folder that the last check found.
     pub(super) fn is_unchanged(&self) -> bool {
-        !self.away && reached(&self.path).is_ok_and(|(_, id)| Some(id) == self.last)
+        self.is_here() && reached(&self.path).is_ok_and(|(_, id)| Some(id) == self.last)
     }
 
     /// Looks at the root, and logs what is news. The second value says whether it is another folder
@@ -98,18 +94,19 @@ impl Root {
     pub(super) fn check(&mut self, now: Duration) -> (Presence, bool) {
         let found = inspect(&self.path, self.last).map_err(LockError::Offline);
         let found = found.and_then(|id| self.own(id).map(|()| id));
-        let was_away = self.away;
-        self.away = found.is_err();
-        self.next = now + if self.away { INTERVAL_AWAY } else { INTERVAL };
+        let was_away = !self.is_here();
         let id = match found {
             Ok(id) => id,
             Err(error) => {
+                self.next = now + INTERVAL_AWAY;
                 self.lock = None;
                 self.say_away(&error);
+                self.away = Some((kind(&error), error.to_string()));
                 return (Presence::Away, false);
             }
         };
-        self.said = None;
+        self.next = now + INTERVAL;
+        (self.away, self.said) = (None, None);
         let other = self.last.is_some_and(|last| last != id);
         let first = self.last.replace(id).is_none();
         match (was_away, other) {
@@ -136,11 +133,7 @@ impl Root {
     }
 
     fn say_away(&mut self, why: &LockError) {
-        let kind = match why {
-            LockError::Offline(error) if Error::is_root_link(error) => Away::Linked,
-            LockError::Offline(_) => Away::Offline,
-            LockError::Taken(_) => Away::Taken,
-        };
+        let kind = kind(why);
         if self.said.replace(kind) == Some(kind) {
             return;
         }
@@ -158,6 +151,30 @@ impl Root {
     }
 }
 
+fn kind(why: &LockError) -> Away {
+    match why {
+        LockError::Taken(_) => Away::Taken,
+        LockError::Offline(error) if Error::is_root_link(error) => Away::Linked,
+        LockError::Offline(error)
+            if error.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&Unmounted) =>
+        {
+            Away::Unmounted
+        }
+        LockError::Offline(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Away::Missing,
+            io::ErrorKind::PermissionDenied => Away::Denied,
+            _ => Away::Failing,
+        },
+    }
+}
+
+/// The place where the disk of the watch folder was mounted.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is only an empty folder, on another disk than before; is its disk or share mounted?"
+)]
+struct Unmounted;
+
 /// The folder at a path, and which one that is. No link is followed.
 fn reached(path: &Path) -> Result<(Folder, FolderId), Error> {
     let folder = Folder::root(path)?;
@@ -171,9 +188,7 @@ fn inspect(path: &Path, last: Option<FolderId>) -> io::Result<FolderId> {
     let mut entries = folder.list().map_err(Error::into_source)?;
     let elsewhere = last.is_some_and(|last| !last.is_on_disk_of(&id));
     if elsewhere && entries.next().is_none() {
-        let what = "there is only an empty folder, on another disk than before; is its disk or \
-                    share mounted?";
-        return Err(io::Error::other(what));
+        return Err(io::Error::other(Unmounted));
     }
     Ok(id)
 }

@@ -8,6 +8,7 @@ pub(crate) mod cells;
 pub(crate) mod explain;
 pub(crate) mod json;
 pub(crate) mod notices;
+pub(crate) mod overview;
 pub(crate) mod standing;
 pub(crate) mod text;
 pub(crate) mod time;

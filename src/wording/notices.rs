@@ -29,6 +29,11 @@ pub(crate) fn pause(paused: &Paused, present: &Present) -> String {
     )
 }
 
+/// Whether a pause ends only when a person does something.
+pub(crate) fn needs_person(paused: &Paused) -> bool {
+    paused.cause == Cause::Refused && !paused.trying
+}
+
 /// The clock that keeps an open job waiting, or may: one that is over goes by no clock.
 pub(crate) fn clock_of<'a>(job: &Job, clocks: &'a [Skewed]) -> Option<&'a Skewed> {
     let is_open = matches!(job.state, State::Queued | State::Running);

@@ -93,6 +93,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "clock", "config", "exit", "ingest", "queue", "shutdown", "text", "upload", "watch",
+            "wording",
         ],
     ),
     (

@@ -41,6 +41,7 @@ mod known;
 mod line;
 #[cfg(test)]
 mod links;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod mounts;
@@ -74,6 +75,8 @@ mod s3_server;
 mod sandbox;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

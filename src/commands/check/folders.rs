@@ -203,9 +203,9 @@ fn companions(watch: &Watch) -> impl Iterator<Item = String> {
     let awaited = watch.metadata.wait_for.iter().map(|one| ("wait-for", one));
     marker.chain(awaited).filter_map(|(key, marker)| {
         let takes = |pattern: &&String| marker.takes_all_of(pattern);
-        let taken = watch.include.patterns.iter().find(takes)?;
+        let files = watch.include.patterns.iter().find(takes)?;
         Some(format!(
-            "{key} {:?} names all files {taken}: they count as companions, and none of them is uploaded",
+            "{key} {:?} names all files {files}: they count as companions, and none of them is uploaded",
             marker.pattern()
         ))
     })

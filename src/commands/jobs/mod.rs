@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rusqlite::Connection;
 
-use super::context::{Context, remark};
+use super::context::{Context, load_to_read, remark};
 use super::error::CommandError;
-use crate::config::{self, Outline};
+use crate::config::Outline;
 use crate::exit::Exit;
 use crate::ingest;
 use crate::patience;
@@ -19,9 +19,10 @@ use crate::queue::accounts;
 use crate::queue::query::{self, Filter};
 use crate::queue::story;
 use crate::queue::{self, Job, JobId, Standing, State};
-use crate::queue::{claim, clocks, settling, targets};
+use crate::queue::{claim, clocks, folders, settling, targets};
 use crate::wording::json::JobObject;
 use crate::wording::notices;
+use crate::wording::overview;
 use crate::wording::text;
 use crate::wording::time::Present;
 
@@ -106,7 +107,7 @@ fn state_parser() -> impl clap::builder::TypedValueParser<Value = Wanted> {
 /// # Errors
 /// See [`CommandError`].
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
-    let outline = config::load_outline(&context.config)?;
+    let outline = load_to_read(&context.config)?;
     if let Some(name) = &args.watch {
         warn_of_unknown_watch(&outline, name);
     }
@@ -242,6 +243,17 @@ fn say_what_holds_for_all(
         context
             .screen
             .line(notices::clock(skewed, &context.present))?;
+    }
+    for folder in folders::read_all(db)? {
+        let is_asked = args.watch.as_ref().is_none_or(|name| *name == folder.watch);
+        if view.daemon != Some(false)
+            && is_asked
+            && let Some(why) = overview::offline(&folder, &context.present)
+        {
+            context
+                .screen
+                .line(format!("watch {} {why}", folder.watch))?;
+        }
     }
     if view.daemon == Some(false) && is_any_open(db)? {
         context

@@ -20,12 +20,13 @@ use super::persist::persist;
 use crate::clock;
 use crate::queue::doubt::Doubt;
 use crate::queue::enqueue::{self, Enqueued, NewJob, Offered};
+use crate::queue::folders::{self, Reach, Seen};
 use crate::queue::renames::moved;
 use crate::queue::settling::{self, Settling};
 use crate::queue::{Error, JobId};
 use crate::text;
-use crate::watch::Report;
 use crate::watch::container::Flaw;
+use crate::watch::{Away, Report, RootState};
 
 /// Reports that go into one transaction: ten thousand files dropped at once cost a few of them.
 const AT_ONCE: usize = 1000;
@@ -94,6 +95,8 @@ enum Entry {
     Waiting(PathBuf, Settling),
     Gone(PathBuf),
     Sidecar(PathBuf),
+    /// How a watch folder is.
+    Root(String, Seen),
 }
 
 async fn take(context: &Context, reports: Vec<Report>, again: &mut Again) -> Result<(), Error> {
@@ -200,8 +203,31 @@ fn entry(settings: &Settings, report: Report) -> Option<Entry> {
         )),
         Report::Companion { path, .. } => Some(Entry::Sidecar(path)),
         Report::Gone { path, .. } => Some(Entry::Gone(path)),
+        Report::Root { watch, state } => Some(Entry::Root(watch, seen(state))),
         Report::Scanned { .. } => None,
     }
+}
+
+/// How a watch folder is, as the table has it.
+fn seen(state: RootState) -> Seen {
+    let (away, detail) = match state {
+        RootState::Here(means) => {
+            return Seen {
+                reach: Reach::Ok,
+                detail: means.to_string(),
+            };
+        }
+        RootState::Away(away, said) => (away, said),
+    };
+    let reach = match away {
+        Away::Missing => Reach::Missing,
+        Away::Denied => Reach::Denied,
+        Away::Linked => Reach::Linked,
+        Away::Unmounted => Reach::Unmounted,
+        Away::Taken => Reach::Taken,
+        Away::Failing => Reach::Failing,
+    };
+    Seen { reach, detail }
 }
 
 /// Why an incomplete file is not uploaded.
@@ -225,7 +251,11 @@ fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<
             let offered = moved(db, (*job, old_path), new, now)?;
             written(db, new, offered)
         }
-        Entry::Started(watch, all) => settling::begin_anew(db, watch, all).map(|()| None),
+        Entry::Started(watch, all) => {
+            settling::begin_anew(db, watch, all)?;
+            folders::begin_anew(db, watch, all, now).map(|()| None)
+        }
+        Entry::Root(watch, seen) => folders::note(db, watch, seen, now).map(|()| None),
         Entry::Waiting(path, file) => settling::note(db, path, file).map(|()| None),
         Entry::Gone(path) => settling::forget(db, path).map(|()| None),
         Entry::Sidecar(path) => metadata::changed(db, path, now).map(|_| None),

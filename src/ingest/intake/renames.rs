@@ -81,7 +81,8 @@ async fn questions(context: &Context, entries: &[Entry]) -> Result<Questions, Er
             | Entry::Started(..)
             | Entry::Waiting(..)
             | Entry::Gone(_)
-            | Entry::Sidecar(_) => None,
+            | Entry::Sidecar(_)
+            | Entry::Root(..) => None,
         });
     let files: Vec<(usize, NewJob)> = files.collect();
     persist(context, move |db| {

@@ -213,7 +213,7 @@ fn a_held_job_is_no_failure_and_goes_on_by_hand() {
     assert_eq!(replace::held_jobs(&db).unwrap(), [second]);
     assert_eq!(operator::failed(&db).unwrap(), []);
     assert_eq!(query::left(&db, at(5), at(0)).unwrap().failed, 0);
-    let overview = query::overview(&db).unwrap();
+    let overview = crate::queue::overview::read_overview(&db).unwrap();
     assert_eq!((overview.failed, overview.held), (0, 1));
     assert_eq!(job(&db, second).attempts, 0);
     operator::cancel(&db, second, at(5)).unwrap();

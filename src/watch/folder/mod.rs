@@ -26,6 +26,7 @@ use super::lock::FolderLocks;
 use super::look::{self, Thing};
 use super::means::{Choice, Means};
 use super::outbox::{Closed, Outbox};
+use super::report::RootState;
 use super::root::{Presence, Root};
 use super::scan::Found;
 use super::schedule::Schedule;
@@ -53,6 +54,8 @@ pub(super) struct Folder {
     walks: Walks,
     /// When it was last said that events were lost.
     lost_said: Option<Duration>,
+    /// What was reported last of the watch folder itself.
+    root_told: Option<RootState>,
 }
 
 /// How long one turn may walk.
@@ -84,6 +87,7 @@ impl Folder {
             schedule: Schedule::default(),
             walks: Walks::new(Arc::clone(&watch)),
             lost_said: None,
+            root_told: None,
             watch,
         }
     }
@@ -106,6 +110,7 @@ impl Folder {
         if self.root.next() <= self.now() {
             self.check_root();
         }
+        self.tell_of_root()?;
         let count = messages.len();
         self.work_off(messages)?;
         if self.inbox.take_overflow() {
@@ -175,6 +180,20 @@ impl Folder {
                 info!(watch.name = %self.watch.name, "files are found {means}");
             }
         }
+    }
+
+    /// Reports how the watch folder is, if that is news.
+    fn tell_of_root(&mut self) -> Result<(), Closed> {
+        let state = match self.root.away() {
+            None => RootState::Here(self.choice.means()),
+            Some((why, said)) => RootState::Away(*why, said.clone()),
+        };
+        if self.root_told.as_ref() == Some(&state) {
+            return Ok(());
+        }
+        self.outbox.root(state.clone())?;
+        self.root_told = Some(state);
+        Ok(())
     }
 
     fn begin_scan(&mut self) {

@@ -9,7 +9,8 @@ use tokio::sync::mpsc::Receiver;
 
 use super::support::{Bench, watch};
 use crate::identity::Identity;
-use crate::watch::{KnownFiles, Report};
+use crate::watch::means::Means;
+use crate::watch::{Away, KnownFiles, Report, RootState};
 
 fn identity(path: &Path) -> Identity {
     Identity::of(&path.symlink_metadata().unwrap())
@@ -47,6 +48,16 @@ fn next(reports: &mut Receiver<Report>) -> Option<Report> {
     runtime.block_on(next).expect("a report in time")
 }
 
+fn is_missing(report: Option<&Report>) -> bool {
+    matches!(
+        report,
+        Some(Report::Root {
+            state: RootState::Away(Away::Missing, _),
+            ..
+        })
+    )
+}
+
 #[test]
 fn what_is_known_and_unchanged_is_passed_over_without_a_word() {
     let mut bench = start(&["a.mp4", "in/b.mp4", "in/gone.mp4"], |root| {
@@ -56,8 +67,12 @@ fn what_is_known_and_unchanged_is_passed_over_without_a_word() {
     bench.handle().scan();
     bench.idle();
     let others = bench.seen.iter();
-    let mut others = others
-        .filter(|(_, report)| !matches!(report, Report::Started { .. } | Report::Scanned { .. }));
+    let mut others = others.filter(|(_, report)| {
+        !matches!(
+            report,
+            Report::Started { .. } | Report::Root { .. } | Report::Scanned { .. }
+        )
+    });
     assert_eq!(others.next(), None);
     // It is known as if it had settled in this run: a change is noticed.
     for name in ["a.mp4", "in/b.mp4", "in/gone.mp4"] {
@@ -135,6 +150,8 @@ fn a_file_asked_for_before_it_was_seen_is_not_passed_over() {
     // A report that was not taken keeps the watch from being idle.
     let begins = next(&mut reports);
     assert!(matches!(begins, Some(Report::Started { .. })));
+    let away = next(&mut reports);
+    assert!(is_missing(away.as_ref()), "{away:?}");
     handle.recheck("test", path.clone());
     while handle.states()[0].means.is_some() || !handle.idle() {
         std::thread::yield_now();
@@ -167,10 +184,18 @@ fn a_folder_that_comes_late_brings_its_known_files() {
     // A report that was not taken keeps the watch from being idle.
     let begins = next(&mut reports);
     assert!(matches!(begins, Some(Report::Started { .. })));
+    let away = next(&mut reports);
+    assert!(is_missing(away.as_ref()), "{away:?}");
     while !handle.idle() {
         std::thread::yield_now();
     }
     fs::rename(&aside, &watch.path).unwrap();
+    let here = next(&mut reports);
+    let is_found = |state: &RootState| *state == RootState::Here(Means::Events);
+    assert!(
+        matches!(&here, Some(Report::Root { state, .. }) if is_found(state)),
+        "{here:?}"
+    );
     let first = next(&mut reports);
     assert!(matches!(first, Some(Report::Scanned { waiting: 0, .. })));
     handle.stop();

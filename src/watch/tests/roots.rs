@@ -205,6 +205,7 @@ fn lost_events_are_made_good_by_a_scan() {
         reports.blocking_recv(),
         Some(Report::Started { .. })
     ));
+    assert!(matches!(reports.blocking_recv(), Some(Report::Root { .. })));
     assert!(matches!(
         reports.blocking_recv(),
         Some(Report::Scanned { .. })
