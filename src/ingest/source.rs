@@ -290,7 +290,7 @@ pub(super) fn absence((path, then): (&Path, &Identity), root: Option<&Path>) -> 
 }
 
 /// A mount point without its mount is empty; a folder on several devices is not.
-fn has_entries(folder: &Folder) -> bool {
+pub(super) fn has_entries(folder: &Folder) -> bool {
     folder
         .list()
         .is_ok_and(|mut entries| entries.next().is_some())

@@ -246,10 +246,8 @@ async fn write_down(
         Err(Trouble::Changed) => changed(context, &case).await,
         Err(Trouble::Later(why)) => later(context, &case, (&why, None)).await,
         Err(Trouble::NotUp(refused)) => later(context, &case, (&refused.words(), None)).await,
-        // The job has other plans: what it was about to get it did not get.
-        Err(Trouble::Stopped) if !context.stop.is_cancelled() => {
-            persist(context, move |db| afterwards::did_not_go(db, id)).await
-        }
+        // The job has other plans, or the daemon stops. What was noted stays so: by it the next look knows what became
+        // of the file.
         Err(Trouble::Stopped) => Ok(()),
     }
 }
@@ -300,5 +298,44 @@ mod tests {
             panic!("{done:?}");
         };
         assert!(why.contains("does not answer"), "{why}");
+    }
+
+    /// The configuration is read again right when a file that was deleted is seen to: it is kept from now on.
+    #[tokio::test]
+    async fn a_file_that_was_deleted_is_said_to_be_whatever_the_configuration_says_by_then() {
+        let ground = Ground::new();
+        let context = &ground.context;
+        ground.enqueue(&ground.file("a.mp4")).await;
+        let hidden = ground.file(".jw-ingest-7.going").path;
+        let now = clock::now();
+        let cases = context.queue.write(move |db| {
+            db.execute_batch(
+                "UPDATE jobs SET state = 'done', step = 'confirm', video_key = 'abcdefgh', finished_at = created_at;
+                 UPDATE afterwards SET action = 'delete', attempts = 1;",
+            )?;
+            let case = afterwards::due(db, now, 9)?.remove(0);
+            assert!(afterwards::going(db, &case, None, Some(&hidden))?);
+            assert!(afterwards::unlinks(db, case.job.id)?);
+            afterwards::due(db, now, 9)
+        });
+        let case = cases.await.unwrap().remove(0);
+        let id = case.job.id;
+        std::fs::write(ground.file("b.mp4").path, "another").unwrap();
+        // Asked whether what is beside it may go; this configuration keeps files.
+        let wants = ask::is_wanted_still(
+            context,
+            (&case, context.now_settings().watch("news"), Action::Delete),
+        );
+        assert!(!wants);
+        write_down(context, &case, Action::Delete, Err(Trouble::Stopped))
+            .await
+            .unwrap();
+        let again = context.queue.jot(move |db| afterwards::due_still(db, id));
+        let again = again.await.unwrap().unwrap();
+        let memory = (&mut super::super::Mute::new(), &mut Silent::new());
+        super::super::one(context, again, memory).await.unwrap();
+        let row = context.queue.jot(move |db| afterwards::of(db, id));
+        let outcome = row.await.unwrap().unwrap().outcome;
+        assert_eq!(outcome.as_deref(), Some("deleted"));
     }
 }

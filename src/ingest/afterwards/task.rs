@@ -116,6 +116,7 @@ impl Task<'_> {
                 return Ok(self.was_deleted(own.filter(|own| !own.is_taken()).as_ref()));
             }
             Found::Nowhere => return self.gone(),
+            Found::Unknown(why) => return Err(Trouble::Later(why)),
             Found::Here(at) => at,
         };
         if !matches!(job.state, State::Done | State::Duplicate | State::Failed) {
@@ -138,14 +139,29 @@ impl Task<'_> {
         let may_be_away = match found {
             // The folder may have been made again, with another file of the same name.
             Found::Here(at) => traces::is_another_than_hidden(self.case, at),
-            Found::Nowhere | Found::Deleted(_) => true,
+            Found::Nowhere | Found::Deleted(_) | Found::Unknown(_) => true,
             Found::Arrived(_) => is_away(),
         };
         if may_be_away && strays::put_back(self.case, self.watch, self.stopped)? {
             let why = "its folder was renamed; it has its own name there";
             return Err(Trouble::Later(why.to_owned()));
         }
+        if matches!(found, Found::Nowhere) {
+            self.check_target()?;
+        }
         Ok(())
+    }
+
+    /// Whether a file that was about to get a name at a target may be said to be nowhere: while that is offline it may be
+    /// there.
+    fn check_target(&self) -> Result<(), Trouble> {
+        let (Some(watch), Some(to)) = (self.watch, &self.case.row.going_to) else {
+            return Ok(());
+        };
+        match reach::root(self.watch, to) {
+            Some(target) if target != watch.path => (self.target)(target),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// It goes.
@@ -211,12 +227,13 @@ impl Task<'_> {
         if let (false, Ok(own)) = (goes_along, own) {
             companions::put_back(self.watch, self.case, &own);
         }
-        if let Found::Arrived(to) = found {
-            return self.end(&to, "").map(Some);
-        }
         match found {
+            Found::Arrived(to) => self.end(&to, "").map(Some),
             Found::Deleted(_) => Ok(Some(self.was_deleted(None))),
-            _ => traces::put_back(self.case, self.watch).map(|()| None),
+            Found::Unknown(why) => Err(Trouble::Later(why)),
+            Found::Here(_) | Found::Nowhere => {
+                traces::put_back(self.case, self.watch).map(|()| None)
+            }
         }
     }
 

@@ -3,18 +3,19 @@
 //!
 //! Runs on a thread that may block.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::files::{Trouble, cannot};
 use super::hiding::{hidden, is_going, unhide};
-use crate::beneath::{Error, Place};
-use crate::chain;
+use crate::beneath::{Error, Folder, Place};
 use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::source::{self, Problem};
 use crate::queue::Job;
 use crate::queue::afterwards::Case;
 use crate::watch::reach;
+use crate::{chain, text};
 
 /// Where a file was found.
 #[derive(Debug)]
@@ -27,10 +28,20 @@ pub(super) enum Found {
     Deleted(Option<Place>),
     /// Nowhere.
     Nowhere,
+    /// It may have a hidden name in a folder that is not there, as this says.
+    Unknown(String),
 }
 
-/// Looks for the file of a job.
+/// Looks for the file of a job. That it is nowhere counts only where its folder is there.
 pub(super) fn find(case: &Case, watch: Option<&Watch>) -> Result<Found, Trouble> {
+    let found = look(case, watch)?;
+    if !matches!(found, Found::Nowhere | Found::Deleted(_)) {
+        return Ok(found);
+    }
+    Ok(doubt(case, watch).map_or(found, Found::Unknown))
+}
+
+fn look(case: &Case, watch: Option<&Watch>) -> Result<Found, Trouble> {
     let (job, own) = (&case.job, own(case, watch)?);
     let here = match &own {
         Some(own) => here((case, watch), own)?,
@@ -61,13 +72,55 @@ pub(super) fn find(case: &Case, watch: Option<&Watch>) -> Result<Found, Trouble>
 
 /// What a kill left under a hidden name gets its own name back.
 pub(super) fn put_back(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble> {
-    let Some(own) = own(case, watch)? else {
-        return Ok(());
-    };
-    match hidden_file(case, &own)? {
-        Some(at) => unhide(&at, &own),
-        None => Ok(()),
+    if let Some(own) = own(case, watch)? {
+        if let Some(at) = hidden_file(case, &own)? {
+            return unhide(&at, &own);
+        }
+        if own.is_taken() {
+            return Ok(());
+        }
     }
+    doubt(case, watch).map_or(Ok(()), |why| Err(Trouble::Later(why)))
+}
+
+/// Of a file that may have a hidden name: why it is not known whether its folder is there. `None`: it is, or has gone
+/// from a folder that is.
+///
+/// A mount point without its mount is on another device, and empty. What a folder is renamed to is known only by its
+/// watch, all of which was looked through before: without it a folder that is not there is in doubt.
+fn doubt(case: &Case, watch: Option<&Watch>) -> Option<String> {
+    let job = &case.job;
+    let folder = job.path.parent().filter(|_| case.row.going_to.is_some())?;
+    let waits = |why: &str| {
+        Some(format!(
+            "{why} The file may have a hidden name there; it gets its own back once the folder is back"
+        ))
+    };
+    let root = reach::root(watch, &job.path);
+    match source::absence((&job.path, &job.identity), root) {
+        Problem::Gone => {}
+        away => return waits(&chain(&away)),
+    }
+    let is_there = |folder: &Folder| {
+        let meta = folder.metadata();
+        meta.is_ok_and(|meta| meta.dev().cast_signed() == job.identity.dev)
+            || source::has_entries(folder)
+    };
+    let above = folder.ancestors().take_while(|above| {
+        let is_in_watch = root.is_some_and(|root| above.starts_with(root));
+        is_in_watch || *above == folder
+    });
+    let mut above = above.filter_map(|path| match watch {
+        Some(watch) => reach::folder(watch, path).ok(),
+        None => Folder::root(path).ok(),
+    });
+    if above.next().is_some_and(|folder| is_there(&folder)) {
+        return None;
+    }
+    let shown = text::path(folder);
+    waits(&format!(
+        "the folder {shown} is not there; is its disk or share mounted?"
+    ))
 }
 
 /// Whether the file has its own name.
@@ -80,7 +133,7 @@ pub(super) fn has_its_name(case: &Case, watch: Option<&Watch>) -> bool {
 fn own(case: &Case, watch: Option<&Watch>) -> Result<Option<Place>, Trouble> {
     match reach::place(watch, &case.job.path) {
         Ok(own) => Ok(Some(own)),
-        Err(Error::Absent(_)) => is_gone(case, watch).map(|()| None),
+        Err(Error::Absent(_)) => is_gone_unless_hidden(case, watch).map(|()| None),
         Err(error) => Err(cannot("reach it", error)),
     }
 }
@@ -91,7 +144,7 @@ fn here((case, watch): (&Case, Option<&Watch>), own: &Place) -> Result<Option<Pl
     }
     match own.metadata() {
         Ok(_) => Ok(Some(own.clone())),
-        Err(Error::Absent(_)) => is_gone(case, watch).map(|()| None),
+        Err(Error::Absent(_)) => is_gone_unless_hidden(case, watch).map(|()| None),
         Err(error) => Err(cannot("access it", error)),
     }
 }
@@ -110,6 +163,14 @@ fn hidden_file(case: &Case, own: &Place) -> Result<Option<Place>, Trouble> {
         }
     }
     Ok(None)
+}
+
+/// As [`is_gone`]; of a file that may have a hidden name, [`doubt`] says it.
+fn is_gone_unless_hidden(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble> {
+    if case.row.going_to.is_some() {
+        return Ok(());
+    }
+    is_gone(case, watch)
 }
 
 /// Whether a file that is not there has gone, and not its whole folder.

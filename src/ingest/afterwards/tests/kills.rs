@@ -42,6 +42,22 @@ fn take_back(ground: &Ground, case: &Case, has_watch: bool) -> Option<(String, W
     )
 }
 
+fn take_back_fails(ground: &Ground, case: &Case, has_watch: bool) -> String {
+    ground.task(
+        case,
+        Action::Delete,
+        &|_| panic!("nothing is asked"),
+        |task| {
+            let mut task = super::super::task::Task { ..*task };
+            task.watch = task.watch.filter(|_| has_watch);
+            match task.take_back() {
+                Err(Trouble::Later(why)) => why,
+                other => panic!("{other:?}"),
+            }
+        },
+    )
+}
+
 /// A kill after the name was noted, after the file got it, after it was unlinked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kill {
@@ -309,4 +325,70 @@ fn what_was_hidden_beside_a_file_gets_its_name_back() {
             );
         }
     }
+}
+
+/// The share is unmounted while the file is hidden: a mount point without its mount is empty, and on another device.
+#[test]
+fn what_is_hidden_in_a_folder_that_is_away_gets_its_name_back_once_it_is_there() {
+    for (away, leaves_mount_point) in [
+        ("drop", true),
+        ("drop", false),
+        ("drop/sub", true),
+        ("drop/sub", false),
+    ] {
+        for has_watch in [true, false] {
+            for unlinks in [false, true] {
+                let (ground, mut case) = killed(Kill::Hidden);
+                case.row.unlinks = unlinks;
+                // Another device than that of the mount point.
+                case.job.identity.dev = -1;
+                let what = format!("{away} {leaves_mount_point} {has_watch} {unlinks}");
+                fs::rename(ground.at(away), ground.at("unmounted")).unwrap();
+                if leaves_mount_point {
+                    fs::create_dir(ground.at(away)).unwrap();
+                }
+                if has_watch && away == "drop/sub" && !leaves_mount_point {
+                    // A person may have moved it out of the watch: other files are there still.
+                    continue;
+                }
+                let why = take_back_fails(&ground, &case, has_watch);
+                assert!(why.contains("is not there"), "{what}: {why}");
+                assert!(why.contains("hidden name"), "{what}: {why}");
+                if has_watch {
+                    let said = ground.run(&case, Action::Delete);
+                    assert!(matches!(said, Err(Trouble::Later(_))), "{what}: {said:?}");
+                }
+                if leaves_mount_point {
+                    fs::remove_dir(ground.at(away)).unwrap();
+                }
+                fs::rename(ground.at("unmounted"), ground.at(away)).unwrap();
+                assert_eq!(take_back(&ground, &case, has_watch), None, "{what}");
+                assert_eq!(names(&ground.at("drop/sub")), ["a.mp4"], "{what}");
+            }
+        }
+    }
+}
+
+/// Where a file was about to get a name at a target that is offline, it may be there.
+#[test]
+fn a_file_that_may_be_at_an_offline_target_is_not_said_to_be_nowhere() {
+    let ground = Ground::new();
+    let mut case = ground.case(Some(MD5));
+    case.row.attempts = 1;
+    case.row.action = Action::Move;
+    case.row.going_to = Some(ground.at("up/sub/a.mp4"));
+    fs::remove_file(ground.at(NAME)).unwrap();
+    let said = ground.task(&case, Action::Move, &|_| Ok(()), |task| {
+        let target = |_: &Path| Err(Trouble::Later("it is offline".to_owned()));
+        let task = super::super::task::Task {
+            target: &target,
+            ..*task
+        };
+        [task.run().map(drop), task.take_back().map(drop)]
+    });
+    for said in said {
+        assert!(matches!(said, Err(Trouble::Later(_))), "{said:?}");
+    }
+    let said = ground.run(&case, Action::Move).unwrap();
+    assert_eq!(said, "left alone: the file is not there any more");
 }
