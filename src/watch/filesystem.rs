@@ -84,13 +84,10 @@ pub(crate) fn may_be_stale(file: &File) -> bool {
     Filesystem::of(file).map_or(true, Filesystem::may_be_stale)
 }
 
-/// Where this machine may remember other bytes than the file has by now: what is read of it from here on comes from its
-/// filesystem.
+/// What is read of it from here on comes from its filesystem, and not from what this machine remembers.
 pub(crate) fn forget_pages(file: &File) {
-    if may_be_stale(file) {
-        // What the kernel does not give up is read as before.
-        rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).ok();
-    }
+    // What the kernel does not give up is read as before.
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).ok();
 }
 
 #[cfg(test)]

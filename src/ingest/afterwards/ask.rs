@@ -84,7 +84,6 @@ pub(super) fn permit(
     (case, watch, action): (&Case, Option<&Watch>, Action),
     to: Option<&Path>,
 ) -> Result<(), Trouble> {
-    let asked = Moment::now();
     let sent = if is_asked_for(action) {
         Some(Handle::current().block_on(ask_now(context, case))?)
     } else {
@@ -93,11 +92,9 @@ pub(super) fn permit(
     if !is_wanted_still(context, (case, watch, action)) {
         return Err(Trouble::Stopped);
     }
-    let is_asked = sent.is_some();
     let (owned, to) = (case.clone(), to.map(Path::to_path_buf));
     let going = move |db: &Connection| afterwards::going(db, &owned, sent.as_ref(), to.as_deref());
     match context.queue.write_blocking(going) {
-        Ok(true) if is_asked => asked.check_fresh(),
         Ok(true) => Ok(()),
         Ok(false) => Err(Trouble::Stopped),
         Err(error) => Err(Trouble::Later(chain(&error))),

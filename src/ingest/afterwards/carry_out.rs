@@ -125,10 +125,10 @@ fn run_here<T>(
     let asked = Cell::new(None);
     let permit = |to: Option<&Path>| {
         goes_on()?;
-        let moment = ask::Moment::now();
+        asked.set(ask::is_asked_for(action).then(ask::Moment::now));
         progress.rest(|| ask::permit(context, (case, watch, action), to))?;
-        asked.set(ask::is_asked_for(action).then_some(moment));
-        goes_on()
+        goes_on()?;
+        asked.get().map_or(Ok(()), ask::Moment::check_fresh)
     };
     let is_fresh = || {
         goes_on()?;
@@ -235,14 +235,6 @@ async fn write_down(
             })
             .await
         }
-        Err(Trouble::Kept(why)) => {
-            tracing::warn!(job.id = id.0, "{path}: kept where it is: {why}");
-            let outcome = format!("kept: {why}");
-            persist(context, move |db| {
-                afterwards::done(db, id, (&outcome, File::Stayed), now)
-            })
-            .await
-        }
         Err(Trouble::Changed) => changed(context, &case).await,
         Err(Trouble::Later(why)) => later(context, &case, (&why, None)).await,
         Err(Trouble::NotUp(refused)) => later(context, &case, (&refused.words(), None)).await,
@@ -291,7 +283,7 @@ mod tests {
         let case = cases.await.unwrap().remove(0);
         let _answer = ground.hang().await;
         let settings = context.now_settings();
-        let what: What<End> = |_| Err(Trouble::Kept("begun".to_owned()));
+        let what: What<End> = |_| Err(Trouble::Later("begun".to_owned()));
         let which = (&case, settings.watch("news"));
         let done = run(context, which, (Action::Delete, what)).await;
         let Some(Err(Trouble::Later(why))) = done else {

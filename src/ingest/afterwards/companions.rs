@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Errand, Trouble};
 use super::hiding;
+use super::still::Still;
 use crate::beneath::{Error, Kind, Place};
 use crate::config::{Marker, Watch};
 use crate::identity::Identity;
@@ -81,14 +82,16 @@ impl Companion {
             held,
             identity,
             mark: &self.mark,
-            watch,
             md5: None,
-            fingerprint: None,
-            may_be_stale: may_be_stale(held),
-            is_sent: &|file| Ok(self.has_same_words(file)),
             stopped,
             before: &|_| Ok(()),
-            is_fresh: &|| Ok(()),
+            still: Still {
+                watch,
+                fingerprint: None,
+                may_be_stale: may_be_stale(held),
+                is_sent: &|file| Ok(self.has_same_words(file)),
+                is_fresh: &|| Ok(()),
+            },
         }))
     }
 }
@@ -202,7 +205,7 @@ pub(super) fn carry(
                 note = Some(there.path().to_path_buf());
             }
             None | Some(Ok(_)) => {}
-            Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => left.stayed(&companion, &why),
+            Some(Err(Trouble::Later(why))) => left.stayed(&companion, &why),
             Some(Err(Trouble::Changed)) => left.stayed(&companion, CHANGED),
         }
     }
@@ -241,7 +244,7 @@ pub(super) fn delete(
             continue;
         }
         match take_away(&companion) {
-            Some(Err(Trouble::Kept(why) | Trouble::Later(why))) => left.stayed(&companion, &why),
+            Some(Err(Trouble::Later(why))) => left.stayed(&companion, &why),
             Some(Err(Trouble::Changed)) => left.stayed(&companion, CHANGED),
             Some(Err(Trouble::Stopped | Trouble::NotUp(_)) | Ok(())) | None => {}
         }

@@ -3,13 +3,13 @@
 
 use std::fs::{File, FileTimes, Permissions};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
 use super::files::{Errand, Trouble, cannot, every_name_is_taken, exists, name_was_taken, sync};
 use super::hiding::hidden;
 use super::names::names;
 use crate::beneath::Place;
+use crate::watch::filesystem::forget_pages;
 
 /// Bytes of a copy after which it is brought to the disk: at its end that would take minutes for a large one, without
 /// a sign of life.
@@ -20,6 +20,7 @@ impl Errand<'_> {
     /// away. A copy that has its name is never removed: another file may have gone because of it.
     pub(super) fn across(&self, wanted: &Place) -> Result<Place, Trouble> {
         let part = hidden(wanted, self.mark, "part");
+        self.check_folder(wanted)?;
         let outcome = self.copy(&part);
         let outcome = outcome.and_then(|md5| self.exchange(&part, wanted, &md5));
         if outcome.is_err() {
@@ -111,14 +112,5 @@ fn name_copy(part: &Place, to: &Place) -> Result<(), Trouble> {
         Ok(()) => sync(to),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(name_was_taken(to)),
         Err(error) => Err(cannot("name the copy", error)),
-    }
-}
-
-/// What is read from now on comes from the disk.
-#[expect(unsafe_code, reason = "the standard library has no fadvise")]
-fn forget_pages(file: &File) {
-    // SAFETY: the descriptor is open; it is advice only, and no memory is passed.
-    unsafe {
-        libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED);
     }
 }

@@ -17,18 +17,15 @@ use md5::{Digest, Md5};
 use super::ask::Refused;
 use super::hiding::{hidden, is_going, unhide};
 use super::names::names;
+use super::still::Still;
 use crate::beneath::{Error, Place};
-use crate::config::Watch;
 use crate::identity::Identity;
-use crate::ingest::identify::Kind;
-use crate::watch::filesystem::forget_pages;
+use crate::watch::filesystem::{forget_pages, may_be_stale};
 
 /// Why a file did not get to its target.
 #[derive(Debug)]
 pub(in crate::ingest) enum Trouble {
-    /// It stays where it is, for good, for this reason.
-    Kept(String),
-    /// It stays where it is: it is not what was uploaded, or another file has its name.
+    /// It stays where it is, for good: it is not what was uploaded, or another file has its name.
     Changed,
     /// Not now, for this reason.
     Later(String),
@@ -48,25 +45,15 @@ pub(super) struct Errand<'a> {
     pub(super) identity: Identity,
     /// Names what is hidden meanwhile; no other one is the same.
     pub(super) mark: &'a str,
-    /// Its watch, if the configuration has it: from there its path is resolved again.
-    pub(super) watch: Option<&'a Watch>,
     /// MD5 of its content, where known.
     pub(super) md5: Option<&'a str>,
-    /// What its samples were when it was uploaded, and as what they were taken; where known.
-    pub(super) fingerprint: Option<(&'a str, Kind)>,
-    /// Whether its attributes may stay the same though it was written to.
-    pub(super) may_be_stale: bool,
-    /// Whether a file has the content that may be deleted: asked where `may_be_stale`.
-    pub(super) is_sent: &'a dyn Fn(&File) -> Result<bool, Trouble>,
     /// Whether to break off.
     pub(super) stopped: &'a dyn Fn() -> bool,
     /// Before a file gets this name.
     pub(super) before: &'a dyn Fn(&Path) -> Result<(), Trouble>,
-    /// Whether what was answered to that still counts: a share may have kept a look waiting since.
-    pub(super) is_fresh: &'a dyn Fn() -> Result<(), Trouble>,
+    /// What shows that it is still that file when it goes.
+    pub(super) still: Still<'a>,
 }
-
-const ONE_FOLDER: &str = "its target is its own folder under another path; choose another folder";
 
 impl Errand<'_> {
     /// Moves the file to this place, or to a numbered one beside it where another file has that.
@@ -92,7 +79,7 @@ impl Errand<'_> {
             }
             self.ask(&to)?;
             self.check_unwritten()?;
-            (self.is_fresh)()?;
+            (self.still.is_fresh)()?;
             match rename_new(self.from, &self.going(), &to) {
                 Ok(()) => return self.arrived(to),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -127,7 +114,9 @@ impl Errand<'_> {
         mut file: File,
         mut to: impl FnMut(&[u8]) -> Result<(), Trouble>,
     ) -> Result<String, Trouble> {
-        forget_pages(&file);
+        if may_be_stale(&file) {
+            forget_pages(&file);
+        }
         let mut hash = Md5::new();
         let mut buffer = vec![0; 1 << 20];
         let (mut read, size) = (0, self.identity.bytes());
@@ -168,7 +157,7 @@ impl Errand<'_> {
     ) -> Result<(), Trouble> {
         let going = self.going();
         self.ask(&going)?;
-        self.take_away_if(&going, self.is_sent, || last().map(|()| true))
+        self.take_away_if(&going, self.still.is_sent, || last().map(|()| true))
     }
 
     /// Deletes the original where another file has its bytes, with this MD5, unless that is this very file by
@@ -186,6 +175,19 @@ impl Errand<'_> {
             }
             Ok(is_kept)
         })
+    }
+
+    /// Whether the folder of another place is another one than that of this file: found out before anything is read or
+    /// hidden, since both move the file's times or names, and a watch looks at it again then.
+    ///
+    /// The empty file that is made for it has the name of a copy, and goes as such where a kill leaves it.
+    pub(super) fn check_folder(&self, other: &Place) -> Result<(), Trouble> {
+        let probe = hidden(other, self.mark, "part");
+        drop(probe.remove());
+        let is_made = probe.create(0o600).is_ok();
+        let is_shown = is_made && self.from.beside(probe.name()).metadata().is_ok();
+        drop(probe.remove());
+        if is_shown { Err(one_folder()) } else { Ok(()) }
     }
 
     /// Whether the folder of another place is the folder of this file, once that has its hidden name: nothing
@@ -230,10 +232,10 @@ impl Errand<'_> {
         let gone_on = || {
             let seen = self.look_hidden((&going, asked), is_same)?;
             if !is_kept()? {
-                return Err(Trouble::Kept(ONE_FOLDER.to_owned()));
+                return Err(one_folder());
             }
             self.check_unmoved(&going, &seen)?;
-            (self.is_fresh)()
+            (self.still.is_fresh)()
         };
         if let Err(why) = gone_on() {
             // Where a kill had left it hidden, the attempt as a whole gives it its own name.
@@ -280,6 +282,7 @@ impl Errand<'_> {
         if !other.metadata().is_ok_and(|meta| is_as_long(&meta)) {
             return Ok(None);
         }
+        self.check_folder(other)?;
         let ours = self.pour(self.reader()?, |_| Ok(()))?;
         Ok(self.has_bytes(other, &ours)?.then_some(ours))
     }
@@ -361,6 +364,11 @@ pub(super) fn every_name_is_taken(wanted: &Place) -> Trouble {
         "every name like {} is taken",
         wanted.path().display()
     ))
+}
+
+fn one_folder() -> Trouble {
+    let why = "its target is its own folder under another path; choose another folder";
+    Trouble::Later(why.to_owned())
 }
 
 /// Another program was faster.

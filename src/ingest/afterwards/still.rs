@@ -13,10 +13,26 @@ use std::io;
 
 use super::files::{Errand, Trouble, cannot, is_same_state};
 use crate::beneath::Place;
+use crate::config::Watch;
 use crate::identity::Identity;
 use crate::ingest::identify::{Kind, fingerprint};
 use crate::watch::reach;
 use crate::watch::writer::{self, Writer};
+
+/// What shows that a file which is about to go is still the one that was examined, where it was.
+#[derive(Clone, Copy)]
+pub(super) struct Still<'a> {
+    /// Its watch, if the configuration has it: from there its path is resolved again.
+    pub(super) watch: Option<&'a Watch>,
+    /// What its samples were when it was uploaded, and as what they were taken; where known.
+    pub(super) fingerprint: Option<(&'a str, Kind)>,
+    /// Whether its attributes may stay the same though it was written to.
+    pub(super) may_be_stale: bool,
+    /// Whether a file has the content that may be deleted: asked where `may_be_stale`.
+    pub(super) is_sent: &'a dyn Fn(&File) -> Result<bool, Trouble>,
+    /// Whether what the platform answered still counts: a share may have kept a look waiting since.
+    pub(super) is_fresh: &'a dyn Fn() -> Result<(), Trouble>,
+}
 
 /// What a file was at a look, by a handle of its own.
 pub(super) struct Seen {
@@ -38,7 +54,7 @@ impl Errand<'_> {
     /// Whether both paths lead to the folders that are held.
     pub(super) fn check_held(&self, to: &Place) -> Result<(), Trouble> {
         for place in [self.from, to] {
-            match reach::is_held(self.watch, place) {
+            match reach::is_held(self.still.watch, place) {
                 Ok(true) => {}
                 Ok(false) => {
                     let folder = crate::text::path(place.folder().path());
@@ -106,7 +122,7 @@ impl Errand<'_> {
     /// The file has its new name, and still is what was uploaded, as far as its samples say.
     pub(super) fn check_arrived(&self, to: &Place) -> Result<(), Trouble> {
         let seen = self.look_again(to)?;
-        if let (Some(file), Some((known, kind))) = (&seen.file, self.fingerprint) {
+        if let (Some(file), Some((known, kind))) = (&seen.file, self.still.fingerprint) {
             let samples = self.samples(file, kind)?;
             // Another version has taken other samples.
             let version = |samples: &str| samples.split(':').next().map(str::to_owned);
@@ -132,7 +148,7 @@ impl Errand<'_> {
             let why = "it cannot be read, so it is not known whether it changed";
             return Err(Trouble::Later(why.to_owned()));
         };
-        if !self.may_be_stale {
+        if !self.still.may_be_stale {
             return Ok(seen);
         }
         if !is_same(file)? {

@@ -9,6 +9,7 @@ use super::companions::{self, Left};
 use super::files::{self, Errand, Trouble};
 use super::look::{self, Known, Look};
 use super::plan;
+use super::still::Still;
 use super::strays;
 use super::traces::{self, Found};
 use crate::beneath::Place;
@@ -173,14 +174,16 @@ impl Task<'_> {
             held: &look.held,
             identity: look.identity,
             mark: &job.ingest_id,
-            watch: self.watch,
             md5: look::md5(self.case),
-            fingerprint: job.fingerprint.as_deref().map(|known| (known, kind)),
-            may_be_stale: may_be_stale(&look.held),
-            is_sent: &|file| look::is_sent(self.case, (file, &look.identity), self.stopped),
             stopped: self.stopped,
             before: &|to| (self.permit)(Some(to)),
-            is_fresh: self.is_fresh,
+            still: Still {
+                watch: self.watch,
+                fingerprint: job.fingerprint.as_deref().map(|known| (known, kind)),
+                may_be_stale: may_be_stale(&look.held),
+                is_sent: &|file| look::is_sent(self.case, (file, &look.identity), self.stopped),
+                is_fresh: self.is_fresh,
+            },
         };
         let why = match (self.action, look.known, self.case.proof) {
             (Action::Delete, _, Proof::None) => {

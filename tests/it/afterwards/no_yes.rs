@@ -269,8 +269,9 @@ const DESTROYERS: &[(&str, &str, usize)] = &[
     ("src/commands/demo/mod.rs", "remove_dir_all", 1),
     ("src/commands/demo/mod.rs", "truncate(true)", 1),
     // A video, sidecar or marker, by way of a hidden name: `leave` walks all ways to it.
-    // And the hidden second name of a copy that has its own.
-    ("src/ingest/afterwards/files.rs", ".remove()", 2),
+    // And the hidden second name of a copy that has its own, and an empty file that shows whose folder it is in, with
+    // what has its name.
+    ("src/ingest/afterwards/files.rs", ".remove()", 4),
     // Half copies, a copy that is not needed after all, and the draft before it.
     ("src/ingest/afterwards/copy.rs", ".remove()", 3),
     // Notes of ours, and their drafts.

@@ -16,6 +16,7 @@ mod still;
 
 use super::files::{Errand, Trouble};
 use super::hiding;
+use super::still::Still;
 use crate::beneath::tests::by_either_rename;
 use crate::beneath::{self, Folder};
 use crate::identity::Identity;
@@ -82,17 +83,19 @@ fn errand<T>(from: &Path, before: &dyn Fn(&Path), act: impl FnOnce(&Errand<'_>) 
         identity: Identity::of(&held.metadata().unwrap()),
         held: &held,
         mark: "7",
-        watch: None,
         md5: None,
-        fingerprint: None,
-        may_be_stale: false,
-        is_sent: &|_| Ok(true),
         stopped: &|| false,
         before: &|path| {
             before(path);
             Ok(())
         },
-        is_fresh: &|| Ok(()),
+        still: Still {
+            watch: None,
+            fingerprint: None,
+            may_be_stale: false,
+            is_sent: &|_| Ok(true),
+            is_fresh: &|| Ok(()),
+        },
     })
 }
 
@@ -150,13 +153,16 @@ fn a_target_that_is_the_folder_itself_costs_no_file() {
         let place = Place::new();
         let from = place.file("drop/a.mp4", "one");
         // As by a bind mount, which has another path.
-        let outcome = go(&from, &place.at("drop/a.mp4"), &|_| {});
-        assert!(
-            matches!(outcome, Err(Trouble::Kept(_) | Trouble::Changed)),
-            "{outcome:?}"
-        );
+        let then = Identity::of(&fs::metadata(&from).unwrap());
+        let outcome = go(&from, &place.at("drop/a.mp4"), &|_| panic!("it is asked"));
+        let Err(Trouble::Later(why)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(why.contains("its own folder"), "{why}");
         assert_eq!(content(&from), "one");
         assert_eq!(names(&place.at("drop")), ["a.mp4"]);
+        // Its ctime shows that it was not hidden.
+        assert_eq!(Identity::of(&fs::metadata(&from).unwrap()), then);
         // A second name of the file is another matter: a kill may have left it there.
         fs::create_dir(place.at("up")).unwrap();
         fs::hard_link(&from, place.at("up/a.mp4")).unwrap();
@@ -197,10 +203,7 @@ fn another_file_that_takes_the_name_in_the_last_moment_stays() {
                 fs::rename(place.at("new"), place.at("drop/a.mp4")).unwrap();
             };
             let outcome = go(&from, &base.join("a.mp4"), &swap);
-            assert!(
-                matches!(outcome, Err(Trouble::Kept(_) | Trouble::Changed)),
-                "{outcome:?}"
-            );
+            assert!(matches!(outcome, Err(Trouble::Changed)), "{outcome:?}");
             assert_eq!(names(&place.at("drop")), ["a.mp4"]);
             assert_eq!(content(&from), "another");
             assert!(names(&base).is_empty(), "{:?}", names(&base));
@@ -211,10 +214,7 @@ fn another_file_that_takes_the_name_in_the_last_moment_stays() {
             fs::rename(place.at("new"), &from).unwrap();
             errand.take_away()
         });
-        assert!(
-            matches!(outcome, Err(Trouble::Kept(_) | Trouble::Changed)),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Err(Trouble::Changed)), "{outcome:?}");
         assert_eq!(content(&from), "another");
     });
 }
@@ -283,10 +283,7 @@ fn a_file_goes_by_way_of_its_hidden_name_where_that_is_the_only_safe_one() {
             file.write_all(b" more").unwrap();
         };
         let outcome = go(&from, &to, &write);
-        assert!(
-            matches!(outcome, Err(Trouble::Kept(_) | Trouble::Changed)),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Err(Trouble::Changed)), "{outcome:?}");
         assert_eq!(content(&from), "one more");
         assert_eq!(names(&place.at("drop")), ["a.mp4"]);
         assert!(names(&place.at("up")).is_empty());

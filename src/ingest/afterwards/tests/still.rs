@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::super::companions::{Companion, examine};
 use super::super::files::{Errand, Trouble};
+use super::super::still::Still;
 use super::ground::{Ground, MD5};
 use super::{Place, at, content, errand, go, hidden, names};
 use crate::beneath::tests::by_either_rename;
@@ -155,15 +156,15 @@ fn a_file_that_is_another_under_its_new_name_gets_its_own_back() {
         fs::create_dir(place.at("up")).unwrap();
         let outcome = errand(&from, &|_| {}, |errand| {
             let sampled = Errand {
-                fingerprint: Some(("1:of other samples", Kind::Video)),
+                still: Still {
+                    fingerprint: Some(("1:of other samples", Kind::Video)),
+                    ..errand.still
+                },
                 ..*errand
             };
             sampled.go(&at(&to)).map(drop)
         });
-        assert!(
-            matches!(outcome, Err(Trouble::Kept(_) | Trouble::Changed)),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Err(Trouble::Changed)), "{outcome:?}");
         assert_eq!(content(&from), "one");
         assert!(names(&place.at("up")).is_empty());
         errand(&from, &|_| {}, |errand| {
@@ -197,18 +198,18 @@ fn where_attributes_may_be_stale_the_whole_content_is_compared() {
             let remote = |act: &dyn Fn(&Errand<'_>) -> Result<(), Trouble>| {
                 errand(&from, &before, |errand| {
                     act(&Errand {
-                        may_be_stale: true,
-                        is_sent: &is_one,
+                        still: Still {
+                            may_be_stale: true,
+                            is_sent: &is_one,
+                            ..errand.still
+                        },
                         ..*errand
                     })
                 })
             };
             fs::write(&from, "two").unwrap();
             let outcome = remote(&|errand| act(errand, &kept));
-            assert!(
-                matches!(outcome, Err(Trouble::Kept(_) | Trouble::Changed)),
-                "{outcome:?}"
-            );
+            assert!(matches!(outcome, Err(Trouble::Changed)), "{outcome:?}");
             assert_eq!(names(&place.at("drop")), ["a.mp4"]);
             assert_eq!(content(&from), "two");
             fs::write(&from, "one").unwrap();
@@ -241,7 +242,10 @@ fn what_was_answered_too_long_ago_counts_for_nothing() {
         for act in acts {
             let outcome = errand(&from, &|_| {}, |errand| {
                 let old = Errand {
-                    is_fresh: &is_old,
+                    still: Still {
+                        is_fresh: &is_old,
+                        ..errand.still
+                    },
                     ..*errand
                 };
                 act(&old, &kept)
