@@ -34,6 +34,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0019_high_water.sql")),
     M::up(include_str!("../../migrations/0020_not_ours.sql")),
     M::up(include_str!("../../migrations/0021_doubted.sql")),
+    M::up(include_str!("../../migrations/0022_copies.sql")),
     M::up(include_str!("../../migrations/0024_watches.sql")),
 ];
 

@@ -163,6 +163,7 @@ fn write_note(context: &Context, id: JobId, note: Note) -> Result<(), Trouble> {
     let written = context.queue.write_blocking(move |db| match note {
         Note::Unlinks => afterwards::unlinks(db, id),
         Note::HasItsName => afterwards::did_not_go(db, id).map(|()| true),
+        Note::Copies(copy) => afterwards::copies(db, id, &copy),
     });
     match written {
         Ok(true) => Ok(()),

@@ -85,6 +85,7 @@ impl Companion {
             md5: None,
             stopped,
             before: &|_| Ok(()),
+            copies: &|_| Ok(()),
             still: Still {
                 watch,
                 fingerprint: None,

@@ -21,10 +21,12 @@ impl Errand<'_> {
     pub(super) fn across(&self, wanted: &Place) -> Result<Place, Trouble> {
         let part = hidden(wanted, self.mark, "part");
         self.check_folder(wanted)?;
+        (self.copies)(part.path())?;
         let outcome = self.copy(&part);
         let outcome = outcome.and_then(|md5| self.exchange(&part, wanted, &md5));
-        if outcome.is_err() {
-            // A half copy is useless; if it cannot be removed, the next attempt overwrites it.
+        if outcome.is_err() && self.has_a_name() {
+            // If it cannot be removed, the next attempt overwrites it. Without the original it may be all that is left
+            // of its bytes, which `copies` finds out.
             drop(part.remove());
         }
         outcome

@@ -51,6 +51,8 @@ pub(super) struct Errand<'a> {
     pub(super) stopped: &'a dyn Fn() -> bool,
     /// Before a file gets this name.
     pub(super) before: &'a dyn Fn(&Path) -> Result<(), Trouble>,
+    /// Before a copy is begun under this hidden name.
+    pub(super) copies: &'a dyn Fn(&Path) -> Result<(), Trouble>,
     /// What shows that it is still that file when it goes.
     pub(super) still: Still<'a>,
 }
@@ -108,40 +110,13 @@ impl Errand<'_> {
         Ok(to)
     }
 
-    /// Reads a file of this size to its end; answers its MD5. A share may end a file early after an error.
+    /// Reads a file of this size to its end; answers its MD5.
     pub(super) fn pour(
         &self,
-        mut file: File,
-        mut to: impl FnMut(&[u8]) -> Result<(), Trouble>,
+        file: File,
+        to: impl FnMut(&[u8]) -> Result<(), Trouble>,
     ) -> Result<String, Trouble> {
-        if may_be_stale(&file) {
-            forget_pages(&file);
-        }
-        let mut hash = Md5::new();
-        let mut buffer = vec![0; 1 << 20];
-        let (mut read, size) = (0, self.identity.bytes());
-        loop {
-            if (self.stopped)() {
-                return Err(Trouble::Stopped);
-            }
-            let count = match file.read(&mut buffer) {
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Trouble::Later(format!("cannot read it: {error}"))),
-            };
-            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-                break;
-            };
-            read += u64::try_from(bytes.len()).unwrap_or_default();
-            hash.update(bytes);
-            to(bytes)?;
-        }
-        if read == size {
-            Ok(crate::hex::lower(&hash.finalize()))
-        } else {
-            let why = format!("its filesystem gave {read} of its {size} bytes when it was read");
-            Err(Trouble::Later(why))
-        }
+        pour((file, self.identity.bytes()), self.stopped, to)
     }
 
     /// Deletes the original, and nothing else that may have its name by now: what was read of it is
@@ -258,6 +233,11 @@ impl Errand<'_> {
         }
     }
 
+    /// Whether the file has a name, its own or the hidden one.
+    pub(super) fn has_a_name(&self) -> bool {
+        self.is_there(self.from) || self.is_there(&self.going())
+    }
+
     /// Whether the file is at this place, unwritten; a rename moves no more than its ctime.
     pub(super) fn is_there(&self, place: &Place) -> bool {
         is_file(place, &self.identity)
@@ -308,6 +288,47 @@ impl Errand<'_> {
         }
         Ok(self.pour(other, |_| Ok(()))? == md5)
     }
+}
+
+/// Reads a file of this size to its end; answers its MD5. A share may end a file early after an error.
+fn pour(
+    (mut file, size): (File, u64),
+    stopped: &dyn Fn() -> bool,
+    mut to: impl FnMut(&[u8]) -> Result<(), Trouble>,
+) -> Result<String, Trouble> {
+    if may_be_stale(&file) {
+        forget_pages(&file);
+    }
+    let mut hash = Md5::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut read = 0;
+    loop {
+        if stopped() {
+            return Err(Trouble::Stopped);
+        }
+        let count = match file.read(&mut buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Trouble::Later(format!("cannot read it: {error}"))),
+        };
+        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
+        read += u64::try_from(bytes.len()).unwrap_or_default();
+        hash.update(bytes);
+        to(bytes)?;
+    }
+    if read == size {
+        Ok(crate::hex::lower(&hash.finalize()))
+    } else {
+        let why = format!("its filesystem gave {read} of its {size} bytes when it was read");
+        Err(Trouble::Later(why))
+    }
+}
+
+/// The MD5 of a file of this size.
+pub(super) fn md5_of(file: File, size: u64, stopped: &dyn Fn() -> bool) -> Result<String, Trouble> {
+    pour((file, size), stopped, |_| Ok(()))
 }
 
 /// Renames, unless the name is taken; by way of a hidden name where the filesystem cannot do that in one go.

@@ -2,10 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 
 use super::files::{Trouble, cannot, every_name_is_taken, sync};
 use super::names::names;
 use crate::beneath::{HIDDEN, Place};
+use crate::queue::afterwards::Case;
 
 /// Where the file is: under its own name, or under the hidden one that a kill left it with.
 pub(super) fn place(own: &Place, mark: &str) -> Place {
@@ -38,6 +40,17 @@ pub(super) fn unhide(at: &Place, own: &Place) -> Result<(), Trouble> {
         }
     }
     Err(every_name_is_taken(own))
+}
+
+/// The hidden names that the file of a job may have: the one that was noted before the file got it, that which goes with
+/// its copy, and the one that it would get now. They differ where the job has another ingest id by now.
+pub(super) fn hidden_names(case: &Case) -> Vec<OsString> {
+    let noted = case.row.going_to.as_deref().and_then(Path::file_name);
+    let noted = noted.filter(|name| is_going(name)).map(OsStr::to_owned);
+    let copy = case.row.copy.as_deref().and_then(Path::file_stem);
+    let by_copy = copy.map(|stem| [stem, OsStr::new(".going")].into_iter().collect());
+    let usual = OsString::from(format!("{HIDDEN}{}.going", case.job.ingest_id));
+    noted.into_iter().chain(by_copy).chain([usual]).collect()
 }
 
 /// Whether a name is a hidden one by which a file goes.

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tokio::task::JoinSet;
 
 use super::ask::Silent;
-use super::{AT_ONCE, Mute, NOTES, forget, noted, one};
+use super::{AT_ONCE, Mute, NOTES, copies, forget, noted, one};
 use crate::clock;
 use crate::ingest::context::Context;
 use crate::queue::Error;
@@ -40,6 +40,7 @@ struct Memory {
 #[derive(Debug, Default)]
 struct Load {
     noted: Vec<Case>,
+    copied: Vec<Case>,
     due: Vec<Case>,
     /// Whether more may be due than was listed.
     is_full: bool,
@@ -48,7 +49,7 @@ struct Load {
 impl Lanes {
     /// Begins what is due in each lane that is not busy.
     pub(super) async fn begin(&mut self, context: &Context) -> Result<(), Error> {
-        let mut noted = self.noted(context).await?;
+        let mut looks = self.looks(context).await?;
         loop {
             let (now, busy) = (clock::now(), self.busy.iter().cloned().collect::<Vec<_>>());
             let due = move |db: &Connection| afterwards::due_elsewhere(db, now, AT_ONCE, &busy);
@@ -56,15 +57,15 @@ impl Lanes {
             let full = u32::try_from(cases.len()).is_ok_and(|count| count == AT_ONCE);
             let rest = forget(context, cases).await?;
             for (watch, due) in by_watch(rest) {
-                let noted = noted.remove(&watch).unwrap_or_default();
+                let look = looks.remove(&watch).unwrap_or_default();
                 let is_full = full;
                 self.spawn(
                     context,
                     watch,
                     Load {
-                        noted,
                         due,
                         is_full,
+                        ..look
                     },
                 );
             }
@@ -72,12 +73,8 @@ impl Lanes {
                 break;
             }
         }
-        for (watch, noted) in noted {
-            let load = Load {
-                noted,
-                ..Load::default()
-            };
-            self.spawn(context, watch, load);
+        for (watch, look) in looks {
+            self.spawn(context, watch, look);
         }
         Ok(())
     }
@@ -106,15 +103,24 @@ impl Lanes {
         while self.turns.join_next().await.is_some() {}
     }
 
-    /// The failed files whose notes are looked at now, of the lanes that are not busy.
-    async fn noted(&mut self, context: &Context) -> Result<HashMap<String, Vec<Case>>, Error> {
+    /// What is looked at from time to time, of the lanes that are not busy: failed files with notes, and copies that no
+    /// attempt will see to.
+    async fn looks(&mut self, context: &Context) -> Result<HashMap<String, Load>, Error> {
         if self.looked.is_some_and(|at| at.elapsed() < NOTES) {
             return Ok(HashMap::new());
         }
         self.looked = Some(Instant::now());
-        let mut noted = by_watch(context.queue.jot(afterwards::noted).await?);
-        noted.retain(|watch, _| !self.busy.contains(watch));
-        Ok(noted)
+        let look = |db: &Connection| Ok((afterwards::noted(db)?, afterwards::copied(db)?));
+        let (noted, copied) = context.queue.jot(look).await?;
+        let mut loads: HashMap<String, Load> = HashMap::new();
+        for (watch, noted) in by_watch(noted) {
+            loads.entry(watch).or_default().noted = noted;
+        }
+        for (watch, copied) in by_watch(copied) {
+            loads.entry(watch).or_default().copied = copied;
+        }
+        loads.retain(|watch, _| !self.busy.contains(watch));
+        Ok(loads)
     }
 
     fn spawn(&mut self, context: &Context, watch: String, load: Load) {
@@ -137,6 +143,9 @@ async fn turn(
     Memory { mute, silent }: &mut Memory,
 ) -> Result<bool, Error> {
     noted::look(context, (watch, load.noted), mute).await?;
+    for case in load.copied {
+        copies::settle(context, &case, true).await?;
+    }
     for case in load.due {
         if context.stop.is_cancelled() {
             return Ok(false);

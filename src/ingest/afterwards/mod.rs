@@ -2,9 +2,10 @@
 //! the notes beside them.
 //!
 //! `plan` decides, `task` does it, `look` looks at the file once more, `ask` asks the platform whether it has
-//! what was sent, `traces` finds what a kill left, `files` moves without losing anything, `companions` are
-//! what goes along; `formers` asks whose content a video has that may have been replaced. One file of each watch at a
-//! time (`lanes`): a copy to another disk takes what it takes, and nothing waits for it but other files of its watch.
+//! what was sent, `traces` finds what a kill left, `copies` settles copies that it left, `files` moves without losing
+//! anything, `companions` are what goes along; `formers` asks whose content a video has that may have been replaced. One
+//! file of each watch at a time (`lanes`): a copy to another disk takes what it takes, and nothing waits for it but other
+//! files of its watch.
 //!
 //! What takes time comes before the question: the file is read (1), the platform is asked (2), one
 //! transaction checks that the job is still as it was and notes the name that the file is about to
@@ -24,6 +25,10 @@
 //! - 7: nothing.
 //!
 //! An attempt that ends before 5 in any other way gives the file its old name back itself.
+//!
+//! A copy to another disk is made within 1, and noted before its first byte. It has a hidden name until 4, where it gets
+//! its own. What a kill leaves of it the next attempt overwrites; where none comes, `copies` settles it. As long as it is
+//! noted, or a name is, that the file is nowhere counts only where its folder is there (`traces`): a share may be away.
 //!
 //! The answer takes a while, up to ten seconds. `ask` and `still` see to it that it counts only for what is as it was
 //! before: the configuration, the folders, and the bytes, by the rule that `still` begins with. The steps of each way:
@@ -46,6 +51,7 @@
 mod ask;
 mod carry_out;
 mod companions;
+mod copies;
 mod copy;
 mod files;
 mod follow;
@@ -156,8 +162,15 @@ async fn forget(context: &Context, cases: Vec<Case>) -> Result<Vec<Case>, Error>
         row.action == Action::Undecided
             && watch.is_some()
             && !row.returned
-            && (&row.note, &row.going_to, &row.moved_to, &row.came_from)
-                == (&None, &None, &None, &None)
+            && [
+                &row.note,
+                &row.going_to,
+                &row.moved_to,
+                &row.came_from,
+                &row.copy,
+            ]
+            .into_iter()
+            .all(Option::is_none)
             && !notes
             && plan::plan(case, watch) == Plan::Do(Action::None)
     };
@@ -190,6 +203,9 @@ async fn one(
     let watch = settings.watch(&case.job.watch);
     let plan = plan::plan(&case, watch);
     let is_half_done = case.row.going_to.is_some();
+    if plan != Plan::Do(case.row.action) {
+        copies::settle(context, &case, false).await?;
+    }
     match (plan, watch) {
         // It is not to go there any more: what a kill left half done comes to its end first.
         _ if is_half_done && plan != Plan::Do(case.row.action) => {

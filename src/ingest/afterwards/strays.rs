@@ -7,10 +7,10 @@
 //! Runs on a thread that may block.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::files::Trouble;
-use super::hiding::{hidden, is_going, own_name, unhide};
+use super::hiding::{hidden_names, own_name, unhide};
 use crate::beneath::{Folder, Kind, Place};
 use crate::config::Watch;
 use crate::queue::afterwards::Case;
@@ -55,9 +55,7 @@ pub(super) fn put_back(
 /// The own name of what this job has hidden by that name.
 fn own(case: &Case, at: &Place) -> Option<Place> {
     let job = &case.job;
-    let noted = case.row.going_to.as_deref().and_then(Path::file_name);
-    let noted = noted.filter(|name| is_going(name));
-    if noted == Some(at.name()) || hidden(at, &job.ingest_id, "going").name() == at.name() {
+    if hidden_names(case).iter().any(|name| name == at.name()) {
         return Some(at.beside(job.path.file_name()?));
     }
     let own = own_name(at.name(), &job.ingest_id)?;

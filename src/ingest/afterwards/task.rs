@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use super::companions::{self, Left};
+use super::copies;
 use super::files::{self, Errand, Trouble};
+use super::hiding;
 use super::look::{self, Known, Look};
 use super::plan;
 use super::still::Still;
@@ -47,12 +49,14 @@ pub(super) enum Whereabouts {
 }
 
 /// What is written down in between, so that a later look is not misled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Note {
     /// The file has its hidden name, and is unlinked next: if it has neither name, it was deleted.
     Unlinks,
     /// The file has its own name: it got none that was noted.
     HasItsName,
+    /// A copy is begun under this hidden name.
+    Copies(PathBuf),
 }
 
 /// One file to be seen to.
@@ -177,6 +181,7 @@ impl Task<'_> {
             md5: look::md5(self.case),
             stopped: self.stopped,
             before: &|to| (self.permit)(Some(to)),
+            copies: &|copy| (self.note)(Note::Copies(copy.to_path_buf())),
             still: Still {
                 watch: self.watch,
                 fingerprint: job.fingerprint.as_deref().map(|known| (known, kind)),
@@ -204,8 +209,26 @@ impl Task<'_> {
         } else {
             self.action
         };
-        let to = errand.go(&self.wanted(action)?)?;
+        let wanted = self.wanted(action)?;
+        self.settle_copy(&wanted)?;
+        let to = errand.go(&wanted)?;
         self.end(&to, why)
+    }
+
+    /// A copy that was begun in another folder is settled before the file goes elsewhere.
+    fn settle_copy(&self, wanted: &Place) -> Result<(), Trouble> {
+        let new = hiding::hidden(wanted, &self.case.job.ingest_id, "part");
+        let noted = self.case.row.copy.as_deref();
+        if noted.is_none_or(|noted| noted == new.path()) {
+            return Ok(());
+        }
+        match copies::end((self.case, self.watch), false, self.stopped) {
+            Err(Trouble::Stopped) => Err(Trouble::Stopped),
+            fate => {
+                tracing::debug!(job.id = self.case.job.id.0, "an earlier copy: {fate:?}");
+                Ok(())
+            }
+        }
     }
 
     /// It was deleted; what is beside the name that it had goes too.

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::files::{Trouble, cannot};
-use super::hiding::{hidden, is_going, unhide};
+use super::hiding::{hidden_names, is_going, unhide};
 use crate::beneath::{Error, Folder, Place};
 use crate::config::Watch;
 use crate::identity::Identity;
@@ -90,7 +90,7 @@ pub(super) fn put_back(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble
 /// watch, all of which was looked through before: without it a folder that is not there is in doubt.
 fn doubt(case: &Case, watch: Option<&Watch>) -> Option<String> {
     let job = &case.job;
-    let folder = job.path.parent().filter(|_| case.row.going_to.is_some())?;
+    let folder = job.path.parent().filter(|_| may_be_hidden(case))?;
     let waits = |why: &str| {
         Some(format!(
             "{why} The file may have a hidden name there; it gets its own back once the folder is back"
@@ -149,13 +149,10 @@ fn here((case, watch): (&Case, Option<&Watch>), own: &Place) -> Result<Option<Pl
     }
 }
 
-/// The hidden name that has a file: the one that was noted before the file got it, or the one that
-/// it would get now. They differ where the job has another ingest id by now.
+/// The hidden name that has a file.
 fn hidden_file(case: &Case, own: &Place) -> Result<Option<Place>, Trouble> {
-    let noted = case.row.going_to.as_deref().filter(|to| notes_delete(to));
-    let noted = noted.and_then(Path::file_name).map(|name| own.beside(name));
-    let usual = hidden(own, &case.job.ingest_id, "going");
-    for place in noted.into_iter().chain([usual]) {
+    for name in hidden_names(case) {
+        let place = own.beside(&name);
         match place.metadata() {
             Ok(meta) if meta.is_file() => return Ok(Some(place)),
             Ok(_) | Err(Error::Absent(_)) => {}
@@ -165,9 +162,14 @@ fn hidden_file(case: &Case, own: &Place) -> Result<Option<Place>, Trouble> {
     Ok(None)
 }
 
+/// Whether an attempt may have left the file under a hidden name.
+fn may_be_hidden(case: &Case) -> bool {
+    case.row.going_to.is_some() || case.row.copy.is_some()
+}
+
 /// As [`is_gone`]; of a file that may have a hidden name, [`doubt`] says it.
 fn is_gone_unless_hidden(case: &Case, watch: Option<&Watch>) -> Result<(), Trouble> {
-    if case.row.going_to.is_some() {
+    if may_be_hidden(case) {
         return Ok(());
     }
     is_gone(case, watch)

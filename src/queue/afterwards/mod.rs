@@ -20,8 +20,9 @@ use super::{metadata, operator};
 pub(super) use left::told;
 pub use left::{Went, left};
 pub use verbs::{
-    File, answered, changed, did_not_go, done, follow, forget, going, gone_to, has_no_watch,
-    is_deleted, later, note, placed, plan, put_back, unlinks, verified, watches_are,
+    File, answered, changed, copies, did_not_go, done, follow, forget, going, gone_to,
+    has_no_watch, is_deleted, later, note, placed, plan, put_back, settled_copy, unlinks, verified,
+    watches_are,
 };
 pub(super) use verbs::{came_back, returned};
 
@@ -117,6 +118,8 @@ pub struct Row {
     pub counts_from: Option<Timestamp>,
     /// How it went, if a sidecar stayed that must follow it.
     pub sidecar_left: Option<Went>,
+    /// The hidden name of its copy on another disk, as long as there may be one.
+    pub copy: Option<PathBuf>,
 }
 
 /// A job that has ended, and its row.
@@ -135,7 +138,7 @@ pub struct Case {
 }
 
 const COLUMNS: &str = "job_id, action, due_at, attempts, last_error, outcome, done_at, going_to, unlinks, moved_to, \
-                       came_from, note, returned, counts_from, sidecar_left";
+                       came_from, note, returned, counts_from, sidecar_left, copy";
 
 /// The row of a job; none if there is nothing to do, or it is done.
 pub fn of(db: &Connection, id: JobId) -> Result<Option<Row>, Error> {
@@ -210,6 +213,14 @@ pub fn noted(db: &Connection) -> Result<Vec<Case>, Error> {
     Ok(cases)
 }
 
+/// Those with a hidden copy that no attempt will see to.
+pub fn copied(db: &Connection) -> Result<Vec<Case>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM afterwards WHERE copy IS NOT NULL AND due_at IS NULL ORDER BY job_id"
+    );
+    cases(db, &sql, [])
+}
+
 fn cases(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Case>, Error> {
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map(values, |row| Ok(read(row)))?;
@@ -266,6 +277,7 @@ fn read(row: &SqlRow<'_>) -> Result<(JobId, Row), Error> {
         sidecar_left: row
             .get::<_, Option<String>>("sidecar_left")?
             .and_then(|word| Went::from_word(&word)),
+        copy: path("copy")?,
     };
     Ok((JobId(id), read))
 }

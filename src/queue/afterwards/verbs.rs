@@ -25,7 +25,7 @@ pub fn verified(db: &Connection, lease: &Lease) -> Result<(), Error> {
 /// There is nothing to do for these jobs, and there never was.
 pub fn forget(db: &Connection, jobs: &[JobId]) -> Result<(), Error> {
     let mut statement = db.prepare_cached(
-        "DELETE FROM afterwards WHERE job_id = ?1 AND action = 'undecided' AND going_to IS NULL",
+        "DELETE FROM afterwards WHERE job_id = ?1 AND action = 'undecided' AND going_to IS NULL AND copy IS NULL",
     )?;
     for job in jobs {
         statement.execute([job.0])?;
@@ -114,6 +114,37 @@ pub fn unlinks(db: &Connection, id: JobId) -> Result<bool, Error> {
     Ok(changed == 1)
 }
 
+/// A copy is begun under this hidden name.
+pub fn copies(db: &Connection, id: JobId, copy: &Path) -> Result<bool, Error> {
+    let changed = db
+        .prepare_cached("UPDATE afterwards SET copy = ?2 WHERE job_id = ?1")?
+        .execute(params![id.0, PathColumn(copy)])?;
+    Ok(changed == 1)
+}
+
+/// The copy that was noted under this hidden name is not there any more, or was `named`, with these words.
+pub fn settled_copy(
+    db: &Connection,
+    id: JobId,
+    copy: Option<&Path>,
+    named: Option<(&Path, &str)>,
+) -> Result<(), Error> {
+    let (to, words) = named.unzip();
+    db.prepare_cached(
+        "UPDATE afterwards SET copy = NULL, moved_to = coalesce(moved_to, ?3),
+                outcome = iif(?4 IS NULL OR outcome IS ?5, outcome, coalesce(outcome || '; ', '') || ?4)
+         WHERE job_id = ?1 AND copy IS ?2",
+    )?
+    .execute(params![
+        id.0,
+        copy.map(PathColumn),
+        to.map(PathColumn),
+        words,
+        WATCH_IS_GONE
+    ])?;
+    Ok(())
+}
+
 /// Where a file is once it is done with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum File<'a> {
@@ -125,7 +156,7 @@ pub enum File<'a> {
     Deleted,
 }
 
-/// It is done.
+/// It is done. Of a file that was moved no copy is left: it has its name, or was settled before.
 pub fn done(
     db: &Connection,
     id: JobId,
@@ -138,7 +169,7 @@ pub fn done(
     };
     db.prepare_cached(
         "UPDATE afterwards SET due_at = NULL, last_error = NULL, outcome = ?2, done_at = ?3, going_to = NULL, unlinks = 0,
-                moved_to = iif(?5, moved_to, ?4)
+                moved_to = iif(?5, moved_to, ?4), copy = iif(?4 IS NULL, copy, NULL)
          WHERE job_id = ?1",
     )?
     .execute(params![

@@ -274,6 +274,8 @@ const DESTROYERS: &[(&str, &str, usize)] = &[
     ("src/ingest/afterwards/files.rs", ".remove()", 4),
     // Half copies, a copy that is not needed after all, and the draft before it.
     ("src/ingest/afterwards/copy.rs", ".remove()", 3),
+    // A copy that no attempt needs: not whole, or its bytes are there.
+    ("src/ingest/afterwards/copies.rs", ".remove()", 1),
     // Notes of ours, and their drafts.
     ("src/ingest/afterwards/notes.rs", ".remove()", 3),
     ("src/ingest/afterwards/notes.rs", "rename_over(", 1),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+mod copies;
 mod ground;
 mod kills;
 mod leave;
@@ -89,6 +90,7 @@ fn errand<T>(from: &Path, before: &dyn Fn(&Path), act: impl FnOnce(&Errand<'_>) 
             before(path);
             Ok(())
         },
+        copies: &|_| Ok(()),
         still: Still {
             watch: None,
             fingerprint: None,
@@ -206,6 +208,14 @@ fn another_file_that_takes_the_name_in_the_last_moment_stays() {
             assert!(matches!(outcome, Err(Trouble::Changed)), "{outcome:?}");
             assert_eq!(names(&place.at("drop")), ["a.mp4"]);
             assert_eq!(content(&from), "another");
+            // A whole copy of what was replaced is the last of its bytes: `copies` sees to it.
+            let part = hidden(&base.join("a.mp4"), "7", "part");
+            if part.exists() {
+                assert_eq!(content(&part), "one");
+                fs::remove_file(part).unwrap();
+            } else {
+                assert_eq!(base, place.at("up"));
+            }
             assert!(names(&base).is_empty(), "{:?}", names(&base));
         }
         let from = place.file("drop/a.mp4", "one");
