@@ -1,10 +1,12 @@
 //! The notes beside a video: why it failed, and the key of what became of it.
 //!
-//! They are written whole or not at all, and never over a file that jw-ingest did not write.
+//! They are written whole or not at all, and never over a file that jw-ingest did not write, or that a person has changed
+//! since: each has a checksum of itself.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
 use super::companions::beside;
@@ -17,9 +19,6 @@ use crate::queue::afterwards::Case;
 use crate::watch::reach;
 use crate::watch::select::NOTES;
 use crate::{clock, text};
-
-/// How the note of a failure begins.
-const MARK: &str = "jw-ingest: this video was not uploaded.";
 
 /// The key in the other note by which that is known for one of ours.
 const KEY: &str = "jw_ingest_job";
@@ -36,15 +35,14 @@ pub(super) fn of_failure(video: &Path) -> PathBuf {
 pub(super) fn write_failure(watch: Option<&Watch>, case: &Case) -> io::Result<PathBuf> {
     let note = of_failure(&case.job.path);
     let place = reach::place(watch, &note)?;
-    write(&place, failure(case).as_bytes(), &case.job)?;
+    write(&place, &failure(case), &case.job)?;
     Ok(note)
 }
 
 /// Writes the key of the job's video.
 pub(super) fn write_key(watch: &Watch, case: &Case, title: &str) -> io::Result<()> {
     let note = reach::place(Some(watch), &beside(&case.job.path, NOTES[1]))?;
-    let text = text::json_pretty(&key(case, title))? + "\n";
-    write(&note, text.as_bytes(), &case.job)
+    write(&note, &key(case, title)?, &case.job)
 }
 
 /// Removes a note, if it is one of ours.
@@ -57,62 +55,122 @@ pub(super) fn remove(watch: Option<&Watch>, note: &Path) {
     }
 }
 
+/// The note of a failure. Each line is known by what is around its `{}`.
+const FAILURE: &str = "\
+jw-ingest: this video was not uploaded.
+
+File:    {}
+Why:     {}
+When:    {} (UTC)
+Job:     {}
+
+What to do: fix the cause, then delete this note. The upload is retried
+within a minute. \"jw-ingest job {}\" shows every attempt. If the file itself is damaged,
+put a good copy into {}; it is uploaded by itself.
+";
+
+/// The last line of an earlier release.
+const GOOD_COPY_BEFORE: &str = "put a good copy in its place; it is uploaded by itself.";
+
+/// What stands before the checksum of a note: at its end, and in the note of a key.
+const SEALS: [&str; 2] = ["\nChecksum: ", "\"checksum\": \""];
+
+/// In the place of the checksum while it is computed.
+const BLANK: &str = "00000000000000000000000000000000";
+
 fn failure(case: &Case) -> String {
     let job = &case.job;
     let name = job.path.file_name().unwrap_or_default();
-    let name = text::path(Path::new(name));
     let why = job.last_error.as_deref().unwrap_or("no reason was given");
     let at = job.finished_at.unwrap_or(job.created_at);
-    let (id, why, at) = (job.id, text::line(why), clock::text(at));
     // The file itself may be moved to a folder that no watch looks at.
     let watched = case.row.came_from.as_ref().unwrap_or(&job.path);
-    let folder = text::path(watched.parent().unwrap_or(watched));
-    format!(
-        "{MARK}\n\nFile:    {name}\nWhy:     {why}\nWhen:    {at} (UTC)\nJob:     {id}\n\n{}{GOOD_COPY} {folder}; it is uploaded by itself.\n",
-        WHAT_TO_DO.replace("{id}", &id.to_string())
-    )
+    let facts = [
+        text::path(Path::new(name)),
+        text::line(why),
+        clock::text(at),
+        job.id.to_string(),
+        job.id.to_string(),
+        text::path(watched.parent().unwrap_or(watched)),
+    ];
+    let mut parts = FAILURE.split("{}");
+    let mut note = parts.next().unwrap_or_default().to_owned();
+    for (fact, part) in facts.iter().zip(parts) {
+        note.push_str(fact);
+        note.push_str(part);
+    }
+    note + SEALS[0] + BLANK + "\n"
 }
 
-/// What follows the facts; by it, too, a note is known for one of ours.
-const WHAT_TO_DO: &str = "What to do: fix the cause, then delete this note. The upload is retried\nwithin a minute. \"jw-ingest job {id}\" shows every attempt. If the file itself is damaged,\n";
-
-/// Before the folder in which a good copy is looked for.
-const GOOD_COPY: &str = "put a good copy into";
-
-/// What an earlier release said in its place.
-const GOOD_COPY_BEFORE: &str = "put a good copy in its place; it is uploaded by itself.\n";
-
-/// Whether that is all that a note of a failure says: what a person added must stay.
-fn is_failure(note: &str) -> bool {
-    let facts = |line: &str| {
-        ["File:    ", "Why:     ", "When:    ", "Job:     "]
-            .iter()
-            .any(|fact| line.starts_with(fact))
-    };
-    let Some((head, rest)) = note.split_once("\n\n") else {
-        return false;
-    };
-    let Some((told, to_do)) = rest.split_once("\n\n") else {
-        return false;
-    };
-    let id = told
-        .lines()
-        .find_map(|line| line.strip_prefix("Job:     "))
-        .unwrap_or_default();
-    let Some(last) = to_do.strip_prefix(&WHAT_TO_DO.replace("{id}", id)) else {
-        return false;
-    };
-    let names_a_folder = last.starts_with(GOOD_COPY)
-        && last.ends_with("; it is uploaded by itself.\n")
-        && last.lines().count() == 1;
-    head == MARK
-        && told.lines().count() == 4
-        && told.lines().all(facts)
-        && (names_a_folder || last == GOOD_COPY_BEFORE)
+fn key(case: &Case, title: &str) -> io::Result<String> {
+    let video = &case.original;
+    let note = json!({
+        KEY: case.job.id.0,
+        "file": case.job.path.file_name().map(|name| name.to_string_lossy()),
+        "video_key": video.video_key,
+        "title": title,
+        "status": video.platform.as_ref().map(Status::word),
+        "uploaded_at": video.sent_at.map(clock::text),
+        "ready_at": video.finished_at.map(clock::text),
+        "duplicate_of_job": case.job.duplicate_of,
+        "checksum": BLANK,
+    });
+    Ok(text::json_pretty(&note)? + "\n")
 }
 
-/// What the note of a key tells.
-const TOLD: [&str; 8] = [
+/// Puts the checksum of a note into it: a note is ours as long as it has the very bytes that were written.
+fn seal(note: &str) -> String {
+    match sealed(note) {
+        Some((start, _, end)) => format!("{start}{}{end}", checksum(note)),
+        None => note.to_owned(),
+    }
+}
+
+/// What is before the checksum of a note, that, and what is behind it.
+fn sealed(note: &str) -> Option<(&str, &str, &str)> {
+    let at = SEALS
+        .iter()
+        .filter_map(|seal| Some(note.rfind(seal)? + seal.len()));
+    let (start, rest) = note.split_at_checked(at.max()?)?;
+    let (sum, end) = rest.split_at_checked(BLANK.len())?;
+    Some((start, sum, end))
+}
+
+fn checksum(note: &str) -> String {
+    crate::hex::lower(&Md5::digest(note.as_bytes()))
+}
+
+/// Whether a note has the very bytes that were written, or those that an earlier release may have written, without a
+/// checksum.
+fn is_note(note: &str) -> bool {
+    match sealed(note) {
+        Some((start, sum, end)) => checksum(&format!("{start}{BLANK}{end}")) == sum,
+        None => {
+            is_failure_before(note)
+                || serde_json::from_str::<Value>(note).is_ok_and(|value| is_key_before(&value))
+        }
+    }
+}
+
+/// Whether that is all that the note of a failure of an earlier release says: what a person added must stay.
+fn is_failure_before(note: &str) -> bool {
+    let fits = |(line, pattern): (&str, &str)| match pattern.split_once("{}") {
+        Some((start, end)) => {
+            let rest = line.strip_prefix(start);
+            rest.is_some_and(|rest| rest.ends_with(end))
+        }
+        None => line == pattern,
+    };
+    let count = FAILURE.lines().count();
+    note.ends_with('\n')
+        && note.lines().count() == count
+        && (note.lines().zip(FAILURE.lines()).all(fits)
+            || note.lines().last() == Some(GOOD_COPY_BEFORE)
+                && note.lines().zip(FAILURE.lines()).take(count - 1).all(fits))
+}
+
+/// What the note of a key of an earlier release says.
+const SAID_BEFORE: [&str; 8] = [
     KEY,
     "file",
     "video_key",
@@ -123,40 +181,27 @@ const TOLD: [&str; 8] = [
     "duplicate_of_job",
 ];
 
-/// Whether this is all that a note of a key tells: what a person added must stay.
-fn is_key(note: &Value) -> bool {
+/// Whether this is all that it says: what a person added must stay.
+fn is_key_before(note: &Value) -> bool {
     note.as_object().is_some_and(|note| {
-        note.contains_key(KEY) && note.keys().all(|key| TOLD.contains(&key.as_str()))
+        note.contains_key(KEY) && note.keys().all(|key| SAID_BEFORE.contains(&key.as_str()))
     })
 }
 
-fn key(case: &Case, title: &str) -> Value {
-    let video = &case.original;
-    json!({
-        KEY: case.job.id.0,
-        "file": case.job.path.file_name().map(|name| name.to_string_lossy()),
-        "video_key": video.video_key,
-        "title": title,
-        "status": video.platform.as_ref().map(Status::word),
-        "uploaded_at": video.sent_at.map(clock::text),
-        "ready_at": video.finished_at.map(clock::text),
-        "duplicate_of_job": case.job.duplicate_of,
-    })
-}
-
-fn write(note: &Place, content: &[u8], job: &Job) -> io::Result<()> {
+fn write(note: &Place, content: &str, job: &Job) -> io::Result<()> {
     let draft = hidden(note, &job.ingest_id, "note");
     drop(draft.remove());
-    let outcome = draw_up(&draft, content).and_then(|()| match draft.rename_new(note) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if is_ours(note) {
-                Ok(draft.rename_over(note)?)
-            } else {
-                Err(io::Error::new(error.kind(), foreign(note)))
+    let outcome =
+        draw_up(&draft, seal(content).as_bytes()).and_then(|()| match draft.rename_new(note) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if is_ours(note) {
+                    Ok(draft.rename_over(note)?)
+                } else {
+                    Err(io::Error::new(error.kind(), foreign(note)))
+                }
             }
-        }
-        outcome => Ok(outcome?),
-    });
+            outcome => Ok(outcome?),
+        });
     if outcome.is_err() {
         drop(draft.remove());
     }
@@ -185,8 +230,7 @@ fn is_ours(note: &Place) -> bool {
     if file.take(LONGEST).read_to_end(&mut content).is_err() {
         return false;
     }
-    str::from_utf8(&content).is_ok_and(is_failure)
-        || serde_json::from_slice::<Value>(&content).is_ok_and(|value| is_key(&value))
+    str::from_utf8(&content).is_ok_and(is_note)
 }
 
 #[cfg(test)]
@@ -203,23 +247,24 @@ mod tests {
         super::is_ours(&reach::place(None, path).unwrap())
     }
 
+    /// As an earlier release wrote it.
     fn failed(last: &str) -> String {
-        let facts = "File:    a.mp4\nWhy:     no\nWhen:    2026-01-01 (UTC)\nJob:     7";
-        let to_do = WHAT_TO_DO.replace("{id}", "7");
-        format!("{MARK}\n\n{facts}\n\n{to_do}{last}")
+        let facts = ["a.mp4", "no", "2026-01-01", "7", "7"];
+        let mut note = FAILURE.to_owned();
+        for fact in facts {
+            note = note.replacen("{}", fact, 1);
+        }
+        note.replace("put a good copy into {}; it is uploaded by itself.", last)
     }
+
+    const INTO: &str = "put a good copy into /srv/video; it is uploaded by itself.";
 
     #[test]
     fn only_a_note_of_ours_is_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mp4.jw.json");
         for (content, expected) in [
-            (
-                failed(&format!(
-                    "{GOOD_COPY} /srv/video; it is uploaded by itself.\n"
-                )),
-                true,
-            ),
+            (failed(INTO), true),
             (failed(GOOD_COPY_BEFORE), true),
             (
                 failed(GOOD_COPY_BEFORE) + "Anna: I called them, wait for their mail\n",
@@ -229,13 +274,8 @@ mod tests {
                 failed(GOOD_COPY_BEFORE).replace("Job: ", "Anna: wait\nJob: "),
                 false,
             ),
-            (
-                failed(&format!(
-                    "{GOOD_COPY} /srv\nAnna: wait; it is uploaded by itself.\n"
-                )),
-                false,
-            ),
-            (format!("{MARK}\nmore"), false),
+            (failed(INTO).replace("video;", "\nAnna: wait;"), false),
+            (failed(INTO).replace("not uploaded", "mine"), false),
             (format!("{{\"{KEY}\": 7, \"title\": \"News\"}}"), true),
             (format!("{{\"{KEY}\": 7, \"remark\": \"mine\"}}"), false),
             ("{\"title\": \"mine\"}".to_owned(), false),
@@ -249,11 +289,38 @@ mod tests {
         assert!(!is_ours(&path));
     }
 
+    /// Wherever a person changes a note, it is not ours any more.
+    #[test]
+    fn a_note_that_was_changed_in_any_place_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4.failed.txt");
+        let failure = failed(INTO) + SEALS[0] + BLANK + "\n";
+        let key = format!(
+            "{{\n  \"{KEY}\": 7,\n  \"checksum\": \"{BLANK}\",\n  \"title\": \"a \\\"checksum\\\": \\\"\"\n}}\n"
+        );
+        for note in [failure, key].map(|note| seal(&note)) {
+            assert!(!note.contains(BLANK), "{note}");
+            fs::write(&path, &note).unwrap();
+            assert!(is_ours(&path), "{note}");
+            for at in 0..note.len() {
+                let mut changed = note.clone();
+                changed.insert(at, '1');
+                fs::write(&path, &changed).unwrap();
+                assert!(!is_ours(&path), "{changed}");
+                changed.replace_range(at..at + 2, "~");
+                fs::write(&path, &changed).unwrap();
+                assert!(!is_ours(&path), "{changed}");
+            }
+            fs::write(&path, note + "\n").unwrap();
+            assert!(!is_ours(&path));
+        }
+    }
+
     #[test]
     fn what_is_no_file_is_no_note_and_waits_for_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let ours = folder.path().join("a.mp4.failed.txt");
-        fs::write(&ours, failed(GOOD_COPY_BEFORE)).unwrap();
+        fs::write(&ours, failed(INTO)).unwrap();
         let [pipe, link, directory] =
             ["pipe", "link", "directory"].map(|name| folder.path().join(name));
         let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
