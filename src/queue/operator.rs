@@ -80,11 +80,11 @@ fn not_to_retry(job: &Job) -> Option<String> {
     let id = job.id;
     match job.standing() {
         Standing::Gone | Standing::Superseded => Some(format!(
-            "the file of job {id} changed or went away; what is there now is a job of its own as soon as it settles"
+            "the file of job {id} changed or went away; a file that is there becomes a job of its own as soon as it settles"
         )),
         Standing::Failed | Standing::Held | Standing::Cancelled => job.replaced.map(|replaced| {
             format!(
-                "job {} took the place of the file of job {id}, and its video; what is there now is a job of its own",
+                "job {} took the place of the file of job {id}, and its video; a file that is there is a job of its own",
                 replaced.by
             )
         }),

@@ -52,7 +52,7 @@ pub(crate) fn sentence(job: &Job, around: Around<'_>) -> String {
         Standing::Failed | Standing::Gone => failed(job, present),
         Standing::Held => held(job, present),
         Standing::Superseded => format!(
-            "ended{}, because its file changed: the new content is a job of its own once it has settled",
+            "ended{}, because its file changed: a file that is there becomes a job of its own once it has settled",
             ended("at", job, present)
         ),
         Standing::Cancelled => format!(
@@ -190,7 +190,7 @@ fn failed(job: &Job, present: &Present) -> String {
 fn advice(job: &Job, reason: &str) -> String {
     let retry = format!("`jw-ingest retry {}`", job.id);
     if job.superseded {
-        "; the file there now becomes a job of its own once it has settled".to_owned()
+        "; a file that appears there becomes a job of its own once it has settled".to_owned()
     } else if reason.contains("size-limit") {
         format!("; after raising size-limit or shrinking the file: {retry}")
     } else if reason.contains("s3-limit") {

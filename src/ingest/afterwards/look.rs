@@ -8,8 +8,9 @@ use crate::beneath::Place;
 use crate::chain;
 use crate::config::Watch;
 use crate::identity::Identity;
-use crate::ingest::identify::sums;
+use crate::ingest::identify::{self, fingerprint, sums};
 use crate::ingest::source::{Problem, Source};
+use crate::queue::Job;
 use crate::queue::afterwards::{Action, Case};
 use crate::watch::reach;
 
@@ -41,7 +42,14 @@ pub(super) fn look(
 ) -> Result<Option<Look>, Trouble> {
     let job = &case.job;
     let root = reach::root(watch, &job.path);
-    let source = match Source::at(at.clone(), job, root) {
+    let opened = match Source::at(at.clone(), job, root) {
+        Err(Problem::Changed) => match renumbered(job, at) {
+            Some(job) => Source::at(at.clone(), &job, root),
+            None => return Err(Trouble::Changed),
+        },
+        opened => opened,
+    };
+    let source = match opened {
         Ok(source) => source,
         Err(Problem::Gone) => return Ok(None),
         Err(Problem::Changed) => return Err(Trouble::Changed),
@@ -64,9 +72,30 @@ pub(super) fn look(
         Some(true) => Known::Compared,
         Some(false) => return Err(Trouble::Changed),
         None if is_untouched => Known::Untouched,
+        None if look.identity.ino != job.identity.ino && !has_samples(job, &look.held)? => {
+            return Err(Trouble::Changed);
+        }
         None => Known::Seemingly,
     };
     Ok(Some(Look { known, ..look }))
+}
+
+/// The job, with the file that has its path, size and modification time and another inode, as after a restore: only its
+/// content shows whether it is the same.
+fn renumbered(job: &Job, at: &Place) -> Option<Job> {
+    let identity = Identity::of(&at.metadata().ok()?);
+    let is_alike = identity.size == job.identity.size && identity.mtime_ns == job.identity.mtime_ns;
+    let job = job.clone();
+    is_alike.then_some(Job { identity, ..job })
+}
+
+/// Whether the samples of a file are known, and those of the job's.
+fn has_samples(job: &Job, file: &File) -> Result<bool, Trouble> {
+    let Some(known) = &job.fingerprint else {
+        return Ok(false);
+    };
+    let samples = fingerprint(file, job.identity.bytes(), identify::kind(&job.path));
+    Ok(samples.map_err(unreadable)? == *known)
 }
 
 /// MD5 of what was sent, where known.

@@ -100,7 +100,10 @@ impl Errand<'_> {
                     let identity = Identity::now(&held);
                     (None, identity.map_err(|error| unreadable(&error))?)
                 }
-                Err(error) if error.is_absence() => return Err(Trouble::Changed),
+                Err(error) if error.is_absence() => {
+                    let why = "the file is not at its place any more";
+                    return Err(Trouble::Later(why.to_owned()));
+                }
                 Err(error) => return Err(cannot("access it", error)),
             },
         };
@@ -122,13 +125,10 @@ impl Errand<'_> {
     /// The file has its new name, and still is what was uploaded, as far as its samples say.
     pub(super) fn check_arrived(&self, to: &Place) -> Result<(), Trouble> {
         let seen = self.look_again(to)?;
-        if let (Some(file), Some((known, kind))) = (&seen.file, self.still.fingerprint) {
-            let samples = self.samples(file, kind)?;
-            // Another version has taken other samples.
-            let version = |samples: &str| samples.split(':').next().map(str::to_owned);
-            if samples != known && version(&samples) == version(known) {
-                return Err(Trouble::Changed);
-            }
+        if let (Some(file), Some((known, kind))) = (&seen.file, self.still.fingerprint)
+            && !are_samples(known, &self.samples(file, kind)?)
+        {
+            return Err(Trouble::Changed);
         }
         self.check_held(to)
     }
@@ -179,6 +179,12 @@ impl Errand<'_> {
     fn samples(&self, file: &File, kind: Kind) -> Result<String, Trouble> {
         fingerprint(file, self.identity.bytes(), kind).map_err(|error| unreadable(&error))
     }
+}
+
+/// Whether samples are those that are known; another version has taken others.
+fn are_samples(known: &str, samples: &str) -> bool {
+    let version = |samples: &str| samples.split(':').next().map(str::to_owned);
+    samples == known || version(samples) != version(known)
 }
 
 fn unreadable(error: &io::Error) -> Trouble {

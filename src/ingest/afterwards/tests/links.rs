@@ -10,6 +10,7 @@ use super::ground::{Ground, MD5};
 use crate::beneath::tests::{flip_with_pauses_while, goes_on};
 use crate::clock;
 use crate::identity::Identity;
+use crate::ingest::identify::{Kind, fingerprint};
 use crate::ingest::metadata;
 use crate::queue::afterwards::{Action, Case};
 
@@ -155,6 +156,46 @@ fn what_was_not_sent_is_not_deleted() {
     case.original.parts_md5 = Some(format!("3:{}", parts_md5(&["ins", "ide"])));
     assert_eq!(ground.run(&case, Action::Delete).unwrap(), "deleted");
     assert!(!ground.file().exists());
+}
+
+/// As after a restore: the path, size and times are those of the job, and the inode is another one.
+#[test]
+fn a_file_that_only_has_another_inode_is_compared() {
+    let renumber = |ground: &Ground, content: &str| {
+        let then = fs::metadata(ground.file()).unwrap();
+        let then = then.modified().unwrap();
+        fs::write(ground.at("new"), content).unwrap();
+        let new = fs::File::open(ground.at("new")).unwrap();
+        new.set_modified(then).unwrap();
+        fs::rename(ground.at("new"), ground.file()).unwrap();
+    };
+    for action in [Action::Move, Action::Trash, Action::Delete] {
+        for (md5, is_sampled, content, goes) in [
+            (Some(MD5), false, "inside", true),
+            (Some(MD5), false, "inCIDE", false),
+            (None, true, "inside", action != Action::Delete),
+            (None, true, "inCIDE", false),
+            (None, false, "inside", false),
+        ] {
+            let ground = Ground::new();
+            let mut case = ground.case(md5);
+            let file = fs::File::open(ground.file()).unwrap();
+            let samples = fingerprint(&file, 6, Kind::Video).unwrap();
+            case.job.fingerprint = is_sampled.then_some(samples);
+            renumber(&ground, content);
+            let outcome = ground.run(&case, action);
+            let what = format!("{action:?} {md5:?} {is_sampled} {content}: {outcome:?}");
+            if goes {
+                assert!(outcome.is_ok() && !ground.file().exists(), "{what}");
+            } else if outcome.is_err() {
+                assert!(matches!(outcome, Err(Trouble::Changed)), "{what}");
+                assert_eq!(fs::read_to_string(ground.file()).unwrap(), content);
+            } else {
+                // It went to the trash, because the checksum of what was sent is not known.
+                assert!(action == Action::Delete && content == "inside", "{what}");
+            }
+        }
+    }
 }
 
 fn parts_md5(parts: &[&str]) -> String {

@@ -54,6 +54,19 @@ fn a_folder_that_leaves_the_watch_while_it_is_asked_for_keeps_its_files() {
     });
 }
 
+/// It did not change: it is not there.
+#[test]
+fn a_file_that_is_taken_away_while_it_is_asked_for_is_not_called_changed() {
+    for (ground, action, _elsewhere) in grounds() {
+        let case = ground.case(Some(MD5));
+        let outcome = ground.run_if(&case, action, &|_| {
+            drop(fs::remove_file(ground.file()));
+            Ok(())
+        });
+        assert!(matches!(outcome, Err(Trouble::Later(_))), "{outcome:?}");
+    }
+}
+
 /// It leaves while the last note is written: the file has lost its name already, and gets it back where it is.
 #[test]
 fn a_folder_that_leaves_while_its_file_is_hidden_keeps_it() {
