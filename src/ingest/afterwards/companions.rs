@@ -4,12 +4,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::beside::{all, beside, markers};
 use super::files::{Errand, Trouble};
 use super::hiding;
+use super::left::Left;
 use super::still::Still;
-use crate::beneath::{Error, Kind, Place};
+use crate::beneath::{Error, Place};
 use crate::config::{Marker, Watch};
 use crate::identity::Identity;
 use crate::metadata::sidecar;
@@ -17,7 +19,7 @@ use crate::queue::State;
 use crate::queue::afterwards::{Action, Case};
 use crate::text;
 use crate::watch::filesystem::may_be_stale;
-use crate::watch::select::{self, NOTES, Verdict};
+use crate::watch::select::NOTES;
 
 /// A file beside a video, and where it goes.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(super) struct Companion {
     says: Option<String>,
     /// Its own name.
     called: OsString,
-    is_sidecar: bool,
+    pub(super) is_sidecar: bool,
     /// A sidecar that another one overrides: its content was never sent to the platform.
     is_passed_over: bool,
 }
@@ -97,56 +99,12 @@ impl Companion {
     }
 }
 
-/// What stayed behind, and why.
-#[derive(Debug, Default)]
-pub(super) struct Left {
-    words: Vec<String>,
-    /// Whether a sidecar is among it: that is still sent, and follows.
-    pub(super) has_sidecar: bool,
-}
-
-impl Left {
-    /// As the end of a sentence.
-    pub(super) fn words(&self) -> String {
-        let words = self.words.iter().map(|left| format!("; {left}"));
-        words.collect()
-    }
-
-    fn stayed(&mut self, companion: &Companion, why: &str) {
-        let name = text::path(companion.from.path());
-        self.words.push(format!("{name} stayed: {why}"));
-        self.has_sidecar |= companion.is_sidecar;
-    }
-}
-
-/// Endings of sidecars.
-const SIDECARS: [&str; 2] = ["json", "toml"];
-
-/// Why a sidecar stays. That of a duplicate is never sent by itself: the video has the title of the file that it
-/// was made from.
-fn untold(case: &Case) -> String {
-    if case.job.state != State::Duplicate {
-        return "its content was not sent to the platform yet".to_owned();
-    }
-    let original = &case.original;
-    format!(
-        "it is not sent to the platform, because its file is a duplicate: the video is that of job {} and goes by the \
-         sidecar of {}. Write it there, and this one follows once both say the same",
-        original.id,
-        text::path(&original.path)
-    )
-}
-
 const CHANGED: &str = "it changed after it was examined";
-
-/// Why a sidecar stays that never counted.
-const PASSED_OVER: &str =
-    "another sidecar was used instead, so its content was never sent to the platform";
 
 /// Whether the sidecars of a job's file go only if their content was sent to the platform:
 /// otherwise they stay where they are, where they can be fixed and are sent then. What failed takes
 /// its sidecar along, and brings it back.
-fn is_told_first(case: &Case) -> bool {
+pub(super) fn is_told_first(case: &Case) -> bool {
     let is_up = matches!(case.job.state, State::Done | State::Duplicate);
     is_up && case.row.action != Action::Back
 }
@@ -237,11 +195,7 @@ pub(super) fn delete(
             continue;
         }
         if companion.is_passed_over {
-            // For good: nothing follows that would tell it.
-            left.words.push(format!(
-                "{} stayed: {PASSED_OVER}",
-                text::path(companion.from.path())
-            ));
+            left.passed_over(&companion);
             continue;
         }
         match take_away(&companion) {
@@ -286,32 +240,6 @@ fn put_back_numbered(watch: &Watch, case: &Case, video: &Place) {
     }
 }
 
-impl Left {
-    /// Whether something else than a file has the name of a companion: it belongs to no video and stays, which is said.
-    fn is_odd(&mut self, companion: &Companion) -> bool {
-        let kind = companion
-            .from
-            .metadata()
-            .map(|meta| Kind::of_metadata(&meta));
-        let Some(kind) = kind.ok().filter(|kind| *kind != Kind::File) else {
-            return false;
-        };
-        let (path, kind) = (text::path(companion.from.path()), kind.words());
-        self.words
-            .push(format!("{path} stayed: it is {kind}, not a file"));
-        true
-    }
-
-    /// Whether a companion is a sidecar that stays; noted, if it is there.
-    fn keeps(&mut self, case: &Case, companion: &Companion) -> bool {
-        let stays = companion.is_sidecar && companion.examined.is_none() && is_told_first(case);
-        if stays && companion.from.metadata().is_ok() {
-            self.stayed(companion, &untold(case));
-        }
-        stays
-    }
-}
-
 /// All companions, under their own names or those that a kill left them with; with the sidecars that may go.
 fn found(
     watch: &Watch,
@@ -327,86 +255,4 @@ fn found(
         examine(case.told.as_deref(), places.0, &mut companions);
     }
     companions
-}
-
-fn markers(watch: &Watch) -> impl Iterator<Item = &Marker> {
-    watch.watching.done_marker.iter()
-}
-
-/// All that may lie beside a video, with what the patterns name.
-fn all(
-    watch: &Watch,
-    (video_place, to_place): (&Place, &Place),
-    mark: &str,
-    patterns: &[&Marker],
-) -> Vec<Companion> {
-    let (video, to) = (video_place.path(), to_place.path());
-    let mut pairs = Vec::new();
-    for suffix in NOTES {
-        pairs.push((beside(video, suffix), beside(to, suffix)));
-    }
-    let is_alone = !has_namesake(watch, video_place);
-    if is_alone {
-        for extension in SIDECARS {
-            pairs.push((
-                video.with_extension(extension),
-                to.with_extension(extension),
-            ));
-        }
-    }
-    for pattern in patterns {
-        let (Some(from), Some(to)) = (pattern.of(video), pattern.of(to)) else {
-            continue;
-        };
-        // One that repeats the whole name is not shared.
-        let of_namesake = pattern.of(&video.with_extension("jw-other"));
-        let is_own = is_alone || of_namesake.as_ref() != Some(&from);
-        if is_own && !pairs.iter().any(|(known, _)| *known == from) {
-            pairs.push((from, to));
-        }
-    }
-    // These repeat the whole name, too.
-    for extension in SIDECARS {
-        let suffix = format!(".{extension}");
-        let (from, to) = (beside(video, &suffix), beside(to, &suffix));
-        if !pairs.iter().any(|(known, _)| *known == from) {
-            pairs.push((from, to));
-        }
-    }
-    // All of them are names in the folders of the two.
-    let numbered = pairs.into_iter().enumerate();
-    let others = numbered.filter(|(_, (from, _))| from != video);
-    let all = others.filter_map(|(number, (from, to))| {
-        let places = (from.file_name()?, to_place.beside(to.file_name()?));
-        let by_name = hiding::mark_of(places.0, mark);
-        let mark = by_name.unwrap_or_else(|| format!("{mark}-{number}"));
-        Some(Companion::new(video_place, places, mark))
-    });
-    all.collect()
-}
-
-/// Whether another video in the folder has the same name except for its ending.
-fn has_namesake(watch: &Watch, video: &Place) -> bool {
-    let Some(stem) = Path::new(video.name()).file_stem() else {
-        return false;
-    };
-    let Ok(names) = video.folder().names() else {
-        // It is impossible to tell: what is shared must stay.
-        return true;
-    };
-    let mut names = names.flatten();
-    names.any(|name| {
-        name != video.name() && Path::new(&name).file_stem() == Some(stem) && is_video(watch, &name)
-    })
-}
-
-fn is_video(watch: &Watch, name: &OsStr) -> bool {
-    select::verdict(watch, &watch.path.join(name)) == Verdict::Taken
-}
-
-/// A name beside a video: all of its own, and more.
-pub(super) fn beside(video: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(video.file_name().unwrap_or_default());
-    name.push(suffix);
-    video.with_file_name(name)
 }

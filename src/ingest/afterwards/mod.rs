@@ -49,6 +49,7 @@
 //! after: there the file is hidden for as long as it is read, and what stops that gives it its name back.
 
 mod ask;
+mod beside;
 mod carry_out;
 mod companions;
 mod copies;
@@ -58,6 +59,7 @@ mod follow;
 mod formers;
 mod hiding;
 mod lanes;
+mod left;
 mod look;
 mod names;
 mod noted;

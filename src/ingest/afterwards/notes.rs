@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
-use super::companions::beside;
+use super::beside::beside;
 use super::hiding::hidden;
 use crate::beneath::{Kind, Place};
 use crate::config::Watch;

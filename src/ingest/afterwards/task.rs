@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::companions::{self, Left};
+use super::companions;
 use super::copies;
 use super::files::{self, Errand, Trouble};
 use super::hiding;
+use super::left::Left;
 use super::look::{self, Known, Look};
 use super::plan;
 use super::still::Still;
