@@ -17,13 +17,26 @@ pub enum Disposition {
     Permanent,
     /// The server may or may not have acted: ask what it has before doing the step again.
     Ambiguous,
-    /// Nothing of this account can work until a person fixes it: bad key, quota, wrong clock.
-    Blocked,
+    /// Nothing of this account can work until a person has seen to this.
+    Blocked(Need),
     /// Nothing of this account can work until the platform can be reached again; nothing about the
     /// account needs fixing.
     Unreachable,
     /// The upload link is no good any more, but a fresh one would be.
     LinkExpired,
+}
+
+/// What a person must see to before an account that is refused works again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Its key and secret, or the server's; what else has no advice of its own is looked for there too.
+    Credentials,
+    /// This machine's clock, as the error says with what to do.
+    Clock,
+    /// The plan, which is used up or unpaid.
+    Plan,
+    /// This machine's CA certificates.
+    Certificates,
 }
 
 impl Disposition {
@@ -36,7 +49,7 @@ impl Disposition {
             Self::Transient { .. } => "transient",
             Self::Permanent => "permanent",
             Self::Ambiguous => "ambiguous",
-            Self::Blocked => "blocked",
+            Self::Blocked(_) => "blocked",
             Self::Unreachable => "unreachable",
             Self::LinkExpired => "link-expired",
         }

@@ -13,7 +13,7 @@ use super::disk::{self, Progress, Stuck};
 use super::end::End;
 use super::persist::persist;
 use super::source::{Freshness, Problem, Source};
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::platform::{self, Client};
 use crate::queue::outcome;
 use crate::queue::{Error, Job, Lease, Step};
@@ -58,7 +58,12 @@ impl Attempt {
     pub(super) fn client(&self) -> Result<Client, End> {
         let account = &self.lease.job.account;
         let client = self.settings().client(account).cloned();
-        client.ok_or_else(|| End::failed(&UnknownAccount(account.clone()), Disposition::Blocked))
+        client.ok_or_else(|| {
+            End::failed(
+                &UnknownAccount(account.clone()),
+                Disposition::Blocked(Need::Credentials),
+            )
+        })
     }
 
     /// Notes that a step begins.

@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 
 use crate::config::{Method as Wanted, Upload};
 use crate::platform::Version;
+use crate::queue::Advice;
 use crate::way::Way;
 
 /// What the choice depends on.
@@ -87,6 +88,16 @@ pub(super) enum Refusal {
         /// What is missing.
         why: &'static str,
     },
+}
+
+impl Refusal {
+    /// What people can do about it.
+    pub(super) fn advice(&self) -> Advice {
+        match self {
+            Self::TooBig { .. } => Advice::SizeLimit,
+            Self::TooBigForOne { .. } | Self::Impossible { .. } => Advice::ThenRetry,
+        }
+    }
 }
 
 /// What one PUT to API v2's direct link may carry (JW docs, v2 uploads: up to 5 GB), bytes.

@@ -9,9 +9,9 @@ use super::source::Problem;
 use crate::chain;
 use crate::disposition::Disposition;
 use crate::platform::{self, Created};
-use crate::queue;
 use crate::queue::outcome::Report;
 use crate::queue::replace::Replaced;
+use crate::queue::{self, Advice};
 use crate::way::Way;
 
 /// What a step has done.
@@ -78,9 +78,10 @@ pub(super) enum End {
         word: &'static str,
         report: Report,
     },
-    /// A person must decide, for this reason.
+    /// A person must decide, for this reason, which names the commands.
     Held(String),
-    /// The platform does not let the content be replaced, for this reason: a person may want another video.
+    /// The platform does not let the content be replaced, for this reason, which names the command that
+    /// makes another video.
     NotReplaced(String),
     /// The table has agreed to the end, in the transaction that wrote it.
     Written,
@@ -94,10 +95,7 @@ impl End {
 
     /// What was begun on the platform is of no use, because its link is not.
     pub(super) fn link_expired(why: &str) -> Self {
-        let report = Report {
-            message: Some(why.to_owned()),
-            ..Report::default()
-        };
+        let report = Report::said(why);
         Self::StartOver {
             word: "link-expired",
             report,
@@ -108,10 +106,7 @@ impl End {
     pub(super) fn sent_anew() -> Self {
         let why =
             "a program touched the file after a part of it was sent, so it is sent from its start";
-        let report = Report {
-            message: Some(why.to_owned()),
-            ..Report::default()
-        };
+        let report = Report::said(why);
         Self::StartOver {
             word: "touched",
             report,
@@ -121,6 +116,13 @@ impl End {
     /// From any error that knows its disposition.
     pub(super) fn failed(error: &dyn std::error::Error, disposition: Disposition) -> Self {
         Self::Failed(Failure::new(error, disposition))
+    }
+
+    /// An error by which this file can never work as it is, with what people can do about it.
+    pub(super) fn refused(error: &dyn std::error::Error, advice: Advice) -> Self {
+        let mut failure = Failure::new(error, Disposition::Permanent);
+        failure.report.advice = advice;
+        Self::Failed(failure)
     }
 }
 
@@ -154,10 +156,7 @@ pub(super) struct Failure {
 impl Failure {
     /// From any error that knows its disposition.
     pub(super) fn new(error: &dyn std::error::Error, disposition: Disposition) -> Self {
-        let report = Report {
-            message: Some(chain(error)),
-            ..Report::default()
-        };
+        let report = Report::said(chain(error));
         Self {
             disposition,
             report,

@@ -35,7 +35,8 @@ pub(super) async fn account(
         if present.is_some_and(|present| !present.trying && present.probe_at > now) {
             return Ok(false);
         }
-        let present = present.filter(|present| present.cause == cause);
+        let present =
+            present.filter(|present| present.cause.is_unreachable() == cause.is_unreachable());
         let probes = present.map_or(0, |present| present.probes + 1);
         let wait = retry::delay(probes + 1, first, longest, None);
         accounts::pause(db, &name, (cause, &text), (later(now, wait), now))
@@ -63,7 +64,7 @@ pub(super) async fn account(
 fn pauses(cause: Cause, retry: &config::Retry) -> (Duration, Duration) {
     let (first, longest) = (retry.first_delay, retry.max_delay);
     match cause {
-        Cause::Refused => (first, longest),
+        Cause::Refused(_) => (first, longest),
         Cause::Unreachable => (first.min(OUTAGE_PROBES.0), longest.min(OUTAGE_PROBES.1)),
     }
 }

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::duty::{Duty, until};
 use super::pause;
 use super::persist::persist;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::platform;
 use crate::queue::accounts::{self, Cause, Paused};
 use crate::queue::{Error, claim, identities};
@@ -68,7 +68,7 @@ async fn one(context: &Context, paused: &Paused) -> Result<(), Error> {
             if !has_work.await? {
                 return Ok(());
             }
-            Some((Cause::Refused, paused.reason.clone()))
+            Some((refused(paused.cause), paused.reason.clone()))
         }
         Some(client) => {
             let error = client.check_credentials().await.err();
@@ -89,10 +89,19 @@ async fn one(context: &Context, paused: &Paused) -> Result<(), Error> {
     no_job_left(context, &account).await
 }
 
+/// An account that the configuration does not have any more cannot be reached, and no network changes that.
+fn refused(present: Cause) -> Cause {
+    match present {
+        Cause::Refused(_) => present,
+        Cause::Unreachable => Cause::Refused(Need::Credentials),
+    }
+}
+
 /// A probe that fails in passing leaves the cause as it was.
 fn cause(error: &platform::Error, present: Cause) -> Cause {
     match error.disposition() {
-        Disposition::Blocked | Disposition::Permanent => Cause::Refused,
+        Disposition::Blocked(need) => Cause::Refused(need),
+        Disposition::Permanent => Cause::Refused(Need::Credentials),
         Disposition::Unreachable => Cause::Unreachable,
         Disposition::Transient { .. } | Disposition::Ambiguous | Disposition::LinkExpired => {
             present

@@ -5,6 +5,11 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::disposition::Need;
+
+/// The HTTP status of an account that has to be paid first.
+const UNPAID: u16 = 402;
+
 /// A v1 error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
@@ -133,6 +138,17 @@ impl Code {
     /// Whether it is about the time that a call was dated with.
     pub(super) fn is_about_the_time(self) -> bool {
         matches!(self, Self::TimestampInvalid | Self::TimestampExpired)
+    }
+
+    /// What to see to where no call of the account can work.
+    pub(super) fn need(self, status: u16) -> Need {
+        if status == UNPAID {
+            Need::Plan
+        } else if self.is_about_the_time() {
+            Need::Clock
+        } else {
+            Need::Credentials
+        }
     }
 
     /// Whether it names what is wrong with one file or its description.

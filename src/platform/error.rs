@@ -12,7 +12,7 @@ use super::code::{Class, Code};
 use super::skew::Skew;
 use super::v2::Target;
 use crate::clock;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 
 /// A failed call.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +150,7 @@ impl Error {
     /// Whether trying again will help.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Setup { .. } => Disposition::Blocked,
+            Self::Setup { .. } => Disposition::Blocked(Need::Certificates),
             Self::Key | Self::Request(_) => Disposition::Permanent,
             Self::StoredLink => Disposition::LinkExpired,
             Self::Unreachable { .. } => Disposition::Unreachable,
@@ -283,9 +283,15 @@ impl Garbled {
 
 impl Refusal {
     fn disposition(&self) -> Disposition {
-        if self.is_quota() {
-            return Disposition::Blocked;
+        let judged = self.judge();
+        let is_blocked = matches!(judged, Disposition::Blocked(_));
+        if self.is_quota() || is_blocked && self.speaks_of_a_plan() {
+            return Disposition::Blocked(Need::Plan);
         }
+        judged
+    }
+
+    fn judge(&self) -> Disposition {
         let code = match self.cause {
             Cause::Code(code) => code,
             Cause::Status(target) => {
@@ -298,21 +304,20 @@ impl Refusal {
             // A create that the API does not know at all is no fault of the file: every other would
             // meet it too (a wrong base-url, an API that was switched off).
             Class::Refused if self.effect == Effect::Once && code.is_about_the_api() => {
-                Disposition::Blocked
+                Disposition::Blocked(Need::Credentials)
             }
             Class::Refused => Disposition::Permanent,
             Class::Exists => match self.effect {
                 Effect::Once => Disposition::Ambiguous,
                 Effect::Repeatable => Disposition::Permanent,
             },
-            Class::Account => Disposition::Blocked,
+            Class::Account => Disposition::Blocked(code.need(self.status)),
         }
     }
 
     /// The platform has no code for a used-up plan, but words, e.g. "content storage limit exceeded".
     /// `invalid_body` and its like (API v2) speak of what was sent.
     fn is_quota(&self) -> bool {
-        let message = self.message.to_ascii_lowercase();
         // A refusal that names a parameter or this file's size speaks of the file.
         let is_about_the_file = match self.cause {
             Cause::Code(code) => code.is_about_the_file(),
@@ -321,7 +326,12 @@ impl Refusal {
         !is_about_the_file
             && self.cause != Cause::Code(Code::RateLimitExceeded)
             && self.status != 429
-            && (message.contains("limit exceeded") || message.contains("quota"))
+            && self.speaks_of_a_plan()
+    }
+
+    fn speaks_of_a_plan(&self) -> bool {
+        let message = self.message.to_ascii_lowercase();
+        message.contains("limit exceeded") || message.contains("quota")
     }
 }
 
@@ -386,20 +396,21 @@ mod tests {
 
     #[test]
     fn refusals_of_a_create() {
-        use Disposition::{Ambiguous, Blocked, Permanent};
+        use Disposition::{Ambiguous, Permanent};
+        let blocked = |need| Disposition::Blocked(need);
         let later = Disposition::Transient {
             after: Some(Duration::from_secs(7)),
         };
         for (status, word, message, expected) in [
-            (403, "PermissionDenied", "", Blocked),
-            (400, "ApiKeyInvalid", "", Blocked),
-            (400, "SignatureInvalid", "", Blocked),
-            (403, "TimestampExpired", "", Blocked),
+            (403, "PermissionDenied", "", blocked(Need::Credentials)),
+            (400, "ApiKeyInvalid", "", blocked(Need::Credentials)),
+            (400, "SignatureInvalid", "", blocked(Need::Credentials)),
+            (403, "TimestampExpired", "", blocked(Need::Clock)),
             (
                 400,
                 "CallInvalid",
                 "content storage limit exceeded",
-                Blocked,
+                blocked(Need::Plan),
             ),
             (429, "RateLimitExceeded", "rate limit exceeded", later),
             (503, "CallUnavailable", "", later),
@@ -409,8 +420,9 @@ mod tests {
             (409, "ItemAlreadyExists", "", Ambiguous),
             (200, "", "", Ambiguous),
             (400, "ParameterInvalid", "", Permanent),
-            (404, "NotFound", "", Blocked),
-            (400, "NoMethod", "", Blocked),
+            (404, "NotFound", "", blocked(Need::Credentials)),
+            (402, "", "", blocked(Need::Plan)),
+            (400, "NoMethod", "", blocked(Need::Credentials)),
             (
                 400,
                 "FileSizeInvalid",

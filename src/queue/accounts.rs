@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::error::Error;
 use super::sql::At;
+use crate::disposition::Need;
 
 /// One paused account.
 #[derive(Debug, Clone)]
@@ -30,10 +31,20 @@ pub struct Paused {
 /// What keeps an account from working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// It is refused, until a person fixes its key, its plan, or this machine.
-    Refused,
+    /// It is refused, until a person has seen to this.
+    Refused(Need),
     /// The platform cannot be reached.
     Unreachable,
+}
+
+impl Cause {
+    /// Whether no call reached the platform: that is news of another kind than any refusal.
+    pub fn is_unreachable(self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Unreachable => true,
+        }
+    }
 }
 
 /// Pauses the account, or keeps it paused and counts one more failed probe. Answers whether that is
@@ -44,13 +55,16 @@ pub fn pause(
     (cause, reason): (Cause, &str),
     (probe_at, now): (Timestamp, Timestamp),
 ) -> Result<bool, Error> {
-    let unreachable = cause == Cause::Unreachable;
+    let (unreachable, need) = match cause {
+        Cause::Refused(need) => (false, need),
+        Cause::Unreachable => (true, Need::Credentials),
+    };
     let known = db
         .prepare_cached("SELECT 1 FROM paused_accounts WHERE account = ?1 AND unreachable = ?2")?
         .exists(params![account, unreachable])?;
     db.prepare_cached(
-        "INSERT INTO paused_accounts (account, reason, since, probe_at, unreachable) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (account) DO UPDATE SET reason = ?2, probe_at = ?4, unreachable = ?5, trying = 0,
+        "INSERT INTO paused_accounts (account, reason, since, probe_at, unreachable, need) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (account) DO UPDATE SET reason = ?2, probe_at = ?4, unreachable = ?5, need = ?6, trying = 0,
                     probes = iif(unreachable = ?5, probes + 1, 0)",
     )?
     .execute(params![
@@ -58,7 +72,8 @@ pub fn pause(
         reason,
         At(now),
         At(probe_at),
-        unreachable
+        unreachable,
+        need_word(need)
     ])?;
     Ok(!known)
 }
@@ -111,16 +126,17 @@ pub fn probe_now(db: &Connection, now: Timestamp) -> Result<(), Error> {
 /// All paused accounts, by name.
 pub fn paused(db: &Connection) -> Result<Vec<Paused>, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT account, reason, since, probe_at, probes, trying, unreachable FROM paused_accounts ORDER BY account",
+        "SELECT account, reason, since, probe_at, probes, trying, unreachable, need FROM paused_accounts ORDER BY account",
     )?;
     let rows = statement.query_map([], |row| {
+        let need: String = row.get("need")?;
         Ok(Paused {
             account: row.get("account")?,
             reason: row.get("reason")?,
             cause: if row.get("unreachable")? {
                 Cause::Unreachable
             } else {
-                Cause::Refused
+                Cause::Refused(need_from_word(&need))
             },
             since: row.get::<_, At>("since")?.0,
             probe_at: row.get::<_, At>("probe_at")?.0,
@@ -129,4 +145,28 @@ pub fn paused(db: &Connection) -> Result<Vec<Paused>, Error> {
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+const NEEDS: [Need; 4] = [
+    Need::Credentials,
+    Need::Clock,
+    Need::Plan,
+    Need::Certificates,
+];
+
+fn need_word(need: Need) -> &'static str {
+    match need {
+        Need::Credentials => "credentials",
+        Need::Clock => "clock",
+        Need::Plan => "plan",
+        Need::Certificates => "certificates",
+    }
+}
+
+/// The check of the column lets no other word in.
+fn need_from_word(word: &str) -> Need {
+    let mut needs = NEEDS.into_iter();
+    needs
+        .find(|need| need_word(*need) == word)
+        .unwrap_or(Need::Credentials)
 }

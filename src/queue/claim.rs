@@ -11,6 +11,8 @@ use uuid::Uuid;
 use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, Lease};
 use super::order;
+use super::outcome::Report;
+use super::row::{self, Attempt};
 use super::sql::At;
 use super::ticket;
 
@@ -137,12 +139,8 @@ pub fn reclaim(
         if alive.contains(&lease_id) || limit.as_ref().is_some_and(|limit| until >= *limit) {
             continue;
         }
-        db.prepare_cached(
-            "UPDATE jobs SET state = 'queued', attempts = max(attempts - 1, 0), lease_id = NULL, lease_until = NULL,
-                    run_at = ?2
-             WHERE id = ?1",
-        )?
-        .execute(params![id, At(now)])?;
+        let back_now = (now, Attempt::GivenBack);
+        row::requeue(db, JobId(id), back_now, &Report::default(), now)?;
         db.prepare_cached(
             "UPDATE attempts SET ended_at = ?2, outcome = 'interrupted', message = 'the daemon was stopped hard',
                     bytes_sent = coalesce((SELECT bytes_sent FROM progress WHERE job_id = ?1), bytes_sent)

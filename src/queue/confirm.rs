@@ -10,7 +10,8 @@ use rusqlite::{Connection, params};
 
 use super::error::Error;
 use super::job::JobId;
-use super::outcome::{Count, forget_video};
+use super::outcome::{Count, Report, forget_video};
+use super::row::{self, Attempt, Final};
 use super::sql::{At, StoredPath, optional_time};
 use super::ticket::forget_transfer;
 use super::{fetch, metadata, replace, withdraw};
@@ -123,7 +124,11 @@ pub fn accounts_due(db: &Connection) -> Result<Vec<(String, Timestamp)>, Error> 
 /// The platform says `ready`: the job is done.
 pub fn ready(db: &Connection, job: &Waiting, facts: &Facts, now: Timestamp) -> Result<bool, Error> {
     record(db, job, facts)?;
-    let is_done = finish(db, job, "done", facts.doubt.as_deref(), now)?;
+    let report = facts
+        .doubt
+        .as_deref()
+        .map_or_else(Report::default, Report::said);
+    let is_done = finish(db, job, Final::Done, &report, now)?;
     if is_done && job.replaces.is_some() {
         // No create call told what its sidecar says.
         metadata::untold(db, job.id, now)?;
@@ -136,11 +141,11 @@ pub fn failed(
     db: &Connection,
     job: &Waiting,
     facts: &Facts,
-    (message, now): (&str, Timestamp),
+    (report, now): (&Report, Timestamp),
 ) -> Result<bool, Error> {
     record(db, job, facts)?;
-    note(db, job, ("permanent", message), now)?;
-    finish(db, job, "failed", Some(message), now)
+    note(db, job, ("permanent", report), now)?;
+    finish(db, job, Final::Failed, report, now)
 }
 
 /// Nothing to say yet: the next look is at `run_at`.
@@ -153,11 +158,9 @@ pub fn later(
     if let Some(facts) = facts {
         record(db, job, facts)?;
     }
-    db.prepare_cached(
-        "UPDATE jobs SET run_at = ?3
-         WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
-    )?
-    .execute(params![job.id.0, job.video_key, At(run_at)])?;
+    if still_waits(db, job)? {
+        row::look_again(db, job.id, run_at)?;
+    }
     Ok(())
 }
 
@@ -167,27 +170,26 @@ pub fn start_over(
     db: &Connection,
     job: &Waiting,
     (run_at, count): (Timestamp, Count),
-    (outcome, message): (&str, &str),
+    (outcome, report): (&str, &Report),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let still = db
-        .prepare_cached(
-            "SELECT 1 FROM jobs WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
-        )?
-        .exists(params![job.id.0, job.video_key])?;
-    if !still {
+    if !still_waits(db, job)? {
         return Ok(());
     }
-    note(db, job, (outcome, message), now)?;
-    withdraw::video(db, job.id, message, now)?;
+    note(db, job, (outcome, report), now)?;
+    withdraw::video(
+        db,
+        job.id,
+        report.message.as_deref().unwrap_or(outcome),
+        now,
+    )?;
     forget_video(db, job.id)?;
     forget_transfer(db, job.id)?;
-    let since = (count == Count::Yes).then_some(At(now));
-    db.prepare_cached(
-        "UPDATE jobs SET run_at = ?2, last_error = ?3, failing_since = coalesce(failing_since, ?4) WHERE id = ?1",
-    )?
-    .execute(params![job.id.0, At(run_at), message, since])?;
-    Ok(())
+    let attempt = match count {
+        Count::Yes => Attempt::Failed,
+        Count::No => Attempt::None,
+    };
+    row::requeue(db, job.id, (run_at, attempt), report, now)
 }
 
 /// How often the platform was found to hold other bytes than were sent.
@@ -219,7 +221,7 @@ fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
 fn note(
     db: &Connection,
     job: &Waiting,
-    (outcome, message): (&str, &str),
+    (outcome, report): (&str, &Report),
     now: Timestamp,
 ) -> Result<(), Error> {
     db.prepare_cached(
@@ -227,26 +229,32 @@ fn note(
          SELECT id, 'confirm', method, ?2, ?2, ?3, ?4 FROM jobs
          WHERE id = ?1 AND video_key = ?5 AND state = 'queued' AND step = 'confirm'",
     )?
-    .execute(params![job.id.0, At(now), outcome, message, job.video_key])?;
+    .execute(params![
+        job.id.0,
+        At(now),
+        outcome,
+        report.message,
+        job.video_key
+    ])?;
     Ok(())
 }
 
+/// A stale look changes nothing, also nothing of another job.
 fn finish(
     db: &Connection,
     job: &Waiting,
-    state: &str,
-    message: Option<&str>,
+    end: Final,
+    report: &Report,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE jobs SET state = ?3, last_error = ?4, finished_at = ?5, failing_since = NULL
-             WHERE id = ?1 AND video_key = ?2 AND state = 'queued' AND step = 'confirm'",
-        )?
-        .execute(params![job.id.0, job.video_key, state, message, At(now)])?;
-    // A stale look changes nothing, also nothing of another job.
-    if changed == 1 {
-        replace::wake(db, job.id, now)?;
+    if !still_waits(db, job)? {
+        return Ok(false);
     }
-    Ok(changed == 1)
+    row::finish(db, job.id, end, report, now)?;
+    replace::wake(db, job.id, now)?;
+    Ok(true)
+}
+
+fn still_waits(db: &Connection, job: &Waiting) -> Result<bool, Error> {
+    row::still_waits(db, job.id, Some(&job.video_key))
 }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::advice::Advice;
 use super::error::Error;
 use super::job::{JobId, Lease, Step};
 use super::outcome::{self, Count, Report, close_attempt, held};
@@ -98,6 +99,8 @@ impl WaitsFor {
 pub struct Words {
     /// While it lasts.
     pub waits: String,
+    /// What people can do meanwhile.
+    pub advice: Advice,
     /// Once it is over.
     pub gives_up: String,
 }
@@ -220,8 +223,8 @@ pub fn wait(
     (other, run_at): (WaitsFor, Timestamp),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let why = (other.words(), now);
-    wait_as(db, lease, (other.job(), run_at), "waits", why)
+    let report = Report::said(other.words()).advising(Advice::UploadBoth);
+    wait_as(db, lease, (other.job(), run_at), "waits", (&report, now))
 }
 
 /// The word in `attempts` for a wait until a replacement has arrived or failed.
@@ -253,13 +256,8 @@ pub fn wait_for_replacement(
         give_up(db, lease, (REPLACING, &why), now)?;
         return Ok(false);
     }
-    wait_as(
-        db,
-        lease,
-        (other.job(), run_at),
-        REPLACING,
-        (other.words(), now),
-    )?;
+    let report = Report::said(other.words()).advising(Advice::UploadBoth);
+    wait_as(db, lease, (other.job(), run_at), REPLACING, (&report, now))?;
     Ok(true)
 }
 
@@ -273,13 +271,9 @@ fn wait_as(
     lease: &Lease,
     (other, run_at): (JobId, Timestamp),
     word: &str,
-    (why, now): (String, Timestamp),
+    (report, now): (&Report, Timestamp),
 ) -> Result<(), Error> {
-    let report = Report {
-        message: Some(why),
-        ..Report::default()
-    };
-    outcome::again(db, lease, (run_at, Count::No), (word, &report), now)?;
+    outcome::again(db, lease, (run_at, Count::No), (word, report), now)?;
     // It is looked at again, and must not be found by another job until then.
     db.prepare_cached("UPDATE jobs SET waits_for = ?2, fingerprint = NULL WHERE id = ?1")?
         .execute(params![lease.job.id.0, other.0])?;
@@ -305,8 +299,8 @@ pub fn wait_for_proof(
         .prepare_cached("SELECT count(*) FROM attempts WHERE job_id = ?1 AND outcome = ?2")?
         .query_row(params![id.0, UNPROVEN], |row| row.get(0))?;
     if asked < most {
-        let why = (words.waits.clone(), now);
-        wait_as(db, lease, (other, run_at), UNPROVEN, why)?;
+        let report = Report::said(&words.waits).advising(words.advice);
+        wait_as(db, lease, (other, run_at), UNPROVEN, (&report, now))?;
         return Ok(true);
     }
     give_up(db, lease, (UNPROVEN, &words.gives_up), now)?;
@@ -378,7 +372,7 @@ pub fn duplicate(
     db.prepare_cached(
         "UPDATE jobs SET state = 'duplicate', duplicate_of = ?2, lease_id = NULL, lease_until = NULL,
                 waits_for = NULL, replaces = NULL, video_key = NULL, method = NULL, method_why = NULL,
-                last_error = NULL, failing_since = NULL, finished_at = ?3
+                last_error = NULL, advice = NULL, failing_since = NULL, finished_at = ?3
          WHERE id = ?1",
     )?
     .execute(params![id.0, original.0, At(now)])?;

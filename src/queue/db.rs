@@ -35,6 +35,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0020_not_ours.sql")),
     M::up(include_str!("../../migrations/0021_doubted.sql")),
     M::up(include_str!("../../migrations/0022_copies.sql")),
+    M::up(include_str!("../../migrations/0023_advice.sql")),
     M::up(include_str!("../../migrations/0024_watches.sql")),
 ];
 
@@ -391,6 +392,76 @@ pub fn network_filesystem(folder: &Path) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FAILED: &str = "failed', finished_at = '2027-01-15T08:00:00.000Z";
+
+    /// A state, what was noted, and what that comes to.
+    const WORDS: [(&str, Option<&str>, Option<&str>); 9] = [
+        ("queued", None, None),
+        (
+            "queued",
+            Some("account main is paused: no"),
+            Some("account-paused"),
+        ),
+        (
+            "queued",
+            Some("waits for job 1, which sends it"),
+            Some("upload-both"),
+        ),
+        (
+            "queued",
+            Some("waits for job 1 (no MD5); jw-ingest retry 4 uploads it"),
+            Some("upload-both-in-words"),
+        ),
+        (
+            "queued",
+            Some("a program touches the file again and again, last at noon"),
+            Some("rest"),
+        ),
+        (
+            FAILED,
+            Some("more than 25 GB (size-limit)"),
+            Some("size-limit"),
+        ),
+        (
+            FAILED,
+            Some("more than 5 GB (s3-limit)"),
+            Some("then-retry"),
+        ),
+        (
+            FAILED,
+            Some("given up; jw-ingest retry 8"),
+            Some("in-words"),
+        ),
+        (FAILED, Some("it is broken"), Some("fix-cause")),
+    ];
+
+    #[test]
+    fn what_to_do_is_read_from_the_words_of_an_earlier_release() {
+        let mut db = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(&MIGRATIONS[..21])
+            .to_latest(&mut db)
+            .unwrap();
+        for (number, (state, said, _)) in (1_i64..).zip(WORDS) {
+            db.execute(
+                "INSERT INTO jobs (watch, account, path, size, dev, ino, mtime_ns, ctime_ns, ingest_id, run_at,
+                                   created_at)
+                 VALUES ('news', 'main', '/w/' || ?1, 1, 1, ?1, 1, 1, 'mark ' || ?1, 'x', 'x')",
+                [number],
+            )
+            .unwrap();
+            let set = format!("UPDATE jobs SET last_error = ?1, state = '{state}' WHERE ino = ?2");
+            db.execute(&set, (said, number)).unwrap();
+        }
+        Migrations::from_slice(MIGRATIONS)
+            .to_latest(&mut db)
+            .unwrap();
+        let mut read = db.prepare("SELECT advice FROM jobs ORDER BY ino").unwrap();
+        let advice = read.query_map([], |row| row.get::<_, Option<String>>(0));
+        let advice: Vec<_> = advice.unwrap().map(Result::unwrap).collect();
+        let expected: Vec<_> = WORDS.iter().map(|row| row.2.map(str::to_owned)).collect();
+        assert_eq!(advice, expected);
+    }
 
     #[test]
     fn migrations_are_valid() {

@@ -8,10 +8,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::advice::Advice;
 use super::afterwards;
 use super::doubt::{self, Doubt};
 use super::error::Error;
 use super::job::{JobId, State};
+use super::outcome::Report;
+use super::row::{self, Final};
 use super::sql::{At, PathColumn};
 use super::ticket;
 use crate::identity::Identity;
@@ -152,10 +155,8 @@ pub fn refused(
     let enqueued = enqueue(db, new, now)?;
     if let Enqueued::New(id) = enqueued {
         let message = format!("{reason}; if it is whole anyway: jw-ingest retry {id}");
-        db.prepare_cached(
-            "UPDATE jobs SET state = 'failed', last_error = ?2, finished_at = ?3 WHERE id = ?1",
-        )?
-        .execute(params![id.0, message, At(now)])?;
+        let report = Report::said(message).advising(Advice::InWords);
+        row::finish(db, id, Final::Failed, &report, now)?;
     }
     Ok(enqueued)
 }

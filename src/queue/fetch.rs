@@ -46,7 +46,7 @@ pub fn asked(
     }
     db.prepare_cached(
         "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL, video_key = ?2,
-                run_at = ?3, sent_at = ?4, status = NULL, last_error = NULL
+                run_at = ?3, sent_at = ?4, status = NULL, last_error = NULL, advice = NULL
          WHERE id = ?1",
     )?
     .execute(params![id.0, video_key, At(run_at), At(now)])?;

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::job::{JobId, Lease, State};
 use super::metadata;
 use super::outcome::{self, Report, close_attempt};
+use super::row::{self, Final};
 use super::sql::{At, StoredPath, optional_time};
 use super::ticket;
 use crate::way::Way;
@@ -187,7 +188,7 @@ pub(crate) fn found(
     }
     let changed = db
         .prepare_cached(
-            "UPDATE jobs SET video_key = ?2, run_at = ?3, sent_at = ?3, last_error = NULL
+            "UPDATE jobs SET video_key = ?2, run_at = ?3, sent_at = ?3, last_error = NULL, advice = NULL
              WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
         )?
         .execute(params![id.0, video_key, At(now)])?;
@@ -199,11 +200,9 @@ pub(crate) fn found(
 
 /// Not found yet: looked for again at `run_at`.
 pub(crate) fn later(db: &Connection, id: JobId, run_at: Timestamp) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE jobs SET run_at = ?2
-         WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
-    )?
-    .execute(params![id.0, At(run_at)])?;
+    if row::still_waits(db, id, None)? {
+        row::look_again(db, id, run_at)?;
+    }
     Ok(())
 }
 
@@ -214,13 +213,11 @@ pub(crate) fn never_found(
     message: &str,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE jobs SET state = 'done', last_error = ?2, finished_at = ?3, failing_since = NULL
-             WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
-        )?
-        .execute(params![id.0, message, At(now)])?;
-    Ok(changed == 1)
+    let waits = row::still_waits(db, id, None)?;
+    if waits {
+        row::finish(db, id, Final::Done, &Report::said(message), now)?;
+    }
+    Ok(waits)
 }
 
 /// The video that was taken for the job's turned out to be another.
@@ -260,7 +257,7 @@ fn search_again(
         .prepare_cached(
             "UPDATE jobs SET state = 'queued', video_key = NULL, status = NULL, duration = NULL, platform_size = NULL,
                     changed_there = NULL, own_change = NULL, run_at = ?4, sent_at = coalesce(delivered_at, sent_at),
-                    finished_at = NULL, last_error = ?5
+                    finished_at = NULL, last_error = ?5, advice = NULL
              WHERE id = ?1 AND video_key = ?2 AND state = ?3 AND step = 'confirm' AND method = 'ftp'
                AND verified IS NOT ingest_id AND replaced_by IS NULL",
         )?

@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::accounts::{self, Cause};
 use super::error::Error;
+use crate::disposition::Need;
 
 /// The names of the configuration, each with the account that it stands for.
 pub type Identities = BTreeMap<String, String>;
@@ -69,7 +70,12 @@ pub fn follow(
                 "the configuration has no account {name:?} any more: put its section back, with the same api and key or \
                  site (under any name), or cancel its jobs"
             );
-            accounts::pause(db, &name, (Cause::Refused, &reason), (now, now))?;
+            accounts::pause(
+                db,
+                &name,
+                (Cause::Refused(Need::Credentials), &reason),
+                (now, now),
+            )?;
             gone.push(name);
         }
     }
@@ -227,7 +233,13 @@ mod tests {
         let db = in_memory();
         add(&db, 1, "a", true);
         add(&db, 2, "b", false);
-        accounts::pause(&db, "a", (Cause::Refused, "why"), (now(), now())).unwrap();
+        accounts::pause(
+            &db,
+            "a",
+            (Cause::Refused(Need::Credentials), "why"),
+            (now(), now()),
+        )
+        .unwrap();
         let first = present(&[("a", "v1 aaaaaaaa"), ("b", "v1 bbbbbbbb")]);
         let followed = follow(&db, &first, &[], now()).unwrap();
         assert_eq!(followed, Followed::default());

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rusqlite::Row;
 
+use super::advice::Advice;
 use super::error::Error;
 use super::restored::FOUND;
 use super::sql::{At, StoredPath, optional_time};
@@ -130,6 +131,8 @@ pub struct Job {
     pub attempts: i64,
     /// What went wrong last, in words for the operator.
     pub last_error: Option<String>,
+    /// What people can do about that.
+    pub advice: Option<Advice>,
     /// Not tried before this moment.
     pub run_at: Timestamp,
     /// When it was enqueued.
@@ -256,7 +259,7 @@ pub struct Lease {
 
 /// The columns that [`Job::from_row`] reads.
 pub(super) const COLUMNS: &str = "id, watch, account, path, size, state, step, method, method_why, video_key, attempts, \
-     last_error, run_at, created_at, finished_at, ingest_id, dev, ino, mtime_ns, ctime_ns, superseded, \
+     last_error, advice, run_at, created_at, finished_at, ingest_id, dev, ino, mtime_ns, ctime_ns, superseded, \
      failing_since, create_sent_at, sent_at, md5, status, duration, platform_size, duplicate_of, \
      priority, fingerprint, parts_md5, waits_for, by_hand, held, replaces, replaced_by, replaced";
 
@@ -285,6 +288,7 @@ impl Job {
             video_key: row.get("video_key")?,
             attempts: row.get("attempts")?,
             last_error: row.get("last_error")?,
+            advice: Advice::from_row(row, id)?,
             run_at: row.get::<_, At>("run_at")?.0,
             created_at: row.get::<_, At>("created_at")?.0,
             finished_at: optional_time(row, "finished_at")?,

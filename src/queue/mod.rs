@@ -10,6 +10,7 @@
 //! It knows nothing of HTTP or of watching.
 
 pub mod accounts;
+mod advice;
 pub mod afterwards;
 pub mod backup;
 pub mod change;
@@ -41,6 +42,7 @@ pub mod renames;
 pub mod replace;
 pub mod restored;
 pub mod retry;
+mod row;
 mod seal;
 pub mod sent;
 pub mod settling;
@@ -65,6 +67,7 @@ use std::thread;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+pub use advice::Advice;
 pub use db::{DaemonLock, daemon_runs, lock, network_filesystem, open, open_for_reading};
 pub use error::Error;
 pub use job::{Arrival, Job, JobId, Lease, State, Step, Ticket};

@@ -10,6 +10,7 @@ use super::afterwards;
 use super::error::Error;
 use super::job::{COLUMNS, Job, JobId, State, Step};
 use super::outcome::{Report, close_attempt, forget_video};
+use super::row::{self, Final};
 use super::sql::At;
 use super::standing::Standing;
 use super::ticket::forget_transfer;
@@ -174,21 +175,15 @@ pub fn cancel_without_account(db: &Connection, job: &Job, now: Timestamp) -> Res
 }
 
 fn end(db: &Connection, id: JobId, message: &str, now: Timestamp) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'cancelled', lease_id = NULL, lease_until = NULL, failing_since = NULL,
-                last_error = ?3, finished_at = ?2
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, At(now), message])?;
     let sent = db
         .prepare_cached("SELECT bytes_sent FROM progress WHERE job_id = ?1")?
         .query_row([id.0], |row| row.get(0))
         .optional()?;
     let report = Report {
         bytes_sent: sent.unwrap_or_default(),
-        message: Some(message.to_owned()),
-        request_id: None,
+        ..Report::said(message)
     };
+    row::finish(db, id, Final::Cancelled, &report, now)?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "cancelled", &report, now)
 }

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::advice::Advice;
 use super::enqueue::new_ingest_id;
 use super::error::Error;
 use super::job::{JobId, Lease, Step};
 use super::metadata;
 use super::replace;
+use super::row::{self, Final};
 use super::sql::{At, StoredPath};
 use super::ticket::{self, NewTicket, drop_progress, forget_transfer};
 use super::withdraw;
@@ -25,8 +27,31 @@ pub struct Report {
     pub bytes_sent: i64,
     /// What was said, in words for the operator; nothing when it went well.
     pub message: Option<String>,
+    /// What people can do about it.
+    pub advice: Advice,
     /// The server's name for the request, where it gave one.
     pub request_id: Option<String>,
+}
+
+impl Report {
+    /// Of an attempt that sent nothing; once its cause is fixed, a retry helps.
+    pub fn said(words: impl Into<String>) -> Self {
+        Self {
+            message: Some(words.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The same, with this to do about it.
+    #[must_use]
+    pub fn advising(self, advice: Advice) -> Self {
+        Self { advice, ..self }
+    }
+
+    /// The word for the column beside `last_error`.
+    pub(super) fn advice_word(&self) -> Option<&'static str> {
+        self.message.as_ref().map(|_| self.advice.word())
+    }
 }
 
 /// Opens the `attempts` row of a step.
@@ -107,7 +132,7 @@ pub fn created(
         withdraw::video(db, id, "another video was made in its place", now)?;
     }
     db.prepare_cached(
-        "UPDATE jobs SET step = 'transfer', video_key = ?2, last_error = NULL,
+        "UPDATE jobs SET step = 'transfer', video_key = ?2, last_error = NULL, advice = NULL,
                 failing_since = iif(EXISTS (SELECT 1 FROM attempts WHERE job_id = ?1 AND step = 'transfer'),
                                     failing_since, NULL)
          WHERE id = ?1",
@@ -130,7 +155,7 @@ pub fn transferred(
     let parts_md5 = ticket::parts_md5(db, id, lease.job.identity.bytes())?;
     db.prepare_cached(
         "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL, run_at = ?2,
-                sent_at = ?3, md5 = coalesce(?4, md5), parts_md5 = ?5, failing_since = NULL, last_error = NULL
+                sent_at = ?3, md5 = coalesce(?4, md5), parts_md5 = ?5, failing_since = NULL, last_error = NULL, advice = NULL
          WHERE id = ?1",
     )?
     .execute(params![id.0, At(run_at), At(now), md5, parts_md5])?;
@@ -158,22 +183,7 @@ pub fn again(
 ) -> Result<(), Error> {
     held(db, lease)?;
     let id = lease.job.id;
-    match count {
-        Count::Yes => db
-            .prepare_cached(
-                "UPDATE jobs SET last_error = ?2, failing_since = coalesce(failing_since, ?3) WHERE id = ?1",
-            )?
-            .execute(params![id.0, report.message, At(now)])?,
-        Count::No => db
-            .prepare_cached(
-                "UPDATE jobs SET attempts = max(attempts - 1, 0), last_error = coalesce(?2, last_error) WHERE id = ?1",
-            )?
-            .execute(params![id.0, report.message])?,
-    };
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'queued', lease_id = NULL, lease_until = NULL, run_at = ?2 WHERE id = ?1",
-    )?
-    .execute(params![id.0, At(run_at)])?;
+    row::requeue(db, id, (run_at, count.into()), report, now)?;
     drop_progress(db, id)?;
     close_attempt(db, id, outcome, report, now)
 }
@@ -224,15 +234,20 @@ pub fn failed(
     report: &Report,
     now: Timestamp,
 ) -> Result<(), Error> {
+    fail(db, lease, Final::Failed, report, now)
+}
+
+fn fail(
+    db: &Connection,
+    lease: &Lease,
+    end: Final,
+    report: &Report,
+    now: Timestamp,
+) -> Result<(), Error> {
     held(db, lease)?;
     let id = lease.job.id;
     withdraw::begun_video(db, id, "the upload failed for good", now)?;
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'failed', lease_id = NULL, lease_until = NULL, last_error = ?2, finished_at = ?3,
-                failing_since = NULL
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, report.message, At(now)])?;
+    row::finish(db, id, end, report, now)?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "permanent", report, now)
 }
@@ -268,12 +283,7 @@ pub fn superseded(
     let (watch, path) = path_of(db, lease)?;
     let id = lease.job.id;
     withdraw::begun_video(db, id, "the file changed while it was uploaded", now)?;
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'cancelled', superseded = 1, lease_id = NULL, lease_until = NULL, last_error = ?2,
-                finished_at = ?3, failing_since = NULL
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, report.message, At(now)])?;
+    row::finish(db, id, Final::Superseded, report, now)?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "changed", report, now)?;
     Ok((path != lease.job.path).then_some((watch, path)))
@@ -348,9 +358,7 @@ pub fn vanished(
     now: Timestamp,
 ) -> Result<Option<(String, PathBuf)>, Error> {
     let (watch, path) = path_of(db, lease)?;
-    failed(db, lease, report, now)?;
-    db.prepare_cached("UPDATE jobs SET superseded = 1 WHERE id = ?1")?
-        .execute([lease.job.id.0])?;
+    fail(db, lease, Final::Gone, report, now)?;
     Ok((path != lease.job.path).then_some((watch, path)))
 }
 

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::Error;
 use super::job::{Job, JobId, Lease};
 use super::outcome::{self, Count, Report, close_attempt, held};
+use super::row::{self, Final};
 use super::sql::{At, PathColumn, StoredPath};
 use super::ticket::forget_transfer;
 use super::{metadata, withdraw};
@@ -315,12 +316,9 @@ pub fn hold(db: &Connection, lease: &Lease, report: &Report, now: Timestamp) -> 
     held(db, lease)?;
     let id = lease.job.id;
     withdraw::begun_video(db, id, "the file waits for a person to decide", now)?;
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'failed', held = 1, lease_id = NULL, lease_until = NULL, last_error = ?2,
-                finished_at = ?3, failing_since = NULL, attempts = max(attempts - 1, 0)
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, report.message, At(now)])?;
+    db.prepare_cached("UPDATE jobs SET attempts = max(attempts - 1, 0) WHERE id = ?1")?
+        .execute([id.0])?;
+    row::finish(db, id, Final::Held, report, now)?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "held", report, now)
 }

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::advice::Advice;
 use super::error::Error;
 use super::job::JobId;
-use super::outcome::forget_video;
+use super::outcome::{Report, forget_video};
+use super::row::{self, Attempt, Final};
 use super::sql::{At, StoredPath};
 use super::ticket::forget_transfer;
 use super::{change, confirm, fetch, ftp, replace, withdraw};
@@ -253,44 +255,26 @@ fn go_on(
             loss.why,
             place.unwrap_or_default()
         );
-        end(db, job, ("superseded", &message), now)?;
+        row::finish(db, job, Final::Gone, &Report::said(message), now)?;
         return Ok(Became::Ended);
     }
     if holds {
         hold_copies(db, job, loss, now)?;
-        end(db, job, ("held", &held(job, loss.why)), now)?;
+        row::finish(db, job, Final::Held, &held(job, loss.why), now)?;
         return Ok(Became::Held);
     }
     let message = format!("{}: the file is uploaded again", loss.why);
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'queued', run_at = ?2, finished_at = NULL, last_error = ?3 WHERE id = ?1",
-    )?
-    .execute(params![job.0, At(now), message])?;
+    row::requeue(db, job, (now, Attempt::None), &Report::said(message), now)?;
     Ok(Became::Queued)
 }
 
 /// What a job that waits for a person says.
-fn held(job: JobId, why: &str) -> String {
-    format!(
+fn held(job: JobId, why: &str) -> Report {
+    let words = format!(
         "held: {why}; jw-ingest retry {job} uploads the file as another video, \
          jw-ingest cancel {job} leaves it"
-    )
-}
-
-/// Failed, as one whose file went away (`superseded`) or one that waits for a person (`held`).
-fn end(
-    db: &Connection,
-    job: JobId,
-    (how, message): (&str, &str),
-    now: Timestamp,
-) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'failed', superseded = ?4 = 'superseded', held = ?4 = 'held',
-                finished_at = ?2, last_error = ?3
-         WHERE id = ?1",
-    )?
-    .execute(params![job.0, At(now), message, how])?;
-    Ok(())
+    );
+    Report::said(words).advising(Advice::InWords)
 }
 
 /// Its copies wait for a person too, as far as their watches hold; the others are uploaded, as by any
@@ -304,12 +288,9 @@ fn hold_copies(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> 
     })?;
     for (copy, watch) in copies.collect::<Result<Vec<_>, _>>()? {
         if loss.holding.contains(&watch) {
-            db.prepare_cached(
-                "UPDATE jobs SET state = 'failed', held = 1, duplicate_of = NULL, fingerprint = NULL,
-                        finished_at = ?2, last_error = ?3
-                 WHERE id = ?1",
-            )?
-            .execute(params![copy.0, At(now), held(copy, loss.why)])?;
+            row::finish(db, copy, Final::Held, &held(copy, loss.why), now)?;
+            db.prepare_cached("UPDATE jobs SET fingerprint = NULL WHERE id = ?1")?
+                .execute([copy.0])?;
         }
     }
     Ok(())

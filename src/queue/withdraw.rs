@@ -136,7 +136,7 @@ pub fn take_back(
         .prepare_cached(
             "UPDATE OR IGNORE jobs SET state = 'queued', step = 'confirm', video_key = ?2, ingest_id = ?3, run_at = ?4,
                     sent_at = ?4, finished_at = NULL, failing_since = NULL, superseded = 0, last_error = NULL,
-                    status = NULL
+                    advice = NULL, status = NULL
              WHERE id = ?1 AND state IN ('queued', 'failed') AND step = 'create' AND video_key IS NULL
                AND create_sent_at IS NULL AND held = 0
                AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.video_key = ?2)",

@@ -12,7 +12,7 @@ use super::answered::{Answered, Verdict};
 use super::flight::Fault;
 use super::multipart::Lie;
 use super::resumable::Hitch;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::platform;
 
 /// A failed upload.
@@ -185,7 +185,7 @@ impl Error {
             | Self::OneByte
             | Self::HungUp { .. }
             | Self::PartSize { .. } => Disposition::Permanent,
-            Self::Setup(_) => Disposition::Blocked,
+            Self::Setup(_) => Disposition::Blocked(Need::Certificates),
             Self::Start(_)
             | Self::Disk(_)
             | Self::Shrank { .. }
@@ -217,7 +217,7 @@ impl Error {
                 Disposition::Ambiguous => Disposition::TRANSIENT,
                 other @ (Disposition::Transient { .. }
                 | Disposition::Permanent
-                | Disposition::Blocked
+                | Disposition::Blocked(_)
                 | Disposition::Unreachable
                 | Disposition::LinkExpired) => other,
             },

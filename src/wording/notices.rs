@@ -6,6 +6,7 @@ use std::path::Path;
 use super::text;
 use super::time::Present;
 use crate::clock;
+use crate::disposition::Need;
 use crate::queue::accounts::{Cause, Paused};
 use crate::queue::clocks::Skewed;
 use crate::queue::settling::Waiting;
@@ -31,7 +32,7 @@ pub(crate) fn pause(paused: &Paused, present: &Present) -> String {
 
 /// Whether a pause ends only when a person does something.
 pub(crate) fn needs_person(paused: &Paused) -> bool {
-    paused.cause == Cause::Refused && !paused.trying
+    paused.cause != Cause::Unreachable && !paused.trying
 }
 
 /// The clock that keeps an open job waiting, or may: one that is over goes by no clock.
@@ -63,26 +64,18 @@ pub(crate) fn settling(waiting: &Waiting) -> Option<String> {
     ))
 }
 
-/// What fixes a paused account, from the platform's code or words in the reason.
+/// What fixes a paused account: what a person must see to.
 fn remedy(paused: &Paused) -> &'static str {
-    if paused.cause == Cause::Unreachable {
-        return "; it resumes by itself once the network, name resolution and the platform work \
-                again";
-    }
-    let words = paused.reason.to_ascii_lowercase();
-    if words.contains("timedatectl") {
+    match paused.cause {
+        Cause::Unreachable => {
+            "; it resumes by itself once the network, name resolution and the platform work again"
+        }
         // The reason says it already.
-        "; jw-ingest tests the account by itself and resumes"
-    } else if words.contains("timestamp") {
-        "; set this machine's clock right (`timedatectl` shows it)"
-    } else if words.contains("limit exceeded")
-        || words.contains("quota")
-        || words.contains("http 402")
-    {
-        "; the property's plan is exhausted: free space on it, or extend it"
-    } else if words.contains("cannot set up https") {
-        "; install the machine's CA certificates"
-    } else {
-        "; compare key and secret with those of the property"
+        Cause::Refused(Need::Clock) => "; jw-ingest tests the account by itself and resumes",
+        Cause::Refused(Need::Plan) => {
+            "; the property's plan is exhausted: free space on it, or extend it"
+        }
+        Cause::Refused(Need::Certificates) => "; install the machine's CA certificates",
+        Cause::Refused(Need::Credentials) => "; compare key and secret with those of the property",
     }
 }

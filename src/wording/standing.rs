@@ -8,7 +8,7 @@ use crate::queue::accounts::Paused;
 use crate::queue::job::Replaced;
 use crate::queue::query::Progress;
 use crate::queue::story::Other;
-use crate::queue::{Arrival, Job, Standing, Step};
+use crate::queue::{Advice, Arrival, Job, Standing, Step};
 use crate::way::Way;
 
 /// What is known around a job.
@@ -87,20 +87,27 @@ fn duplicate(job: &Job, around: Around<'_>) -> String {
 
 /// It continues when the job with the same content has ended.
 fn waiting_for_copy(job: &Job, around: Around<'_>) -> String {
-    let noted = job.last_error.as_deref();
-    let noted = noted.filter(|why| why.starts_with("waits for job "));
-    let why = noted.map_or_else(
-        || {
-            let other = named(around.neighbour, job.waits_for);
-            format!("waits for {other}, which decides whether its content needs to be uploaded")
-        },
-        text::line,
-    );
-    let advice = if why.contains("jw-ingest retry") {
-        String::new()
-    } else {
-        format!("; `jw-ingest retry {}` uploads both", job.id)
+    let noted = job.last_error.as_deref().map(text::line);
+    let of_itself = || {
+        let other = named(around.neighbour, job.waits_for);
+        format!("waits for {other}, which decides whether its content needs to be uploaded")
     };
+    let uploads_both = format!("; `jw-ingest retry {}` uploads both", job.id);
+    let (why, advice) = match job.advice {
+        Some(Advice::UploadBothInWords) => (noted, String::new()),
+        Some(Advice::UploadBoth) => (noted, uploads_both),
+        // What went wrong before it waited is not what it waits for.
+        Some(
+            Advice::FixCause
+            | Advice::InWords
+            | Advice::SizeLimit
+            | Advice::ThenRetry
+            | Advice::AccountPaused
+            | Advice::Rest,
+        )
+        | None => (None, uploads_both),
+    };
+    let why = why.unwrap_or_else(of_itself);
     let pause = around.paused.map_or_else(String::new, |paused| {
         format!("; its account {} is paused", paused.account)
     });
@@ -160,14 +167,20 @@ pub(crate) fn replaced(replaced: Replaced) -> String {
 fn held(job: &Job, present: &Present) -> String {
     let reason = job.last_error.as_deref();
     let reason = reason.unwrap_or("a person decides");
-    // It may name the commands already.
-    let advice = if reason.contains("jw-ingest ") {
-        String::new()
-    } else {
-        format!(
+    let advice = match job.advice {
+        Some(Advice::InWords | Advice::UploadBothInWords) => String::new(),
+        Some(
+            Advice::FixCause
+            | Advice::SizeLimit
+            | Advice::ThenRetry
+            | Advice::UploadBoth
+            | Advice::AccountPaused
+            | Advice::Rest,
+        )
+        | None => format!(
             "; `jw-ingest retry {id}` uploads it as a video of its own, `jw-ingest cancel {id}` leaves it",
             id = job.id
-        )
+        ),
     };
     let since = ended("since", job, present);
     format!("is held{since}: {}{advice}", text::line(reason))
@@ -181,25 +194,28 @@ fn failed(job: &Job, present: &Present) -> String {
         "failed{}: {}{}",
         ended("at", job, present),
         text::line(reason),
-        advice(job, reason)
+        advice(job)
     )
 }
 
 /// What can be done about a failed job. An attempt of the same file under the same rules would fail
 /// again.
-fn advice(job: &Job, reason: &str) -> String {
+fn advice(job: &Job) -> String {
     let retry = format!("`jw-ingest retry {}`", job.id);
     if job.superseded {
-        "; a file that appears there becomes a job of its own once it has settled".to_owned()
-    } else if reason.contains("size-limit") {
-        format!("; after raising size-limit or shrinking the file: {retry}")
-    } else if reason.contains("s3-limit") {
-        format!("; after that: {retry}")
-    } else if reason.contains("jw-ingest ") {
-        // It names the command already.
-        String::new()
-    } else {
-        format!("; once the cause is fixed: {retry}")
+        return "; a file that appears there becomes a job of its own once it has settled"
+            .to_owned();
+    }
+    match job.advice {
+        Some(Advice::SizeLimit) => {
+            format!("; after raising size-limit or shrinking the file: {retry}")
+        }
+        Some(Advice::ThenRetry) => format!("; after that: {retry}"),
+        Some(Advice::InWords | Advice::UploadBothInWords) => String::new(),
+        Some(Advice::FixCause | Advice::UploadBoth | Advice::AccountPaused | Advice::Rest)
+        | None => {
+            format!("; once the cause is fixed: {retry}")
+        }
     }
 }
 
@@ -234,12 +250,9 @@ fn queued(job: &Job, around: Around<'_>) -> String {
     } else {
         "it is due and starts as soon as a worker is free".to_owned()
     };
-    let pause = format!("account {} is paused", job.account);
-    let noted = job
-        .last_error
-        .as_deref()
-        // The line about the pause says that already.
-        .filter(|error| around.paused.is_none() || !error.starts_with(&pause));
+    // The line about the pause says that already.
+    let is_said = around.paused.is_some() && job.advice == Some(Advice::AccountPaused);
+    let noted = job.last_error.as_deref().filter(|_| !is_said);
     let after = noted.map_or_else(String::new, |error| {
         let tries = match job.attempts {
             0 => String::new(),

@@ -30,7 +30,14 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "queue",
         &[
-            "clock", "hex", "identity", "mounts", "status", "text", "way",
+            "clock",
+            "disposition",
+            "hex",
+            "identity",
+            "mounts",
+            "status",
+            "text",
+            "way",
         ],
     ),
     (
@@ -85,8 +92,17 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "wording",
         &[
-            "clock", "config", "identity", "ingest", "patience", "platform", "queue", "text",
-            "watch", "way",
+            "clock",
+            "config",
+            "disposition",
+            "identity",
+            "ingest",
+            "patience",
+            "platform",
+            "queue",
+            "text",
+            "watch",
+            "way",
         ],
     ),
     (

@@ -1,6 +1,6 @@
 //! The client of API v2 against the sandbox, which shares no code with it.
 
-use jw_ingest::disposition::Disposition;
+use jw_ingest::disposition::{Disposition, Need};
 use jw_ingest::metadata::Metadata;
 use jw_ingest::platform::v2::{Client, Uploads};
 use jw_ingest::platform::{Error, Grant, NewVideo, Status, Verb, Video, VideoKey};
@@ -162,7 +162,11 @@ async fn a_wrong_site_or_token_blocks_the_account() {
             client.check_credentials().await.unwrap_err(),
             client.create(NEW).await.unwrap_err(),
         ] {
-            assert_eq!(error.disposition(), Disposition::Blocked, "{error}");
+            assert_eq!(
+                error.disposition(),
+                Disposition::Blocked(Need::Credentials),
+                "{error}"
+            );
             assert!(error.request_id().is_some());
             let text = format!("{error:?} {error}");
             assert!(!text.contains("s3cret") && !text.contains(SAMPLE_V2_SECRET));

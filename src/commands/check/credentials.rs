@@ -96,7 +96,7 @@ fn finding(account: &Account, answer: &Answer) -> Finding {
         said = format!("{said}; does base-url end in {end}?");
     }
     match error.disposition() {
-        Disposition::Blocked => {
+        Disposition::Blocked(_) => {
             // Only a signature of v1 depends on the time.
             let clock = match account.api {
                 Api::V1 { .. } => ", and the clock with the true time",

@@ -53,7 +53,7 @@ fn finding(account: &str, server: &Ftp, answer: Result<(), ftp::Error>) -> Findi
         Err(error) => {
             let said = text::line(&chain(&error));
             match error.disposition() {
-                Disposition::Blocked | Disposition::Permanent => Finding::fail(subject, said),
+                Disposition::Blocked(_) | Disposition::Permanent => Finding::fail(subject, said),
                 // It may be well tomorrow, and must not keep the daemon from starting.
                 Disposition::Transient { .. }
                 | Disposition::Unreachable

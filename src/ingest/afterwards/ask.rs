@@ -308,7 +308,7 @@ async fn pause_if_closed(
 ) -> Result<(String, Option<Duration>), Error> {
     let (why, now) = (evidence::unanswered(error), clock::now());
     let cause = match error.disposition() {
-        Disposition::Blocked => Cause::Refused,
+        Disposition::Blocked(need) => Cause::Refused(need),
         Disposition::Unreachable => Cause::Unreachable,
         Disposition::Transient { after } => return Ok((why, after)),
         Disposition::Permanent | Disposition::Ambiguous | Disposition::LinkExpired => {

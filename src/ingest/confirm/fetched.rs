@@ -8,6 +8,7 @@ use super::verdict::pause;
 use super::{done, fail};
 use crate::clock;
 use crate::config::Watch;
+use crate::disposition::Need;
 use crate::identity::Identity;
 use crate::ingest::context::Context;
 use crate::ingest::moments::later;
@@ -17,7 +18,7 @@ use crate::ingest::source::{self, Problem};
 use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts, Waiting};
 use crate::queue::outcome::{Count, Report};
-use crate::queue::{Error, fetch, retry};
+use crate::queue::{Advice, Error, fetch, retry};
 use crate::text;
 use crate::watch::reach;
 
@@ -37,12 +38,9 @@ pub(super) async fn failed(
 ) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
     let retry = &settings.config.retry;
-    let report = Report {
-        message: Some(message.clone()),
-        ..Report::default()
-    };
+    let report = Report::said(&message);
     if let Some(last) = given_up((job.id, job.failing_since), retry, &report, now) {
-        return fail(context, job, (facts, last.message.unwrap_or_default())).await;
+        return fail(context, job, (facts, last)).await;
     }
     let wait = retry::delay(job.attempts, retry.first_delay, retry.max_delay, None);
     let path = text::path(&job.path);
@@ -52,7 +50,7 @@ pub(super) async fn failed(
     );
     let run_at = later(now, wait);
     persist(context, move |db| {
-        let outcome = (fetch::FAILED, message.as_str());
+        let outcome = (fetch::FAILED, &report);
         confirm::start_over(db, &job, (run_at, Count::Yes), outcome, now)
     })
     .await?;
@@ -65,13 +63,20 @@ pub(super) async fn failed(
 pub(super) async fn blocked(context: &Context, job: Waiting, message: String) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
     let retry = &settings.config.retry;
-    crate::ingest::pause::account(context, &job.account, (Cause::Refused, &message), now).await?;
+    crate::ingest::pause::account(
+        context,
+        &job.account,
+        (Cause::Refused(Need::Plan), &message),
+        now,
+    )
+    .await?;
     // Creating a video works all the while, so that the account seems to: the attempts grow rarer.
     let wait = retry::delay(job.attempts, retry.first_delay, retry.max_delay, None);
     let run_at = later(now, wait);
     persist(context, move |db| {
-        let message = format!("account {} is paused: {message}", job.account);
-        let outcome = ("blocked", message.as_str());
+        let said = format!("account {} is paused: {message}", job.account);
+        let report = Report::said(said).advising(Advice::AccountPaused);
+        let outcome = ("blocked", &report);
         confirm::start_over(db, &job, (run_at, Count::No), outcome, now)
     })
     .await?;
@@ -98,7 +103,8 @@ pub(super) async fn unproven(context: &Context, job: Waiting, facts: Facts) -> R
             let message = "the file changed before the platform had fetched it";
             tracing::warn!(job.id = job.id.0, "{}: {message}", text::path(&job.path));
             persist(context, move |db| {
-                confirm::start_over(db, &job, (now, Count::No), ("changed", message), now)
+                let changed = ("changed", &Report::said(message));
+                confirm::start_over(db, &job, (now, Count::No), changed, now)
             })
             .await?;
             context.ring_all();

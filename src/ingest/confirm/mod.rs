@@ -19,11 +19,11 @@ use super::duty::{Duty, until};
 use super::moments::{evenly, later};
 use super::pause;
 use super::persist::persist;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::platform::{self, Client, Video};
 use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts, Waiting};
-use crate::queue::outcome::Count;
+use crate::queue::outcome::{Count, Report};
 use crate::queue::{Error, accounts, fetch, retry};
 use crate::way::Way;
 use crate::{chain, clock, text};
@@ -69,7 +69,13 @@ async fn look(context: &Context, account: &str) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
     let Some(client) = settings.client(account) else {
         let reason = "the configuration has no such account any more";
-        return pause::account(context, account, (Cause::Refused, reason), now).await;
+        return pause::account(
+            context,
+            account,
+            (Cause::Refused(Need::Credentials), reason),
+            now,
+        )
+        .await;
     };
     let name = account.to_owned();
     let waiting = persist(context, move |db| confirm::waiting(db, &name)).await?;
@@ -111,7 +117,7 @@ async fn settle(
         };
         match verdict::judge(&aged, video.as_ref(), &settings.config.confirm, now) {
             Verdict::Ready(facts) => done(context, job, facts).await?,
-            Verdict::Failed(facts, message) => fail(context, job, (facts, message)).await?,
+            Verdict::Failed(facts, report) => fail(context, job, (facts, report)).await?,
             Verdict::NotFetched(facts, message) => {
                 fetched::failed(context, job, (facts, message)).await?;
             }
@@ -156,12 +162,13 @@ async fn done(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error
 async fn fail(
     context: &Context,
     job: Waiting,
-    (facts, message): (Facts, String),
+    (facts, report): (Facts, Report),
 ) -> Result<(), Error> {
     let path = text::path(&job.path);
+    let message = report.message.as_deref().unwrap_or_default();
     tracing::error!(job.id = job.id.0, video.key = %job.video_key, "{path}: failed: {message}");
     persist(context, move |db| {
-        confirm::failed(db, &job, &facts, (&message, clock::now()))
+        confirm::failed(db, &job, &facts, (&report, clock::now()))
     })
     .await?;
     // Its duplicates are due now.
@@ -180,12 +187,13 @@ async fn differs(
         return Ok(());
     }
     if persist(context, move |db| confirm::mismatches(db, id)).await? > 0 {
-        return fail(context, job, (facts, message)).await;
+        return fail(context, job, (facts, Report::said(message))).await;
     }
     let path = text::path(&job.path);
     tracing::warn!(job.id = id.0, "{path}: {message}; it is uploaded once more");
     persist(context, move |db| {
-        let (now, outcome) = (clock::now(), (fetch::MISMATCH, message.as_str()));
+        let report = Report::said(&message);
+        let (now, outcome) = (clock::now(), (fetch::MISMATCH, &report));
         confirm::start_over(db, &job, (now, Count::Yes), outcome, now)
     })
     .await?;
@@ -202,8 +210,8 @@ async fn put_off(
     let now = clock::now();
     let message = chain(error);
     let after = match error.disposition() {
-        Disposition::Blocked => {
-            return pause::account(context, account, (Cause::Refused, &message), now).await;
+        Disposition::Blocked(need) => {
+            return pause::account(context, account, (Cause::Refused(need), &message), now).await;
         }
         Disposition::Unreachable => {
             return pause::account(context, account, (Cause::Unreachable, &message), now).await;

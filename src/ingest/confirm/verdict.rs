@@ -11,7 +11,9 @@ use crate::config::Confirm;
 use crate::ingest::moments::later;
 use crate::ingest::told::{self, Told};
 use crate::platform::{Status, Video};
+use crate::queue::Advice;
 use crate::queue::confirm::{Facts, Waiting};
+use crate::queue::outcome::Report;
 use crate::way::Way;
 
 /// The pause between two looks never grows beyond this, so that `ready` is not noticed much later
@@ -24,7 +26,7 @@ pub(super) enum Verdict {
     /// It is done.
     Ready(Facts),
     /// It has failed, for this reason.
-    Failed(Facts, String),
+    Failed(Facts, Report),
     /// The platform could not fetch it or use what it fetched, for this reason.
     NotFetched(Facts, String),
     /// The platform has no room for what it should fetch; its words.
@@ -52,7 +54,7 @@ pub(super) fn judge(
             status: "deleted".to_owned(),
             ..Facts::default()
         };
-        return Verdict::Failed(facts, message);
+        return Verdict::Failed(facts, Report::said(message));
     };
     let facts = Facts {
         status: video.status.word().to_owned(),
@@ -69,7 +71,7 @@ pub(super) fn judge(
             let said = address::hosts_only(said);
             if job.way != Some(Way::Fetch) {
                 let message = format!("the platform could not process the video: {said}");
-                Verdict::Failed(facts, message)
+                Verdict::Failed(facts, Report::said(message))
             } else if video.found_no_room() {
                 Verdict::NoRoom(format!("the platform could not fetch the file: {said}"))
             } else {
@@ -106,7 +108,7 @@ fn unfinished(job: &Waiting, facts: Facts, limits: &Confirm, now: Timestamp) -> 
         job.video_key,
         job.id
     );
-    Verdict::Failed(facts, message)
+    Verdict::Failed(facts, Report::said(message).advising(Advice::InWords))
 }
 
 /// Half the time that has passed: soon at first, rarely after an hour.
@@ -244,7 +246,8 @@ mod tests {
             );
             let late = judge(&job(), Some(&seen), &LIMITS, at(86_400));
             assert!(
-                matches!(&late, Verdict::Failed(_, why) if why.contains("retry 7")),
+                matches!(&late, Verdict::Failed(_, report) if report.advice == Advice::InWords
+                    && report.message.as_ref().is_some_and(|why| why.contains("retry 7"))),
                 "{late:?}"
             );
         }

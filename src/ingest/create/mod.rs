@@ -18,7 +18,6 @@ use super::end::{Done, End};
 use super::fetch::{self, Order, Plan};
 use super::source::Source;
 use super::{identify, replace, restored};
-use crate::disposition::Disposition;
 use crate::platform::Client;
 use crate::queue::replace::Predecessor;
 use crate::queue::{Step, outcome};
@@ -99,5 +98,5 @@ async fn choose(attempt: &Attempt, client: &Client, fetch: Fetch) -> Result<Choi
         form_broke: form_broke.await?,
     };
     choice::choose(&case, &settings.config.upload)
-        .map_err(|refusal| End::failed(&refusal, Disposition::Permanent))
+        .map_err(|refusal| End::refused(&refusal, refusal.advice()))
 }

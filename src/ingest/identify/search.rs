@@ -17,9 +17,9 @@ use crate::ingest::moments::later;
 use crate::ingest::record::agreed;
 use crate::ingest::source::Source;
 use crate::platform::Client;
-use crate::queue::JobId;
 use crate::queue::copies::{Original, Words};
 use crate::queue::sent::{self, Sent};
+use crate::queue::{Advice, JobId};
 
 /// A job that waits for another looks again so often: the other may have been put off for reasons
 /// of its own, and then this one goes first.
@@ -251,6 +251,7 @@ impl<'a> Search<'a> {
         let next = (other, self.next_look(), most);
         let words = Words {
             waits: format!("waits for job {other}, which seems to have the same content {why}"),
+            advice: Advice::UploadBothInWords,
             gives_up: format!(
                 "job {other} seems to have the same content, and nothing proves that its video has it {why}"
             ),

@@ -171,8 +171,8 @@ async fn failed(context: &Context, due: &Due, error: &platform::Error) -> Result
         .failing_since
         .is_some_and(|since| later(evenly(since), retry.give_up_after) <= now);
     let after = match error.disposition() {
-        Disposition::Blocked => {
-            pause::account(context, &due.account, (Cause::Refused, &said), now).await?;
+        Disposition::Blocked(need) => {
+            pause::account(context, &due.account, (Cause::Refused(need), &said), now).await?;
             return Ok(true);
         }
         Disposition::Unreachable => {

@@ -155,8 +155,7 @@ pub(in crate::ingest) async fn gives_way(attempt: &Attempt, bytes_sent: i64) -> 
     let now = clock::now();
     let report = Report {
         bytes_sent,
-        message: Some(message.clone()),
-        ..Report::default()
+        ..Report::said(&message)
     };
     let gave_way = attempt.write(move |db, lease| replace::gives_way(db, lease, &report, now));
     if !gave_way.await? {

@@ -13,7 +13,7 @@ use crate::ingest::moments::{evenly, later};
 use crate::ingest::pause;
 use crate::queue::accounts::Cause;
 use crate::queue::outcome::{self, Count, Report};
-use crate::queue::{Error, JobId, retry};
+use crate::queue::{Advice, Error, JobId, retry};
 use crate::{clock, config};
 
 /// Decides about the next attempt.
@@ -28,7 +28,7 @@ pub(super) async fn settle(attempt: &Attempt, failure: Failure) -> Result<(), Er
         Disposition::Ambiguous => again(attempt, ("ambiguous", None), report, now).await,
         Disposition::Permanent => fail(attempt, report, now).await,
         Disposition::LinkExpired => start_over(attempt, ("link-expired", report), now).await,
-        Disposition::Blocked => blocked(attempt, (Cause::Refused, report), now).await,
+        Disposition::Blocked(need) => blocked(attempt, (Cause::Refused(need), report), now).await,
         Disposition::Unreachable => blocked(attempt, (Cause::Unreachable, report), now).await,
     }
 }
@@ -81,6 +81,7 @@ pub(in crate::ingest) fn given_up(
     );
     Some(Report {
         message: Some(message),
+        advice: Advice::InWords,
         ..report.clone()
     })
 }
@@ -149,6 +150,7 @@ async fn blocked(
     let message = format!("account {account} is paused: {}", said(&report));
     let report = Report {
         message: Some(message),
+        advice: Advice::AccountPaused,
         ..report
     };
     write(attempt, move |db, lease| {

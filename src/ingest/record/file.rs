@@ -14,8 +14,8 @@ use crate::ingest::attempt::Attempt;
 use crate::ingest::end::Failure;
 use crate::ingest::moments::later;
 use crate::ingest::source::Problem;
-use crate::queue::Error;
 use crate::queue::outcome::{self, Absence, Count, Report};
+use crate::queue::{Advice, Error};
 use crate::watch::select::{self, Verdict};
 use crate::{chain, clock};
 
@@ -27,8 +27,7 @@ pub(super) async fn settle(
 ) -> Result<(), Error> {
     let report = Report {
         bytes_sent,
-        message: Some(chain(&problem)),
-        request_id: None,
+        ..Report::said(chain(&problem))
     };
     match problem {
         Problem::Changed | Problem::BeingWritten if is_watched(attempt) => {
@@ -42,11 +41,14 @@ pub(super) async fn settle(
         Problem::Changed => {
             let report = Report {
                 message: Some(CHANGED_UNWATCHED.to_owned()),
+                advice: Advice::InWords,
                 ..report
             };
             vanished(attempt, report).await
         }
-        Problem::Touched(ctime_ns) => touched(attempt, ctime_ns, report).await,
+        Problem::Touched(ctime_ns) => {
+            touched(attempt, ctime_ns, report.advising(Advice::Rest)).await
+        }
         Problem::Gone => gone(attempt, report).await,
         Problem::Offline { .. }
         | Problem::OfflineByLink { .. }
@@ -81,20 +83,16 @@ fn settle_time(attempt: &Attempt) -> Duration {
         .map_or(Duration::ZERO, |watch| watch.settle)
 }
 
-/// How a rest is described that is not the first.
-const AGAIN: &str = "a program touches the file again and again, last at ";
-
 /// It rests as long as a file that settles, counted from this look. The log says so once.
 async fn touched(attempt: &Attempt, ctime_ns: i64, report: Report) -> Result<(), Error> {
     let now = clock::now();
     let rest = settle_time(attempt);
     let run_at = later(now, rest);
-    let noted = attempt.job().last_error.as_deref().unwrap_or_default();
-    let has_rested = Some(noted) == report.message.as_deref() || noted.starts_with(AGAIN);
+    let has_rested = attempt.job().advice == Some(Advice::Rest);
     let report = if has_rested {
         let at = Timestamp::from_nanosecond(ctime_ns.into()).unwrap_or(now);
         let message = format!(
-            "{AGAIN}{}; it is uploaded once it has rested for {rest:.0?}",
+            "a program touches the file again and again, last at {}; it is uploaded once it has rested for {rest:.0?}",
             clock::text(at)
         );
         Report {

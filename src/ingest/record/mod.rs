@@ -19,7 +19,7 @@ use super::moments::later;
 use super::persist::persist;
 use crate::platform;
 use crate::queue::outcome::{self, Count, Report};
-use crate::queue::{Error, replace};
+use crate::queue::{Advice, Error, replace};
 use crate::{address, chain, clock};
 
 /// Writes down how the step ended. Answers whether the job is at its next step, still held.
@@ -45,11 +45,7 @@ async fn early(attempt: &Attempt, end: End) -> Result<(), Error> {
             give_back(attempt, clock::now(), ("parked", report)).await
         }
         End::Later { run_at, word, why } => {
-            let report = Report {
-                message: Some(why),
-                ..Report::default()
-            };
-            give_back(attempt, run_at, (word, report)).await
+            give_back(attempt, run_at, (word, Report::said(why))).await
         }
         End::Call(error) => call(attempt, &error).await,
         End::Failed(failure) => failure::settle(attempt, failure).await,
@@ -64,11 +60,7 @@ async fn early(attempt: &Attempt, end: End) -> Result<(), Error> {
 
 /// A call to the platform failed.
 async fn call(attempt: &Attempt, error: &platform::Error) -> Result<(), Error> {
-    let report = Report {
-        bytes_sent: 0,
-        message: Some(chain(error)),
-        request_id: None,
-    };
+    let report = Report::said(chain(error));
     if let platform::Error::NoRoom { wait, .. } = error {
         let run_at = later(clock::now(), *wait);
         return give_back(attempt, run_at, ("waits", report)).await;
@@ -104,10 +96,7 @@ async fn hold(attempt: &Attempt, message: String) -> Result<(), Error> {
     let path = attempt.path();
     tracing::warn!(job.id = attempt.job().id.0, "{path}: {message}");
     let now = clock::now();
-    let report = Report {
-        message: Some(message),
-        ..Report::default()
-    };
+    let report = Report::said(message).advising(Advice::InWords);
     write(attempt, move |db, lease| {
         replace::hold(db, lease, &report, now)
     })
@@ -119,10 +108,7 @@ async fn not_replaced(attempt: &Attempt, message: String) -> Result<(), Error> {
     let path = attempt.path();
     tracing::error!(job.id = attempt.job().id.0, "{path}: failed: {message}");
     let now = clock::now();
-    let report = Report {
-        message: Some(message),
-        ..Report::default()
-    };
+    let report = Report::said(message).advising(Advice::InWords);
     write(attempt, move |db, lease| {
         replace::refused(db, lease, &report, now)
     })
@@ -136,10 +122,7 @@ async fn not_replaced(attempt: &Attempt, message: String) -> Result<(), Error> {
 pub(super) async fn was_not_asked(attempt: &Attempt, error: &Error) -> Result<(), Error> {
     write(attempt, outcome::was_not_asked).await?;
     let first_delay = attempt.settings().config.retry.first_delay;
-    let report = Report {
-        message: Some(chain(error)),
-        ..Report::default()
-    };
+    let report = Report::said(chain(error));
     let run_at = later(clock::now(), first_delay);
     give_back(attempt, run_at, ("waits", report)).await
 }

@@ -155,7 +155,7 @@ fn is_about_the_video(error: &platform::Error) -> bool {
     let platform::Error::Refused(refusal) = error else {
         return false;
     };
-    error.disposition() != Disposition::Blocked
+    !matches!(error.disposition(), Disposition::Blocked(_))
         && (400..500).contains(&refusal.status)
         && !matches!(refusal.status, 408 | 425 | 429)
 }

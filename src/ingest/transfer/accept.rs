@@ -31,8 +31,8 @@ pub(super) async fn accept(
     }
     let report = Report {
         bytes_sent: sent,
-        message: None,
         request_id: receipt.request_id,
+        ..Report::default()
     };
     tracing::info!(
         job.id = attempt.job().id.0,
@@ -101,8 +101,8 @@ pub(super) async fn refuse(
     }
     let report = Report {
         bytes_sent: sent,
-        message: Some(words_of(attempt, error)),
         request_id: error.request_id().map(str::to_owned),
+        ..Report::said(words_of(attempt, error))
     };
     let (settings, job) = (attempt.settings(), attempt.job());
     let is_free = settings

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::last_look::{self, Finding};
 use crate::config::Ftp;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::{Done, End, Failure};
 use crate::ingest::identify;
@@ -68,7 +68,7 @@ struct NoServer(String);
 fn no_server(attempt: &Attempt, is_noted: bool) -> Result<Done, End> {
     if is_noted {
         let error = NoServer(attempt.job().account.clone());
-        return Err(End::failed(&error, Disposition::Blocked));
+        return Err(End::failed(&error, Disposition::Blocked(Need::Credentials)));
     }
     Ok(Done::GoesAnotherWay)
 }

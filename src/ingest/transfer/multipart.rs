@@ -101,8 +101,8 @@ async fn refuse(
     };
     let report = Report {
         bytes_sent: sent,
-        message: Some(words_of(attempt, error)),
         request_id: error.request_id().map(str::to_owned),
+        ..Report::said(words_of(attempt, error))
     };
     Err(End::Failed(Failure {
         disposition,

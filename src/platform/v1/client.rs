@@ -99,7 +99,9 @@ impl Client {
             Err(error) if error.wants_fresh_signature() => {
                 match self.find_by_ingest_id(video.ingest_id).await {
                     Ok(found) if found.is_empty() => {}
-                    Err(error) if error.disposition() == Disposition::Blocked => return Err(error),
+                    Err(error) if matches!(error.disposition(), Disposition::Blocked(_)) => {
+                        return Err(error);
+                    }
                     // Found, or not to be told: in both cases it may exist.
                     Ok(_) | Err(_) => return Err(Error::Replayed),
                 }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::platform::error::Effect;
 
 /// What was called, as far as a refusal means different things.
@@ -75,16 +75,16 @@ impl Target {
         let later = Disposition::Transient { after };
         match Kind::of(status) {
             Kind::Invalid => Permanent,
-            Kind::Unpaid => Blocked,
+            Kind::Unpaid => Blocked(Need::Plan),
             Kind::Token => match self {
-                Self::Site | Self::Media => Blocked,
+                Self::Site | Self::Media => Blocked(Need::Credentials),
                 // Another upload can do it.
                 Self::Parts => LinkExpired,
                 Self::Complete => Ambiguous,
             },
             Kind::Missing => match self {
                 // A wrong `site` or `base-url`: no fault of a file, as every other meets it too.
-                Self::Site => Blocked,
+                Self::Site => Blocked(Need::Credentials),
                 Self::Media => Permanent,
                 Self::Parts => LinkExpired,
                 // Perhaps an earlier call completed it, and its answer was lost: the media's status
@@ -92,7 +92,7 @@ impl Target {
                 Self::Complete => Ambiguous,
             },
             Kind::NoCall => match self {
-                Self::Site => Blocked,
+                Self::Site => Blocked(Need::Credentials),
                 Self::Media | Self::Parts | Self::Complete => Permanent,
             },
             Kind::Conflict => match (self, effect) {
@@ -116,26 +116,28 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use Disposition::{Ambiguous, Blocked, LinkExpired, Permanent};
+        use Disposition::{Ambiguous, LinkExpired, Permanent};
+        const BLOCKED: Disposition = Disposition::Blocked(Need::Credentials);
+        const UNPAID: Disposition = Disposition::Blocked(Need::Plan);
         const LATER: Disposition = Disposition::Transient {
             after: Some(Duration::from_secs(7)),
         };
         for (status, create, list, media, parts, complete) in [
             (400, Permanent, Permanent, Permanent, Permanent, Permanent),
-            (401, Blocked, Blocked, Blocked, LinkExpired, Ambiguous),
-            (402, Blocked, Blocked, Blocked, Blocked, Blocked),
-            (403, Blocked, Blocked, Blocked, LinkExpired, Ambiguous),
-            (404, Blocked, Blocked, Permanent, LinkExpired, Ambiguous),
-            (405, Blocked, Blocked, Permanent, Permanent, Permanent),
+            (401, BLOCKED, BLOCKED, BLOCKED, LinkExpired, Ambiguous),
+            (402, UNPAID, UNPAID, UNPAID, UNPAID, UNPAID),
+            (403, BLOCKED, BLOCKED, BLOCKED, LinkExpired, Ambiguous),
+            (404, BLOCKED, BLOCKED, Permanent, LinkExpired, Ambiguous),
+            (405, BLOCKED, BLOCKED, Permanent, Permanent, Permanent),
             (408, LATER, LATER, LATER, LATER, Ambiguous),
             (409, Ambiguous, Permanent, LATER, Ambiguous, Ambiguous),
-            (410, Blocked, Blocked, Permanent, LinkExpired, Ambiguous),
+            (410, BLOCKED, BLOCKED, Permanent, LinkExpired, Ambiguous),
             (412, LATER, LATER, LATER, LATER, LATER),
             (413, Permanent, Permanent, Permanent, Permanent, Permanent),
             (422, Permanent, Permanent, Permanent, Permanent, Permanent),
             (429, LATER, LATER, LATER, LATER, Ambiguous),
             (500, Ambiguous, LATER, LATER, LATER, Ambiguous),
-            (501, Blocked, Blocked, Permanent, Permanent, Permanent),
+            (501, BLOCKED, BLOCKED, Permanent, Permanent, Permanent),
             (502, Ambiguous, LATER, LATER, LATER, Ambiguous),
             (503, Ambiguous, LATER, LATER, LATER, Ambiguous),
             (504, Ambiguous, LATER, LATER, LATER, Ambiguous),

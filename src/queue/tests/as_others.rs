@@ -2,6 +2,7 @@
 
 use super::model::{ACCOUNTS, Model, Pause, Story, WAIT, WATCHES};
 use super::*;
+use crate::disposition::Need;
 use crate::queue::accounts::Cause;
 use crate::queue::confirm::{self, Facts};
 use crate::queue::operator::Answer;
@@ -148,7 +149,7 @@ impl Story {
         let first = accounts::pause(
             &self.db,
             ACCOUNTS[account],
-            (Cause::Refused, "no"),
+            (Cause::Refused(Need::Credentials), "no"),
             (self.now + WAIT, self.now),
         )
         .unwrap();
@@ -224,7 +225,7 @@ impl Story {
             Look::Ready => assert_eq!(confirm::ready(&self.db, &look, &facts, now).unwrap(), still),
             Look::Failed(_) => {
                 assert_eq!(
-                    confirm::failed(&self.db, &look, &facts, ("no", now)).unwrap(),
+                    confirm::failed(&self.db, &look, &facts, (&Report::said("no"), now)).unwrap(),
                     still
                 );
             }
@@ -234,7 +235,7 @@ impl Story {
                     &self.db,
                     &look,
                     (now + WAIT, Count::Yes),
-                    ("mismatch", "other bytes"),
+                    ("mismatch", &Report::said("other bytes")),
                     now,
                 )
                 .unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::disposition::Need;
 use crate::queue::accounts::{self, Cause};
 use crate::queue::times::{self, Longest};
 
@@ -19,7 +20,7 @@ fn nothing_waits_for_a_time_that_only_a_wrong_clock_can_have_written() {
     accounts::pause(
         &db,
         "main",
-        (Cause::Refused, "the clock was wrong"),
+        (Cause::Refused(Need::Credentials), "the clock was wrong"),
         (at(90_000), at(89_000)),
     )
     .unwrap();

@@ -56,7 +56,7 @@ fn ready(db: &Connection, id: JobId, is_good: bool, now: Timestamp) {
     if is_good {
         assert!(confirm::ready(db, waiting, &facts, now).unwrap());
     } else {
-        assert!(confirm::failed(db, waiting, &facts, ("no video", now)).unwrap());
+        assert!(confirm::failed(db, waiting, &facts, (&Report::said("no video"), now)).unwrap());
     }
 }
 
@@ -420,6 +420,7 @@ fn a_proof_that_never_comes_is_not_waited_for_without_end() {
         outcome::begin(&db, &lease, Step::Create, at(20 + round)).unwrap();
         let now = at(20 + round);
         let words = copies::Words {
+            advice: crate::queue::Advice::UploadBoth,
             waits: "waits for job 1".to_owned(),
             gives_up: "job 1 (so)".to_owned(),
         };

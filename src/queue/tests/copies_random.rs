@@ -88,8 +88,14 @@ impl Story {
             Event::Mismatch => {
                 if let Some(waiting) = confirm::waiting(&self.db, "main").unwrap().first() {
                     let count = (self.now, outcome::Count::Yes);
-                    confirm::start_over(&self.db, waiting, count, ("mismatch", "other"), self.now)
-                        .unwrap();
+                    confirm::start_over(
+                        &self.db,
+                        waiting,
+                        count,
+                        ("mismatch", &Report::said("other")),
+                        self.now,
+                    )
+                    .unwrap();
                 }
             }
             Event::Cancel(place) => {
@@ -195,7 +201,13 @@ impl Story {
         if is_good {
             confirm::ready(&self.db, first, &facts, self.now).unwrap();
         } else {
-            confirm::failed(&self.db, first, &facts, ("no video", self.now)).unwrap();
+            confirm::failed(
+                &self.db,
+                first,
+                &facts,
+                (&Report::said("no video"), self.now),
+            )
+            .unwrap();
         }
     }
 

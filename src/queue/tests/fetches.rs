@@ -30,7 +30,7 @@ fn a_fetch_leaves_no_ticket_and_its_failures_age() {
     assert_eq!((look.attempts, look.failing_since), (1, None));
     assert!(look.md5.is_some() && look.identity == file("/w/a.mp4", 1).identity);
 
-    let outcome = (fetch::FAILED, "no answer");
+    let outcome = (fetch::FAILED, &Report::said("no answer"));
     confirm::start_over(&db, &look, (at(30), Count::Yes), outcome, at(20)).unwrap();
     let gone = withdraw::due(&db, at(20)).unwrap().unwrap();
     assert_eq!(gone.video_key.as_deref(), Some("first"));
@@ -53,7 +53,7 @@ fn a_failure_that_does_not_count_lets_the_next_try_fetch_again() {
     let db = table();
     let id = new_job(&db, &file("/w/a.mp4", 1), at(0));
     ask(&db, &take(&db, at(1)), "first", at(1));
-    let outcome = ("blocked", "no room");
+    let outcome = ("blocked", &Report::said("no room"));
     confirm::start_over(&db, &waiting(&db), (at(9), Count::No), outcome, at(2)).unwrap();
     assert_eq!(job(&db, id).failing_since, None);
     assert_eq!(fetch::in_vain(&db, id).unwrap(), None);

@@ -1,6 +1,7 @@
 //! What was sent about a video, and which sidecars make which jobs due.
 
 use super::*;
+use crate::disposition::Need;
 use crate::queue::accounts::{self, Cause};
 use crate::queue::metadata::{self, Due};
 use crate::queue::operator::cancel;
@@ -116,7 +117,13 @@ fn a_video_without_its_bytes_waits_and_one_that_is_told_is_done() {
     metadata::compared(&db, &second, (Some("two"), None), at(22)).unwrap();
     let third = only(&db, at(22));
     assert_eq!((third.digest.as_deref(), third.attempts), (Some("two"), 0));
-    accounts::pause(&db, "main", (Cause::Refused, "refused"), (at(30), at(22))).unwrap();
+    accounts::pause(
+        &db,
+        "main",
+        (Cause::Refused(Need::Credentials), "refused"),
+        (at(30), at(22)),
+    )
+    .unwrap();
     assert_eq!(
         (due(&db, at(23)), metadata::next_due(&db).unwrap()),
         (vec![], None)

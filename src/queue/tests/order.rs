@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::disposition::Need;
 use crate::queue::accounts::Cause;
 use crate::queue::operator::Answer;
 use crate::queue::outcome::Count;
@@ -112,7 +113,13 @@ fn a_bumped_job_is_next_whatever_its_watch_and_its_wait() {
 fn a_bump_says_what_keeps_the_job_waiting_all_the_same() {
     let db = table();
     let id = new_job(&db, &of("news", 0, 0), at(5));
-    accounts::pause(&db, "main", (Cause::Refused, "bad key"), (at(10), at(5))).unwrap();
+    accounts::pause(
+        &db,
+        "main",
+        (Cause::Refused(Need::Credentials), "bad key"),
+        (at(10), at(5)),
+    )
+    .unwrap();
     let Answer::Done(text) = bump(&db, id, at(6)) else {
         panic!("it waits, and may be bumped");
     };
@@ -185,7 +192,13 @@ fn a_clip_goes_beside_the_feature_films_that_fill_its_account() {
     assert_eq!(claimed(&db, at(8), &terms), Some(JobId(3)), "the oldest");
     assert_eq!(claimed(&db, at(8), &terms), Some(clips[1]));
     // An account on probation gets no lane: one job may try.
-    accounts::pause(&db, "main", (Cause::Refused, "quota"), (at(9), at(9))).unwrap();
+    accounts::pause(
+        &db,
+        "main",
+        (Cause::Refused(Need::Credentials), "quota"),
+        (at(9), at(9)),
+    )
+    .unwrap();
     accounts::probation(&db, "main").unwrap();
     new_job(&db, &of("films", 0, 9), at(9));
     assert_eq!(claimed(&db, at(10), &terms), None);

@@ -138,7 +138,7 @@ fn what_went_in_parts_leaves_the_sum_of_their_sums_if_all_are_known() {
             .unwrap()
             .remove(0);
         let count = (at(3), outcome::Count::Yes);
-        let why = ("mismatch", "other bytes");
+        let why = ("mismatch", &Report::said("other bytes"));
         crate::queue::confirm::start_over(&db, &waiting, count, why, at(3)).unwrap();
         assert_eq!(job(&db, id).parts_md5, None);
     }

@@ -9,7 +9,7 @@ use super::*;
 use crate::queue::copies::{self, WaitsFor};
 use crate::queue::outcome::Count;
 use crate::queue::replace::{self, Before, Predecessor, Replaced};
-use crate::queue::{Arrival, State, confirm, fetch, metadata, query};
+use crate::queue::{Advice, Arrival, State, confirm, fetch, metadata, query};
 
 /// One content after another under the same name.
 pub(super) fn content(number: i64) -> NewJob {
@@ -145,7 +145,7 @@ fn no_way_out_of_the_wait_for_ready_does_either() {
         );
         match what {
             "start over" => {
-                let why = (fetch::MISMATCH, "other content");
+                let why = (fetch::MISMATCH, &Report::said("other content"));
                 confirm::start_over(&db, &waiting, (at(6), Count::Yes), why, at(6)).unwrap();
                 assert_eq!(job(&db, id).video_key, None);
             }
@@ -154,7 +154,7 @@ fn no_way_out_of_the_wait_for_ready_does_either() {
                     status: "failed".to_owned(),
                     ..confirm::Facts::default()
                 };
-                confirm::failed(&db, &waiting, &facts, ("broken", at(6))).unwrap();
+                confirm::failed(&db, &waiting, &facts, (&Report::said("broken"), at(6))).unwrap();
                 operator::retry(&db, id, at(7)).unwrap();
                 assert_eq!(job(&db, id).step, Step::Create);
             }
@@ -382,6 +382,7 @@ fn a_copy_waits_a_day_for_a_replacement_and_then_still_for_a_proof() {
     assert_eq!(waited, 5, "until a day is over");
     let words = copies::Words {
         waits: "waits".to_owned(),
+        advice: Advice::UploadBoth,
         gives_up: "gives up".to_owned(),
     };
     for _ in 0..3 {
@@ -575,7 +576,7 @@ fn a_stale_look_wakes_nobody() {
     // Put off, without a failure.
     let second = new_job(&db, &content(2), at(900));
     assert!(!confirm::ready(&db, &look, &facts, at(3)).unwrap());
-    assert!(!confirm::failed(&db, &look, &facts, ("no", at(3))).unwrap());
+    assert!(!confirm::failed(&db, &look, &facts, (&Report::said("no"), at(3))).unwrap());
     assert_eq!(job(&db, second).run_at, at(900));
     assert_eq!(job(&db, first).state, State::Done);
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::schema::{plans, steps};
 use super::*;
+use crate::disposition::Need;
 use crate::queue::accounts::Cause;
 use crate::queue::query::{self, Filter};
 use crate::queue::{State, accounts, confirm};
@@ -130,7 +131,13 @@ fn a_paused_backlog_does_not_hold_up_other_accounts_at_200_000() {
     timed("claim of a small file where all are large", ms(50), || {
         write_now(&mut db, |db| claim::claim(db, later, &small)).unwrap()
     });
-    accounts::pause(&db, "other", (Cause::Refused, "bad key"), (at(0), at(0))).unwrap();
+    accounts::pause(
+        &db,
+        "other",
+        (Cause::Refused(Need::Credentials), "bad key"),
+        (at(0), at(0)),
+    )
+    .unwrap();
     timed("claim past a paused backlog", ms(50), || {
         write_now(&mut db, |db| claim::claim(db, later, &ANY))
             .unwrap()
@@ -146,7 +153,13 @@ fn a_paused_backlog_does_not_hold_up_other_accounts_at_200_000() {
     timed("claim past a backlog on probation", ms(50), || {
         write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
-    accounts::pause(&db, "main", (Cause::Refused, "bad key"), (at(0), at(0))).unwrap();
+    accounts::pause(
+        &db,
+        "main",
+        (Cause::Refused(Need::Credentials), "bad key"),
+        (at(0), at(0)),
+    )
+    .unwrap();
     timed("claim when all is paused", ms(50), || {
         write_now(&mut db, |db| claim::claim(db, later, &ANY)).unwrap()
     });
@@ -169,7 +182,7 @@ fn crowd(jobs: i64) -> Connection {
     accounts::pause(
         &db,
         "backlog",
-        (Cause::Refused, "bad key"),
+        (Cause::Refused(Need::Credentials), "bad key"),
         (at(2000), at(0)),
     )
     .unwrap();

@@ -49,7 +49,7 @@ fn a_video_is_kept_while_a_worker_looks_for_the_file_of_its_job() {
         status: "failed".to_owned(),
         ..Facts::default()
     };
-    confirm::failed(&db, &waiting, &facts, ("no", at(3))).unwrap();
+    confirm::failed(&db, &waiting, &facts, (&Report::said("no"), at(3))).unwrap();
     operator::retry(&db, id, at(4)).unwrap();
     let withdrawal = withdraw::due(&db, at(5)).unwrap().expect("one is due");
     let lease = take(&db, at(5));
@@ -105,7 +105,7 @@ fn a_video_that_was_found_on_the_platform_is_never_withdrawn() {
     let ends: [End; 3] = [
         |db, _| {
             let waiting = confirm::waiting(db, "main").unwrap().remove(0);
-            let why = ("mismatch", "other bytes");
+            let why = ("mismatch", &Report::said("other bytes"));
             let again = (at(9), outcome::Count::Yes);
             confirm::start_over(db, &waiting, again, why, at(3)).unwrap();
         },
@@ -115,7 +115,7 @@ fn a_video_that_was_found_on_the_platform_is_never_withdrawn() {
                 status: "failed".to_owned(),
                 ..Facts::default()
             };
-            confirm::failed(db, &waiting, &facts, ("no", at(3))).unwrap();
+            confirm::failed(db, &waiting, &facts, (&Report::said("no"), at(3))).unwrap();
             operator::retry(db, id, at(4)).unwrap();
         },
         |db, id| {

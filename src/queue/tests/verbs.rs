@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
+use crate::disposition::Need;
 use crate::queue::accounts::Cause;
 use crate::queue::outcome::Count;
 use crate::queue::{State, accounts, confirm, query, withdraw};
@@ -50,9 +51,23 @@ fn a_paused_accounts_jobs_are_passed_over() {
         },
         at(1),
     );
-    assert!(accounts::pause(&db, "main", (Cause::Refused, "bad key"), (at(60), at(1))).unwrap());
     assert!(
-        !accounts::pause(&db, "main", (Cause::Refused, "bad key"), (at(120), at(60))).unwrap(),
+        accounts::pause(
+            &db,
+            "main",
+            (Cause::Refused(Need::Credentials), "bad key"),
+            (at(60), at(1))
+        )
+        .unwrap()
+    );
+    assert!(
+        !accounts::pause(
+            &db,
+            "main",
+            (Cause::Refused(Need::Credentials), "bad key"),
+            (at(120), at(60))
+        )
+        .unwrap(),
         "said once"
     );
     assert_eq!(claim::next_due(&db, &ANY).unwrap(), Some(at(1)));
@@ -83,7 +98,10 @@ fn what_an_outage_put_off_is_due_when_it_ends() {
         |cause, now| accounts::pause(&db, "main", (cause, "why"), (at(60), at(now))).unwrap();
     assert!(pause(Cause::Unreachable, 2));
     assert!(!pause(Cause::Unreachable, 3), "said once");
-    assert!(pause(Cause::Refused, 4), "another cause is news");
+    assert!(
+        pause(Cause::Refused(Need::Credentials), 4),
+        "another cause is news"
+    );
     assert!(pause(Cause::Unreachable, 5));
     let ended = accounts::resume(&db, "main", at(10)).unwrap().unwrap();
     assert_eq!(
@@ -106,7 +124,7 @@ fn what_an_outage_put_off_is_due_when_it_ends() {
         at(11),
     )
     .unwrap();
-    pause(Cause::Refused, 12);
+    pause(Cause::Refused(Need::Credentials), 12);
     accounts::resume(&db, "main", at(20)).unwrap();
     assert!(
         due().iter().any(|job| job.run_at == at(3600)),
@@ -120,7 +138,13 @@ fn on_probation_one_job_at_a_time_may_try() {
     for n in 0..3 {
         new_job(&db, &file(format!("/w/{n}.mp4"), n), at(n));
     }
-    accounts::pause(&db, "main", (Cause::Refused, "quota"), (at(10), at(5))).unwrap();
+    accounts::pause(
+        &db,
+        "main",
+        (Cause::Refused(Need::Credentials), "quota"),
+        (at(10), at(5)),
+    )
+    .unwrap();
     assert_eq!(claim::next_due(&db, &ANY).unwrap(), None);
     accounts::probation(&db, "main").unwrap();
     assert_eq!(
@@ -214,7 +238,13 @@ fn a_withdrawal_is_next_only_where_it_can_be_carried_out() {
     create_video(&db, &lease, "key", at(1));
     operator::cancel(&db, id, at(2)).unwrap();
     assert_eq!(withdraw::next_due(&db).unwrap(), Some(at(2)));
-    accounts::pause(&db, "main", (Cause::Refused, "quota"), (at(10), at(5))).unwrap();
+    accounts::pause(
+        &db,
+        "main",
+        (Cause::Refused(Need::Credentials), "quota"),
+        (at(10), at(5)),
+    )
+    .unwrap();
     assert!(withdraw::due(&db, at(9)).unwrap().is_none());
     assert_eq!(
         withdraw::next_due(&db).unwrap(),
@@ -345,7 +375,7 @@ fn a_late_answer_about_another_video_changes_nothing() {
         &db,
         &old,
         (at(2), Count::Yes),
-        ("mismatch", "other bytes"),
+        ("mismatch", &Report::said("other bytes")),
         at(2),
     )
     .unwrap();
@@ -361,9 +391,16 @@ fn nothing_comes_of(db: &Connection, look: &confirm::Waiting) {
         ..confirm::Facts::default()
     };
     assert!(!confirm::ready(db, look, &facts, at(3)).unwrap());
-    assert!(!confirm::failed(db, look, &facts, ("broken", at(3))).unwrap());
+    assert!(!confirm::failed(db, look, &facts, (&Report::said("broken"), at(3))).unwrap());
     confirm::later(db, look, Some(&facts), at(9)).unwrap();
-    confirm::start_over(db, look, (at(9), Count::Yes), ("mismatch", "again"), at(3)).unwrap();
+    confirm::start_over(
+        db,
+        look,
+        (at(9), Count::Yes),
+        ("mismatch", &Report::said("again")),
+        at(3),
+    )
+    .unwrap();
     assert_eq!(dump(db), before);
 }
 
@@ -378,7 +415,7 @@ fn retry_after_cancel_is_retry_all_the_same() {
             status: status.to_owned(),
             ..confirm::Facts::default()
         };
-        confirm::failed(&db, &waiting, &facts, ("no", at(2))).unwrap();
+        confirm::failed(&db, &waiting, &facts, (&Report::said("no"), at(2))).unwrap();
         operator::cancel(&db, id, at(3)).unwrap();
         operator::retry(&db, id, at(100)).unwrap();
         let job = job(&db, id);

@@ -8,7 +8,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::upload::flight::Fault;
 
 /// A failed transfer by FTP.
@@ -135,7 +135,7 @@ impl Refusal {
             // A full disk; or what was there a moment ago is gone, and the next look tells more.
             (_, 552) | ("RNFR" | "DELE", _) => Disposition::TRANSIENT,
             ("RNTO", 500..600) => Disposition::Permanent,
-            (_, 500..600) => Disposition::Blocked,
+            (_, 500..600) => Disposition::Blocked(Need::Credentials),
             _ => Disposition::TRANSIENT,
         }
     }
@@ -146,7 +146,7 @@ impl Error {
     pub(crate) fn disposition(&self) -> Disposition {
         match self {
             Self::Empty | Self::NameTaken(_) => Disposition::Permanent,
-            Self::Setup(_) | Self::Certificate(_) => Disposition::Blocked,
+            Self::Setup(_) | Self::Certificate(_) => Disposition::Blocked(Need::Credentials),
             Self::Refused(refusal) => refusal.disposition(),
             Self::Died { complete } | Self::Cancelled { complete } if *complete => {
                 Disposition::Ambiguous

@@ -208,7 +208,7 @@ pub(crate) fn one_of_each(fixture: &Fixture, db: &Connection) {
         ("done", "state = 'done', step = 'confirm', duration = 12.5"),
         (
             "failed",
-            "state = 'failed', last_error = 'it is larger than size-limit'",
+            "state = 'failed', last_error = 'it is larger than size-limit', advice = 'size-limit'",
         ),
         ("cancelled", "state = 'cancelled'"),
         ("changed", "state = 'cancelled', superseded = 1"),

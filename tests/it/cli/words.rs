@@ -83,17 +83,21 @@ fn files_that_settle_are_told_above_the_jobs() {
 
 #[test]
 fn a_pause_says_what_mends_it_and_says_it_once() {
-    for (reason, remedy) in [
+    for (reason, need, remedy) in [
         (
-            "/videos/create: the platform answered TimestampExpired (HTTP 400)",
+            "/videos/create: the platform answered TimestampExpired (HTTP 400): set this machine's clock right \
+             (timedatectl set-ntp true)",
             "clock",
+            "jw-ingest tests the account by itself and resumes",
         ),
         (
             "/videos/create: the platform answered CallInvalid (HTTP 400): content storage limit exceeded",
             "plan",
+            "the property's plan is exhausted",
         ),
         (
             "/videos/create: the platform answered ApiKeyInvalid (HTTP 400)",
+            "credentials",
             "compare key and secret",
         ),
     ] {
@@ -103,11 +107,14 @@ fn a_pause_says_what_mends_it_and_says_it_once() {
         let id = job(
             &db,
             &fixture.news(b"a.mp4"),
-            &[("last_error", text(&noted))],
+            &[
+                ("last_error", text(&noted)),
+                ("advice", text("account-paused")),
+            ],
         );
         db.execute(
-            "INSERT INTO paused_accounts (account, reason, since, probe_at) VALUES ('main', ?1, ?2, ?2)",
-            [reason, &before(60)],
+            "INSERT INTO paused_accounts (account, reason, since, probe_at, need) VALUES ('main', ?1, ?2, ?2, ?3)",
+            [reason, &before(60), need],
         )
         .unwrap();
         db.execute(
@@ -131,17 +138,25 @@ fn a_pause_says_what_mends_it_and_says_it_once() {
 
 #[test]
 fn what_is_advised_after_a_failure_can_help() {
-    for (reason, end) in [
+    for (reason, advice, end) in [
         (
             "the file is broken",
+            "fix-cause",
+            "; once the cause is fixed: `jw-ingest retry 1`",
+        ),
+        (
+            "the proxy says: over its size-limit, see jw-ingest retry in its manual",
+            "fix-cause",
             "; once the cause is fixed: `jw-ingest retry 1`",
         ),
         (
             "it takes at most 5 GB (s3-limit): set method = \"auto\"",
+            "then-retry",
             "; after that: `jw-ingest retry 1`",
         ),
         (
             "when it is whole, run `jw-ingest add` again",
+            "in-words",
             "run `jw-ingest add` again",
         ),
     ] {
@@ -154,6 +169,7 @@ fn what_is_advised_after_a_failure_can_help() {
                 ("state", text("failed")),
                 ("finished_at", text(&before(9))),
                 ("last_error", text(reason)),
+                ("advice", text(advice)),
                 ("size", 2.into()),
             ],
         );

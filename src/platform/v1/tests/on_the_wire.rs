@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::client::Client;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::metadata::Metadata;
 use crate::platform::Error;
 use crate::platform::tests::stub::{Stub, answer};
@@ -124,7 +124,7 @@ async fn what_a_create_may_have_done_is_never_taken_for_nothing() {
         ),
         (
             refused("403 Forbidden", "PermissionDenied"),
-            Disposition::Blocked,
+            Disposition::Blocked(Need::Credentials),
         ),
     ] {
         let shown: String = reply.chars().take(60).collect();
@@ -163,7 +163,7 @@ async fn a_refused_signature_is_made_anew_once() {
     let (first, second) = (stub.request(), stub.request());
     assert_ne!(first.body, second.body, "signed afresh");
     let error = client.check_credentials().await.unwrap_err();
-    assert_eq!(error.disposition(), Disposition::Blocked);
+    assert_eq!(error.disposition(), Disposition::Blocked(Need::Credentials));
     assert_eq!(error.request_id(), Some("r-7"));
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::super::client::Client;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 use crate::metadata::Metadata;
 use crate::platform::tests::stub::{Request, Stub, answer};
 use crate::platform::{Error, Grant, NewVideo, Update, Verb, VideoKey};
@@ -181,7 +181,9 @@ async fn what_a_create_may_have_done_is_never_taken_for_nothing() {
 
 #[tokio::test]
 async fn a_create_that_was_refused_made_nothing() {
-    use Disposition::{Blocked, Permanent};
+    use Disposition::Permanent;
+    let blocked = Disposition::Blocked(Need::Credentials);
+    let full = Disposition::Blocked(Need::Plan);
     let bad = |status, code| refused(status, code, "no");
     let quota = |code| refused("403 Forbidden", code, "Content storage limit exceeded");
     for (reply, expected) in [
@@ -194,16 +196,16 @@ async fn a_create_that_was_refused_made_nothing() {
         ),
         (bad("400 Bad Request", "invalid_body"), Permanent),
         (bad("422 Unprocessable", "x"), Permanent),
-        (bad("401 Unauthorized", "unauthorized"), Blocked),
-        (bad("403 Forbidden", "unauthorized"), Blocked),
-        (bad("404 Not Found", "not_found"), Blocked),
+        (bad("401 Unauthorized", "unauthorized"), blocked),
+        (bad("403 Forbidden", "unauthorized"), blocked),
+        (bad("404 Not Found", "not_found"), blocked),
         (
             answer("403 Forbidden", "jw-request-id: r\r\n", "no"),
-            Blocked,
+            blocked,
         ),
-        (quota("forbidden"), Blocked),
-        (quota("invalid_body"), Blocked),
-        (refused("400 Bad", "x", "the quota is used up"), Blocked),
+        (quota("forbidden"), full),
+        (quota("invalid_body"), full),
+        (refused("400 Bad", "x", "the quota is used up"), full),
         (
             refused("400 Bad", "invalid_body", "'quota.mp4' is no title"),
             Permanent,
@@ -282,7 +284,7 @@ async fn deleting_what_is_not_there_succeeds() {
         assert!(request.head.starts_with(wanted), "{}", request.head);
     }
     let error = client.delete(&key()).await.unwrap_err();
-    assert_eq!(error.disposition(), Disposition::Blocked);
+    assert_eq!(error.disposition(), Disposition::Blocked(Need::Credentials));
     for _ in 0..2 {
         let error = client.delete(&key()).await.unwrap_err();
         assert_eq!(error.disposition(), TRANSIENT, "{error}");

@@ -10,7 +10,7 @@ use std::time::Instant;
 use self::stub::{Say, Stub};
 use super::*;
 use crate::config::Tls;
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Need};
 
 const PASSWORD: &str = "pass word of the test";
 const MARK: &str = "0190-deadbeef";
@@ -216,10 +216,18 @@ async fn an_answer_to_the_renaming_that_is_lost_leaves_it_open() {
 async fn every_refusal_has_its_consequence() {
     let transient = Disposition::TRANSIENT;
     for (verb, say, disposition) in [
-        ("PASS", "530 no", Disposition::Blocked),
+        ("PASS", "530 no", Disposition::Blocked(Need::Credentials)),
         ("PASS", "421 too many", transient),
-        ("CWD", "550 no such folder", Disposition::Blocked),
-        ("STOR", "553 not allowed", Disposition::Blocked),
+        (
+            "CWD",
+            "550 no such folder",
+            Disposition::Blocked(Need::Credentials),
+        ),
+        (
+            "STOR",
+            "553 not allowed",
+            Disposition::Blocked(Need::Credentials),
+        ),
         ("STOR", "552 quota", transient),
         ("STOR", "452 full", transient),
         ("PASV", "227 garbage", transient),

@@ -1,6 +1,7 @@
 //! Every place where a job can stand, and all that can be told of one.
 
 use super::*;
+use crate::disposition::Need;
 use crate::queue::accounts::{Cause, Paused};
 use crate::queue::query::{Attempt, Progress};
 use crate::queue::story::Place;
@@ -21,7 +22,7 @@ fn paused() -> Paused {
     Paused {
         account: "main".to_owned(),
         reason: "the key was refused".to_owned(),
-        cause: Cause::Refused,
+        cause: Cause::Refused(Need::Credentials),
         since: ago(500),
         probe_at: ago(-60),
         probes: 1,
@@ -62,8 +63,13 @@ fn changed(base: Job, change: impl FnOnce(&mut Job)) -> Job {
 }
 
 fn failed(message: &str) -> Job {
+    advised(message, Advice::FixCause)
+}
+
+fn advised(message: &str, advice: Advice) -> Job {
     changed(job(State::Failed, Step::Create), |job| {
         job.last_error = Some(message.to_owned());
+        job.advice = Some(advice);
     })
 }
 
@@ -104,10 +110,18 @@ fn what_holds_one_job_is_told() {
             "waits for another",
             changed(queued(), |job| job.waits_for = Some(7)),
         ),
-        ("incomplete", failed(incomplete)),
+        (
+            "incomplete",
+            changed(failed(incomplete), |job| job.advice = Some(Advice::InWords)),
+        ),
         (
             "larger than the limit",
-            failed("its 30 GB are more than size-limit (25 GB)"),
+            changed(
+                failed("its 30 GB are more than size-limit (25 GB)"),
+                |job| {
+                    job.advice = Some(Advice::SizeLimit);
+                },
+            ),
         ),
         (
             "held",

@@ -28,7 +28,7 @@ use crate::config::{self, Outline};
 use crate::identity::Identity;
 use crate::queue::settling::Settling;
 use crate::queue::story::{Other, Story};
-use crate::queue::{Job, JobId, Standing, State, Step};
+use crate::queue::{Advice, Job, JobId, Standing, State, Step};
 use crate::status::Status;
 use crate::watch::container;
 use crate::watch::inspection::{Found, Inspection};
@@ -161,6 +161,7 @@ fn job(state: State, step: Step) -> Job {
         video_key: has_key.then(|| "AbCd1234".to_owned()),
         attempts: 0,
         last_error: (state == State::Failed).then(|| "the file is broken".to_owned()),
+        advice: (state == State::Failed).then_some(Advice::FixCause),
         run_at: ago(1),
         created_at: ago(3600),
         finished_at: is_over.then(|| ago(600)),
