@@ -91,20 +91,14 @@ pub fn probation(db: &Connection, account: &str) -> Result<(), Error> {
 pub fn resume(db: &Connection, account: &str, now: Timestamp) -> Result<Option<Paused>, Error> {
     let ended = paused(db)?.into_iter().find(|p| p.account == account);
     if let Some(pause) = &ended {
-        if pause.cause == Cause::Unreachable {
-            db.prepare_cached(
-                "UPDATE jobs SET run_at = min(run_at, ?2)
-                 WHERE account = ?1 AND state = 'queued' AND failing_since IS NOT NULL",
-            )?
-            .execute(params![account, At(now)])?;
-        }
         db.prepare_cached("DELETE FROM paused_accounts WHERE account = ?1")?
             .execute([account])?;
         // The pause was no job's failure: the age of failing starts again.
         db.prepare_cached(
-            "UPDATE jobs SET failing_since = NULL WHERE account = ?1 AND state = 'queued'",
+            "UPDATE jobs SET run_at = iif(?3 AND failing_since IS NOT NULL, min(run_at, ?2), run_at), failing_since = NULL
+             WHERE account = ?1 AND state = 'queued'",
         )?
-        .execute([account])?;
+        .execute(params![account, At(now), pause.cause.is_unreachable()])?;
     }
     Ok(ended)
 }

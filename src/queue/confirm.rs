@@ -159,7 +159,7 @@ pub fn later(
         record(db, job, facts)?;
     }
     if still_waits(db, job)? {
-        row::look_again(db, job.id, run_at)?;
+        row::set(db, job.id, &[("run_at", &At(run_at))])?;
     }
     Ok(())
 }

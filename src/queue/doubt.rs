@@ -12,6 +12,7 @@ use super::enqueue::{Enqueued, NewJob, Offered, enqueue, offer};
 use super::error::Error;
 use super::job::JobId;
 use super::renames::{follow, moved};
+use super::row;
 
 /// A job that may account for another content than its file has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +68,7 @@ pub fn settle(
         (Offered::Doubtful(_), None) if is_same => {}
         // No file has an inode below zero, and no two jobs have the same.
         (Offered::Doubtful(_), _) => {
-            db.prepare_cached("UPDATE jobs SET ino = -id WHERE id = ?1")?
-                .execute([doubt.job.0])?;
+            row::set(db, doubt.job, &[("ino", &-doubt.job.0)])?;
         }
     }
     enqueue(db, new, now).map(Some)

@@ -2,12 +2,13 @@
 //! job waits for its word.
 
 use jiff::Timestamp;
+use rusqlite::types::Null;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::job::{JobId, Lease};
 use super::outcome::{Report, close_attempt, held};
-use super::sql::At;
+use super::row;
 use super::ticket::forget_transfer;
 use super::withdraw;
 
@@ -20,9 +21,7 @@ pub const MISMATCH: &str = "mismatch";
 /// What the file summed up to before the platform was asked, lower-case hex.
 pub fn summed(db: &Connection, lease: &Lease, md5: &str) -> Result<(), Error> {
     held(db, lease)?;
-    db.prepare_cached("UPDATE jobs SET md5 = ?2 WHERE id = ?1")?
-        .execute(params![lease.job.id.0, md5])?;
-    Ok(())
+    row::set(db, lease.job.id, &[("md5", &md5)])
 }
 
 /// The video exists, and its bytes come by themselves: from the first step to the last, so that
@@ -44,12 +43,8 @@ pub fn asked(
     if has_another {
         withdraw::video(db, id, "another video was made in its place", now)?;
     }
-    db.prepare_cached(
-        "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL, video_key = ?2,
-                run_at = ?3, sent_at = ?4, status = NULL, last_error = NULL, advice = NULL
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, video_key, At(run_at), At(now)])?;
+    row::set(db, id, &[("video_key", &video_key), ("status", &Null)])?;
+    row::await_ready(db, id, run_at, now)?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "done", &Report::default(), now)
 }

@@ -6,10 +6,12 @@
 //! where that is still so.
 
 use jiff::Timestamp;
+use rusqlite::types::Null;
 use rusqlite::{Connection, params};
 
 use super::error::Error;
-use super::job::JobId;
+use super::job::{Arrival, JobId};
+use super::row;
 use super::sent::{self, Became, Loss};
 use super::sql::At;
 
@@ -92,10 +94,16 @@ pub fn has_its_content(db: &Connection, former: &Former, now: Timestamp) -> Resu
         return Ok(Content::Counts);
     }
     // No answer of the platform would change that, so nothing is left to ask. No file has an inode below zero.
-    db.prepare_cached(
-        "UPDATE jobs SET ino = -id, replaced_by = NULL, replaced = NULL, replaced_at = NULL WHERE id = ?1",
-    )?
-    .execute([former.job.0])?;
+    row::set(
+        db,
+        former.job,
+        &[
+            ("ino", &-former.job.0),
+            ("replaced_by", &Null),
+            ("replaced", &Null),
+            ("replaced_at", &Null),
+        ],
+    )?;
     db.prepare_cached(
         "UPDATE afterwards SET due_at = NULL, last_error = NULL, done_at = ?2,
                 outcome = 'kept: the file came back meanwhile and has another job'
@@ -110,8 +118,7 @@ pub fn was_overwritten(db: &Connection, former: &Former) -> Result<bool, Error> 
     if !is_quiet_still(db, former)? {
         return Ok(false);
     }
-    db.prepare_cached("UPDATE jobs SET replaced = 'yes' WHERE id = ?1")?
-        .execute([former.job.0])?;
+    row::set(db, former.job, &[("replaced", &Arrival::Certain.word())])?;
     Ok(true)
 }
 

@@ -7,11 +7,12 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use rusqlite::types::Null;
 use rusqlite::{Connection, params};
 
 use super::confirm::Waiting;
 use super::error::Error;
-use super::job::{JobId, Lease, State};
+use super::job::{JobId, Lease, State, Step};
 use super::metadata;
 use super::outcome::{self, Report, close_attempt};
 use super::row::{self, Final};
@@ -28,10 +29,12 @@ pub(crate) fn begins(
 ) -> Result<(), Error> {
     outcome::held(db, lease)?;
     let (id, word) = (lease.job.id, Way::Ftp.word());
-    db.prepare_cached(
-        "UPDATE jobs SET step = 'transfer', method = ?2, method_why = ?3 WHERE id = ?1",
-    )?
-    .execute(params![id.0, word, why])?;
+    let transfer = Step::Transfer.word();
+    row::set(
+        db,
+        id,
+        &[("step", &transfer), ("method", &word), ("method_why", &why)],
+    )?;
     db.prepare_cached("UPDATE attempts SET method = ?2 WHERE job_id = ?1 AND outcome IS NULL")?
         .execute(params![id.0, word])?;
     db.prepare_cached(
@@ -51,8 +54,17 @@ pub(crate) fn goes_another_way(
 ) -> Result<(), Error> {
     outcome::held(db, lease)?;
     let id = lease.job.id;
-    db.prepare_cached("UPDATE jobs SET step = 'create', method = NULL, method_why = NULL, md5 = NULL WHERE id = ?1")?
-        .execute([id.0])?;
+    let create = Step::Create.word();
+    row::set(
+        db,
+        id,
+        &[
+            ("step", &create),
+            ("method", &Null),
+            ("method_why", &Null),
+            ("md5", &Null),
+        ],
+    )?;
     ticket::forget_transfer(db, id)?;
     close_attempt(db, id, "transient", &Report::default(), now)
 }
@@ -96,9 +108,7 @@ pub(crate) fn gets_its_name(
     let id = lease.job.id;
     db.prepare_cached("UPDATE tickets SET link = ?2 WHERE job_id = ?1")?
         .execute(params![id.0, name])?;
-    db.prepare_cached("UPDATE jobs SET md5 = coalesce(?2, md5) WHERE id = ?1")?
-        .execute(params![id.0, md5])?;
-    Ok(())
+    md5.map_or(Ok(()), |md5| row::set(db, id, &[("md5", &md5)]))
 }
 
 /// The file has its name on the server, since `named_at`: its key is looked for, first at `run_at`.
@@ -109,9 +119,12 @@ pub(crate) fn sent(
     (report, now): (&Report, Timestamp),
 ) -> Result<(), Error> {
     outcome::transferred(db, lease, None, run_at, (report, now))?;
-    db.prepare_cached("UPDATE jobs SET sent_at = ?2, delivered_at = ?2 WHERE id = ?1")?
-        .execute(params![lease.job.id.0, At(named_at)])?;
-    Ok(())
+    let named_at = At(named_at);
+    row::set(
+        db,
+        lease.job.id,
+        &[("sent_at", &named_at), ("delivered_at", &named_at)],
+    )
 }
 
 /// A job whose key is looked for.
@@ -183,25 +196,29 @@ pub(crate) fn found(
     video_key: &str,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    if !is_free(db, id, video_key)? {
+    if !is_free(db, id, video_key)? || !row::still_waits(db, id, None)? {
         return Ok(false);
     }
-    let changed = db
-        .prepare_cached(
-            "UPDATE jobs SET video_key = ?2, run_at = ?3, sent_at = ?3, last_error = NULL, advice = NULL
-             WHERE id = ?1 AND video_key IS NULL AND state = 'queued' AND step = 'confirm'",
-        )?
-        .execute(params![id.0, video_key, At(now)])?;
-    if changed == 1 {
-        metadata::untold(db, id, now)?;
-    }
-    Ok(changed == 1)
+    let at = At(now);
+    row::set(
+        db,
+        id,
+        &[
+            ("video_key", &video_key),
+            ("run_at", &at),
+            ("sent_at", &at),
+            ("last_error", &Null),
+            ("advice", &Null),
+        ],
+    )?;
+    metadata::untold(db, id, now)?;
+    Ok(true)
 }
 
 /// Not found yet: looked for again at `run_at`.
 pub(crate) fn later(db: &Connection, id: JobId, run_at: Timestamp) -> Result<(), Error> {
     if row::still_waits(db, id, None)? {
-        row::look_again(db, id, run_at)?;
+        row::set(db, id, &[("run_at", &At(run_at))])?;
     }
     Ok(())
 }

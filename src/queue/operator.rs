@@ -4,7 +4,8 @@
 //! the table changed, and a worker whose job was cancelled finds its lease gone.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::Null;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::afterwards;
 use super::error::Error;
@@ -54,22 +55,32 @@ pub fn retry(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Error
     }
     let fresh_wait = after_bytes && is_unfinished(&job);
     let is_copy = job.state == State::Duplicate || job.waits_for.is_some();
-    db.prepare_cached(
-        "UPDATE jobs SET state = 'queued', run_at = ?2, finished_at = NULL, failing_since = NULL, attempts = 0,
-                sent_at = iif(?3, ?2, sent_at), by_hand = max(by_hand, ?4), duplicate_of = NULL, waits_for = NULL
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, At(now), fresh_wait, is_copy])?;
     // Decided: it becomes a video of its own, even if it should have replaced another.
-    let decided = db
-        .prepare_cached("UPDATE jobs SET held = 0, by_hand = 1 WHERE id = ?1 AND held = 1")?
-        .execute([id.0])?;
+    let is_decided = job.held;
+    if fresh_wait {
+        row::set(db, id, &[("sent_at", &At(now))])?;
+    }
+    row::set(
+        db,
+        id,
+        &[
+            ("state", &State::Queued.word()),
+            ("run_at", &At(now)),
+            ("finished_at", &Null),
+            ("failing_since", &Null),
+            ("attempts", &0),
+            ("held", &false),
+            ("by_hand", &(job.by_hand || is_copy || is_decided)),
+            ("duplicate_of", &Null),
+            ("waits_for", &Null),
+        ],
+    )?;
     Ok(Answer::Done(if is_copy {
         format!(
             "job {id} is queued again, and becomes a video of its own, although another job has \
              the same content"
         )
-    } else if decided == 1 {
+    } else if is_decided {
         format!("job {id} is queued again, and becomes another video")
     } else {
         format!("job {id} is queued again")

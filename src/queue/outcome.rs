@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use rusqlite::types::Null;
 use rusqlite::{Connection, params};
 
 use super::advice::Advice;
@@ -85,9 +86,7 @@ pub fn create_begins(
 /// The create call was refused: it certainly made no video.
 pub fn create_came_to_nothing(db: &Connection, lease: &Lease) -> Result<(), Error> {
     held(db, lease)?;
-    db.prepare_cached("UPDATE jobs SET create_sent_at = NULL WHERE id = ?1")?
-        .execute([lease.job.id.0])?;
-    Ok(())
+    row::set(db, lease.job.id, &[("create_sent_at", &Null)])
 }
 
 /// What [`create_begins`] or [`fetch_begins`](super::replace::fetch_begins) noted was not asked for after all.
@@ -131,13 +130,23 @@ pub fn created(
     if has_another {
         withdraw::video(db, id, "another video was made in its place", now)?;
     }
-    db.prepare_cached(
-        "UPDATE jobs SET step = 'transfer', video_key = ?2, last_error = NULL, advice = NULL,
-                failing_since = iif(EXISTS (SELECT 1 FROM attempts WHERE job_id = ?1 AND step = 'transfer'),
-                                    failing_since, NULL)
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, ticket.video_key])?;
+    let was_transferred = db
+        .prepare_cached("SELECT 1 FROM attempts WHERE job_id = ?1 AND step = 'transfer'")?
+        .exists([id.0])?;
+    if !was_transferred {
+        row::set(db, id, &[("failing_since", &Null)])?;
+    }
+    let transfer = Step::Transfer.word();
+    row::set(
+        db,
+        id,
+        &[
+            ("step", &transfer),
+            ("video_key", &ticket.video_key),
+            ("last_error", &Null),
+            ("advice", &Null),
+        ],
+    )?;
     ticket::store(db, id, ticket)?;
     close_attempt(db, id, "done", report, now)
 }
@@ -153,12 +162,15 @@ pub fn transferred(
     held(db, lease)?;
     let id = lease.job.id;
     let parts_md5 = ticket::parts_md5(db, id, lease.job.identity.bytes())?;
-    db.prepare_cached(
-        "UPDATE jobs SET step = 'confirm', state = 'queued', lease_id = NULL, lease_until = NULL, run_at = ?2,
-                sent_at = ?3, md5 = coalesce(?4, md5), parts_md5 = ?5, failing_since = NULL, last_error = NULL, advice = NULL
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, At(run_at), At(now), md5, parts_md5])?;
+    if md5.is_some() {
+        row::set(db, id, &[("md5", &md5)])?;
+    }
+    row::set(
+        db,
+        id,
+        &[("parts_md5", &parts_md5), ("failing_since", &Null)],
+    )?;
+    row::await_ready(db, id, run_at, now)?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "done", report, now)
 }
@@ -201,9 +213,7 @@ pub fn touched(
     let id = lease.job.id;
     merge_rests(db, id, report, now)?;
     ticket::doubt_transfer(db, id, ctime_ns)?;
-    db.prepare_cached("UPDATE jobs SET ctime_ns = ?2 WHERE id = ?1")?
-        .execute(params![id.0, ctime_ns])?;
-    Ok(())
+    row::set(db, id, &[("ctime_ns", &ctime_ns)])
 }
 
 /// A file that is touched again and again has one row for all its rests in a row, which says when the last one began.
@@ -372,14 +382,31 @@ fn path_of(db: &Connection, lease: &Lease) -> Result<(String, PathBuf), Error> {
 
 /// The rest of the row forgets the video that was begun; its key goes to the withdrawals first.
 pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE jobs SET step = 'create', video_key = NULL, create_sent_at = NULL, sent_at = NULL, md5 = NULL,
-                parts_md5 = NULL, status = NULL, duration = NULL, platform_size = NULL, replaces = NULL,
-                updated_before = NULL, replaced_by = NULL, replaced = NULL, replaced_at = NULL, changed_there = NULL,
-                own_change = NULL, delivered_at = NULL, ingest_id = ?2
-         WHERE id = ?1",
-    )?
-    .execute(params![id.0, new_ingest_id()])?;
+    let (create, ingest_id) = (Step::Create.word(), new_ingest_id());
+    row::set(
+        db,
+        id,
+        &[
+            ("step", &create),
+            ("video_key", &Null),
+            ("create_sent_at", &Null),
+            ("sent_at", &Null),
+            ("md5", &Null),
+            ("parts_md5", &Null),
+            ("status", &Null),
+            ("duration", &Null),
+            ("platform_size", &Null),
+            ("replaces", &Null),
+            ("updated_before", &Null),
+            ("replaced_by", &Null),
+            ("replaced", &Null),
+            ("replaced_at", &Null),
+            ("changed_there", &Null),
+            ("own_change", &Null),
+            ("delivered_at", &Null),
+            ("ingest_id", &ingest_id),
+        ],
+    )?;
     metadata::forget(db, id)
 }
 

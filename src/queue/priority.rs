@@ -7,6 +7,7 @@ use super::accounts;
 use super::error::Error;
 use super::job::{Job, JobId};
 use super::operator::{self, Answer};
+use super::row;
 use super::sql::At;
 use super::standing::Standing;
 
@@ -89,10 +90,10 @@ pub fn bump(
     };
     if matches!(answer, Answer::Done(_)) {
         // One that waits for another job is not asked again before that has ended.
-        db.prepare_cached(
-            "UPDATE jobs SET priority = ?2, run_at = iif(waits_for IS NULL, min(run_at, ?3), run_at) WHERE id = ?1",
-        )?
-        .execute(params![id.0, priority, At(now)])?;
+        if job.waits_for.is_none() {
+            row::set(db, id, &[("run_at", &At(job.run_at.min(now)))])?;
+        }
+        row::set(db, id, &[("priority", &priority)])?;
     }
     Ok(answer)
 }

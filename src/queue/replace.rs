@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use rusqlite::types::{Null, ToSql};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
@@ -273,10 +274,12 @@ pub fn fetch_was_refused(db: &Connection, lease: &Lease) -> Result<(), Error> {
 /// No video can arise by it, so nothing need be looked for after a crash.
 pub fn begins(db: &Connection, lease: &Lease, (method, why): (&str, &str)) -> Result<(), Error> {
     held(db, lease)?;
-    db.prepare_cached(
-        "UPDATE jobs SET method = ?2, method_why = ?3, create_sent_at = NULL WHERE id = ?1",
-    )?
-    .execute(params![lease.job.id.0, method, why])?;
+    let chosen: [(&'static str, &dyn ToSql); 3] = [
+        ("method", &method),
+        ("method_why", &why),
+        ("create_sent_at", &Null),
+    ];
+    row::set(db, lease.job.id, &chosen)?;
     db.prepare_cached("UPDATE attempts SET method = ?2 WHERE job_id = ?1 AND outcome IS NULL")?
         .execute(params![lease.job.id.0, method])?;
     Ok(())
@@ -291,24 +294,23 @@ pub fn takes(
     video_key: &str,
 ) -> Result<(), Error> {
     held(db, lease)?;
-    db.prepare_cached(
-        "UPDATE jobs SET replaces = ?2, updated_before = ?3, video_key = ?4, status = NULL WHERE id = ?1",
-    )?
-    .execute(params![
-        lease.job.id.0,
-        replaced.job.0,
-        replaced.updated_before,
-        video_key
-    ])?;
+    row::set(
+        db,
+        lease.job.id,
+        &[
+            ("replaces", &replaced.job.0),
+            ("updated_before", &replaced.updated_before),
+            ("video_key", &video_key),
+            ("status", &Null),
+        ],
+    )?;
     metadata::inherits(db, lease.job.id, replaced.job)
 }
 
 /// How the platform saw the video while a worker asked it.
 pub fn seen(db: &Connection, lease: &Lease, status: &str) -> Result<(), Error> {
     held(db, lease)?;
-    db.prepare_cached("UPDATE jobs SET status = ?2 WHERE id = ?1")?
-        .execute(params![lease.job.id.0, status])?;
-    Ok(())
+    row::set(db, lease.job.id, &[("status", &status)])
 }
 
 /// Nothing is done until a person decides; the attempt does not count.
@@ -316,8 +318,7 @@ pub fn hold(db: &Connection, lease: &Lease, report: &Report, now: Timestamp) -> 
     held(db, lease)?;
     let id = lease.job.id;
     withdraw::begun_video(db, id, "the file waits for a person to decide", now)?;
-    db.prepare_cached("UPDATE jobs SET attempts = max(attempts - 1, 0) WHERE id = ?1")?
-        .execute([id.0])?;
+    row::set(db, id, &[("attempts", &(lease.job.attempts - 1).max(0))])?;
     row::finish(db, id, Final::Held, report, now)?;
     forget_transfer(db, id)?;
     close_attempt(db, id, "held", report, now)
@@ -331,9 +332,7 @@ pub fn refused(
     now: Timestamp,
 ) -> Result<(), Error> {
     outcome::failed(db, lease, report, now)?;
-    db.prepare_cached("UPDATE jobs SET by_hand = 1 WHERE id = ?1")?
-        .execute([lease.job.id.0])?;
-    Ok(())
+    row::set(db, lease.job.id, &[("by_hand", &true)])
 }
 
 /// Jobs that wait for a person to decide.

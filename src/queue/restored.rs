@@ -18,6 +18,7 @@ use super::job::{JobId, Lease};
 use super::marker::{self, beside, has_jobs};
 use super::outcome::{self, Report};
 use super::replace::{self, Replaced};
+use super::row;
 use super::sql::At;
 use super::ticket::NewTicket;
 use super::{db, write_now};
@@ -231,11 +232,18 @@ pub fn found(
     };
     outcome::created(db, lease, &ticket, &Report::default(), now)?;
     let why = "the platform had it already, which this job table did not know: same MD5 and size, and ready";
-    db.prepare_cached(
-        "UPDATE jobs SET method = ?2, method_why = ?3, ingest_id = coalesce(?4, ingest_id), create_sent_at = ?5
-         WHERE id = ?1",
-    )?
-    .execute(params![lease.job.id.0, FOUND, why, ingest_id, At(now)])?;
+    if ingest_id.is_some() {
+        row::set(db, lease.job.id, &[("ingest_id", &ingest_id)])?;
+    }
+    row::set(
+        db,
+        lease.job.id,
+        &[
+            ("method", &FOUND),
+            ("method_why", &why),
+            ("create_sent_at", &At(now)),
+        ],
+    )?;
     outcome::transferred(db, lease, Some(md5), now, (&Report::default(), now))?;
     Ok(true)
 }

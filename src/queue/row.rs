@@ -3,10 +3,11 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use jiff::Timestamp;
+use rusqlite::types::{Null, ToSql};
 use rusqlite::{Connection, params};
 
 use super::error::Error;
-use super::job::{JobId, State};
+use super::job::{JobId, State, Step};
 use super::outcome::{Count, Report};
 use super::sql::At;
 
@@ -113,6 +114,29 @@ pub(super) fn requeue(
     Ok(())
 }
 
+/// All bytes are, or come, on the platform: from `sent_at` the job waits for its word, first asked at `run_at`.
+pub(super) fn await_ready(
+    db: &Connection,
+    job: JobId,
+    run_at: Timestamp,
+    sent_at: Timestamp,
+) -> Result<(), Error> {
+    set(
+        db,
+        job,
+        &[
+            ("step", &Step::Confirm.word()),
+            ("state", &State::Queued.word()),
+            ("lease_id", &Null),
+            ("lease_until", &Null),
+            ("run_at", &At(run_at)),
+            ("sent_at", &At(sent_at)),
+            ("last_error", &Null),
+            ("advice", &Null),
+        ],
+    )
+}
+
 /// Whether the job still waits for the platform's word about this video, or, without one, for its key.
 pub(super) fn still_waits(
     db: &Connection,
@@ -126,9 +150,20 @@ pub(super) fn still_waits(
         .exists(params![job.0, video_key])?)
 }
 
-/// A job that waits for the platform is looked at again at `run_at`.
-pub(super) fn look_again(db: &Connection, job: JobId, run_at: Timestamp) -> Result<(), Error> {
-    db.prepare_cached("UPDATE jobs SET run_at = ?2 WHERE id = ?1")?
-        .execute(params![job.0, At(run_at)])?;
+/// Columns of a row get these values, all in one statement.
+pub(super) fn set(
+    db: &Connection,
+    job: JobId,
+    values: &[(&'static str, &dyn ToSql)],
+) -> Result<(), Error> {
+    let columns: Vec<String> = (2..)
+        .zip(values)
+        .map(|(number, (column, _))| format!("{column} = ?{number}"))
+        .collect();
+    let sql = format!("UPDATE jobs SET {} WHERE id = ?1", columns.join(", "));
+    let job: [&dyn ToSql; 1] = [&job.0];
+    let values = values.iter().map(|(_, value)| *value);
+    let bound: Vec<&dyn ToSql> = job.into_iter().chain(values).collect();
+    db.prepare_cached(&sql)?.execute(&*bound)?;
     Ok(())
 }

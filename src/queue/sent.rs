@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use rusqlite::types::Null;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::advice::Advice;
@@ -84,9 +85,7 @@ pub fn change_begins(
         // An earlier call's, of which the answer was lost.
         is_changed_by_us(db, job, (video_key, before, before))?;
     }
-    db.prepare_cached("UPDATE jobs SET own_change = ?3 WHERE id = ?1 AND video_key = ?2")?
-        .execute(params![job.0, video_key, called])?;
-    Ok(())
+    set_own_change(db, job, video_key, Some(called))
 }
 
 /// The platform changed a video because this program asked for it: from `before` to `after`, by the
@@ -101,8 +100,17 @@ pub fn changed_by_us(db: &Connection, job: JobId, times: (&str, i64, i64)) -> Re
 
 /// The platform refused the change.
 pub fn forget_change(db: &Connection, job: JobId, video_key: &str) -> Result<(), Error> {
-    db.prepare_cached("UPDATE jobs SET own_change = NULL WHERE id = ?1 AND video_key = ?2")?
-        .execute(params![job.0, video_key])?;
+    set_own_change(db, job, video_key, None)
+}
+
+fn set_own_change(
+    db: &Connection,
+    job: JobId,
+    video_key: &str,
+    called: Option<i64>,
+) -> Result<(), Error> {
+    db.prepare_cached("UPDATE jobs SET own_change = ?3 WHERE id = ?1 AND video_key = ?2")?
+        .execute(params![job.0, video_key, called])?;
     Ok(())
 }
 
@@ -123,8 +131,7 @@ fn is_changed_by_us(
         return Ok(());
     };
     if !is_done || known.is_some_and(|known| change::is_ours(known, called, before)) {
-        db.prepare_cached("UPDATE jobs SET changed_there = ?2 WHERE id = ?1")?
-            .execute(params![job.0, after])?;
+        row::set(db, job, &[("changed_there", &after)])?;
     }
     Ok(())
 }
@@ -230,11 +237,17 @@ pub(super) fn give_up(
     }
     forget_video(db, job)?;
     forget_transfer(db, job)?;
-    db.prepare_cached(
-        "UPDATE jobs SET fingerprint = NULL, method = NULL, method_why = NULL, attempts = 0, failing_since = NULL
-         WHERE id = ?1",
-    )?
-    .execute([job.0])?;
+    row::set(
+        db,
+        job,
+        &[
+            ("fingerprint", &Null),
+            ("method", &Null),
+            ("method_why", &Null),
+            ("attempts", &0),
+            ("failing_since", &Null),
+        ],
+    )?;
     Ok(became)
 }
 
@@ -289,8 +302,7 @@ fn hold_copies(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> 
     for (copy, watch) in copies.collect::<Result<Vec<_>, _>>()? {
         if loss.holding.contains(&watch) {
             row::finish(db, copy, Final::Held, &held(copy, loss.why), now)?;
-            db.prepare_cached("UPDATE jobs SET fingerprint = NULL WHERE id = ?1")?
-                .execute([copy.0])?;
+            row::set(db, copy, &[("fingerprint", &Null)])?;
         }
     }
     Ok(())

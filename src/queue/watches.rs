@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::error::Error;
+use super::job::JobId;
+use super::row;
 use super::sql::StoredPath;
 
 /// A watch of the configuration.
@@ -38,7 +40,6 @@ pub fn follow(
     let mut jobs = db.prepare_cached(
         "SELECT id, coalesce(came_from, path) FROM jobs LEFT JOIN afterwards ON job_id = id WHERE watch = ?1",
     )?;
-    let mut give = db.prepare_cached("UPDATE jobs SET watch = ?2 WHERE id = ?1")?;
     for former in gone {
         let rows = jobs.query_map([&former], |row| {
             Ok((row.get(0)?, row.get::<_, StoredPath>(1)?.0))
@@ -46,7 +47,7 @@ pub fn follow(
         let rows: Vec<(i64, PathBuf)> = rows.collect::<Result<_, _>>()?;
         for (id, path) in rows {
             if let Some(watch) = around(watches, &path) {
-                give.execute(params![id, watch.name])?;
+                row::set(db, JobId(id), &[("watch", &watch.name)])?;
                 *given
                     .entry((former.clone(), watch.name.clone()))
                     .or_default() += 1;

@@ -110,17 +110,12 @@ fn what_holds_one_job_is_told() {
             "waits for another",
             changed(queued(), |job| job.waits_for = Some(7)),
         ),
-        (
-            "incomplete",
-            changed(failed(incomplete), |job| job.advice = Some(Advice::InWords)),
-        ),
+        ("incomplete", advised(incomplete, Advice::InWords)),
         (
             "larger than the limit",
-            changed(
-                failed("its 30 GB are more than size-limit (25 GB)"),
-                |job| {
-                    job.advice = Some(Advice::SizeLimit);
-                },
+            advised(
+                "its 30 GB are more than size-limit (25 GB)",
+                Advice::SizeLimit,
             ),
         ),
         (
