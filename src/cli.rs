@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
     let json = cli.log_format == telemetry::Format::Json;
     let level = (cli.log, cli.command.usual_level());
     let form = (cli.log_format, cli.command.pace());
-    telemetry::start(level, form, move || AboveBars { json });
+    telemetry::start_logging(level, form, move || AboveBars { json });
     let done = cli.run();
     telemetry::flush();
     match done {

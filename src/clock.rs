@@ -36,23 +36,23 @@ pub fn text(at: Timestamp) -> String {
 /// earlier moment: what was written before a jump was written by another clock.
 pub fn even_since() -> Timestamp {
     let now = now();
-    let even_for = look(now).even_for;
+    let even_for = observe_clocks(now).even_for;
     now.checked_sub(even_for).unwrap_or(Timestamp::MIN)
 }
 
 /// When the wall clock jumped last, by the time that it shows now; none: not since the first call.
 pub fn last_jump() -> Option<Timestamp> {
     let now = now();
-    let look = look(now);
+    let look = observe_clocks(now);
     (look.jumps > 0).then(|| now.checked_sub(look.even_for).unwrap_or(Timestamp::MIN))
 }
 
 /// How often the wall clock has jumped since the first call.
 pub fn jumps() -> u64 {
-    look(now()).jumps
+    observe_clocks(now()).jumps
 }
 
-fn look(now: Timestamp) -> Look {
+fn observe_clocks(now: Timestamp) -> Look {
     static COURSE: Mutex<Option<Course>> = Mutex::new(None);
     let mut course = COURSE.lock().unwrap_or_else(PoisonError::into_inner);
     let steady = Instant::now();

@@ -101,7 +101,7 @@ impl Folder {
             return Ok(self.clone());
         }
         let path = self.path.join(below);
-        resolve::check(below, &path)?;
+        resolve::refuse_detours(below, &path)?;
         let handle = self.resolver.folder(&self.handle, below, &self.path)?;
         Ok(Self {
             handle: Arc::new(handle),

@@ -96,7 +96,7 @@ fn no_folder(from: &OwnedFd, name: &Path, path: PathBuf) -> Error {
 }
 
 /// Refuses what is no plain way down: `..`, `.`, and absolute paths.
-pub(super) fn check(below: &Path, path: &Path) -> Result<(), Error> {
+pub(super) fn refuse_detours(below: &Path, path: &Path) -> Result<(), Error> {
     let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     if below.components().all(is_plain) {
         return Ok(());

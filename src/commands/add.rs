@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         .as_deref()
         .map(|name| named(&outline, name))
         .transpose()?;
-    let mut db = change::open(&outline.database.path)?;
+    let mut db = change::open_for_change(&outline.database.path)?;
     writer::ignore_sigio();
     let now = context.present.now;
     let mut exit = Exit::Done;
@@ -117,7 +117,7 @@ fn named<'a>(outline: &'a Outline, name: &str) -> Result<&'a Watch, CommandError
         .iter()
         .find(|watch| watch.name == name)
         .ok_or_else(|| {
-            let known = place::list(&outline.watches);
+            let known = place::name_watches(&outline.watches);
             CommandError::Usage(format!("there is no watch {name:?}, only: {known}"))
         })
 }
@@ -142,7 +142,7 @@ fn candidate(
     let watch = watch.or(owner).ok_or_else(|| {
         format!(
             "it is outside every watch folder; name its watch with --watch: {}",
-            place::list(&outline.watches)
+            place::name_watches(&outline.watches)
         )
     })?;
     let (identity, unsure) = settled(&path, watch, now)?;
@@ -178,7 +178,7 @@ fn settled(
     if !meta.is_file() {
         return Err("it is not a regular file".to_owned());
     }
-    let file = place::open(path).map_err(unreadable)?;
+    let file = place::open_regular(path).map_err(unreadable)?;
     let writer = writer::probe(&file);
     // After the probe, and of the file that was probed.
     let identity = Identity::of(&file.metadata().map_err(unreadable)?);

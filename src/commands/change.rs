@@ -15,7 +15,7 @@ use crate::wording::text;
 ///
 /// # Errors
 /// See [`CommandError`]; a user who can only read is told as whom to run the command.
-pub(super) fn open(path: &Path) -> Result<Connection, CommandError> {
+pub(super) fn open_for_change(path: &Path) -> Result<Connection, CommandError> {
     queue::open(path).map_err(|error| match error {
         queue::Error::ReadOnly { .. } => {
             mere_reader(path).map_or(error.into(), CommandError::Failed)

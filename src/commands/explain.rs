@@ -59,13 +59,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let outline = config::load_outline(&context.config)?;
     match &args.path {
-        Some(path) => one(path, args.json, &outline, context)?,
+        Some(path) => explain_path(path, args.json, &outline, context)?,
         None => all_waiting(&outline, args.watch.as_deref(), args.json, context)?,
     }
     Ok(Exit::Done)
 }
 
-fn one(
+fn explain_path(
     path: &Path,
     as_json: bool,
     outline: &Outline,
@@ -93,7 +93,7 @@ fn all_waiting(
     let Context {
         present, screen, ..
     } = context;
-    let tally = waiting::list(outline, &watches, present, &mut |watch, row| {
+    let tally = waiting::list_waiting(outline, &watches, present, &mut |watch, row| {
         if as_json {
             screen.object(&row.object(watch))
         } else {
@@ -115,7 +115,7 @@ fn named<'a>(outline: &'a Outline, only: Option<&str>) -> Result<Vec<&'a Watch>,
         .collect();
     match only {
         Some(name) if chosen.is_empty() => {
-            let known = place::list(&outline.watches);
+            let known = place::name_watches(&outline.watches);
             let message = format!("there is no watch {name:?}, only: {known}");
             Err(CommandError::Usage(message))
         }

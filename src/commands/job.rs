@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let not_told = told.and_then(|told| told.last_error);
     let progress = query::progress(&db)?.remove(&id);
     let row = queue::afterwards::of(&db, id)?;
-    let clocks = clocks::all(&db)?;
+    let clocks = clocks::list_skewed(&db)?;
     if args.json {
         let object = JobInFull {
             job: JobObject::of(&job, progress.as_ref(), &clocks),

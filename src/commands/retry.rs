@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             )));
         }
         if was == Some(State::Duplicate)
-            && let Some(refusal) = follow(db, id)?
+            && let Some(refusal) = follow_moved(db, id)?
         {
             return Ok(refusal);
         }
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
 
 /// A duplicate whose file was moved after the upload must find it there; a refusal if it is
 /// nowhere.
-fn follow(db: &Connection, id: JobId) -> Result<Option<Answer>, queue::Error> {
+fn follow_moved(db: &Connection, id: JobId) -> Result<Option<Answer>, queue::Error> {
     let Some(to) = afterwards::gone_to(db, id)? else {
         return Ok(None);
     };
@@ -129,7 +129,7 @@ pub(super) fn open_existing(context: &Context) -> Result<Table, CommandError> {
     let outline = config::load_outline(&context.config)?;
     let path = outline.database.path;
     drop(queue::open_for_reading(&path)?);
-    let db = change::open(&path)?;
+    let db = change::open_for_change(&path)?;
     Ok(Table {
         db,
         path,

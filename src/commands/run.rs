@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, CommandError> 
     let live = Live::default();
     let runtime = runtime()?;
     let bars = bars::draw(&runtime, &live);
-    let outcome = runtime.block_on(daemon::run(config, requests, until, live));
+    let outcome = runtime.block_on(daemon::run_daemon(config, requests, until, live));
     bars.end(&runtime);
     // A thread that hangs on a dead share must not keep the process.
     runtime.shutdown_timeout(LAST_WAIT);

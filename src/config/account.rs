@@ -95,7 +95,7 @@ pub(super) fn read_all(top: &mut Section<'_>) -> BTreeMap<String, Option<Account
         if !plain(name) {
             section.fault_here("a name has letters, digits, - and _ only");
         }
-        accounts.insert(name.to_owned(), read(name, section));
+        accounts.insert(name.to_owned(), read_account(name, section));
     }
     if accounts.is_empty() && !written {
         top.fault_here("no account; write a section [account.main] with key and secret-file");
@@ -113,7 +113,7 @@ fn plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(fine)
 }
 
-fn read(name: &str, mut section: Section<'_>) -> Option<Account> {
+fn read_account(name: &str, mut section: Section<'_>) -> Option<Account> {
     let has_ftp = section.has("ftp");
     let ftp = section.table("ftp").map(|mut ftp| {
         ftp.rename(format!("[account.{name}.ftp]"));
@@ -152,7 +152,7 @@ fn api(mut section: Section<'_>) -> Option<Api> {
 
 fn v1(section: &mut Section<'_>) -> Option<Api> {
     let key = section.required("key", "\"XOqEAfxj\", the API key of the property", key);
-    let secret = secret::read(section, secret::SECRET);
+    let secret = secret::read_secret(section, secret::SECRET);
     let base_url = base_url(section, V1_BASE_URL);
     Some(Api::V1 {
         key: key?,
@@ -163,7 +163,7 @@ fn v1(section: &mut Section<'_>) -> Option<Api> {
 
 fn v2(section: &mut Section<'_>) -> Option<Api> {
     let site = section.required("site", "\"XOqEAfxj\", the site ID of the property", site);
-    let token = secret::read(section, secret::SECRET);
+    let token = secret::read_secret(section, secret::SECRET);
     let token = token.filter(|token| {
         // It goes into an HTTP header as it is (RFC 6750, bearer tokens).
         let is_plain = token

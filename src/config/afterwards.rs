@@ -154,7 +154,7 @@ fn inside(path: &Path, own: &Path) -> Option<PathBuf> {
 }
 
 /// Notes folders that conflict with a watch, and those that are not there.
-pub(super) fn check(drafts: &[Draft<'_>]) {
+pub(super) fn check_folders(drafts: &[Draft<'_>]) {
     let mut targets = drafts.iter().flat_map(|draft| draft.afterwards.folders());
     if targets.next().is_none() {
         return;

@@ -63,9 +63,9 @@ impl Ftp {
         let port = port
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(usual);
-        let user = section.required("user", "\"news\", the name to log in with", line);
-        let password = secret::read(&mut section, secret::FTP_PASSWORD);
-        let directory = section.get("directory", line);
+        let user = section.required("user", "\"news\", the name to log in with", check_line);
+        let password = secret::read_secret(&mut section, secret::FTP_PASSWORD);
+        let directory = section.get("directory", check_line);
         let ca_file = section.get("ca-file", value::absolute);
         if ca_file.is_some() && tls == Some(Tls::None) {
             section.fault(
@@ -109,7 +109,7 @@ fn host(value: &DeValue<'_>) -> Result<String, String> {
 }
 
 /// What goes into one line of the protocol.
-fn line(value: &DeValue<'_>) -> Result<String, String> {
+fn check_line(value: &DeValue<'_>) -> Result<String, String> {
     let text = value::text(value)?;
     if text.contains(char::is_control) {
         return Err("expected a text on one line".to_owned());

@@ -19,7 +19,7 @@ pub(super) struct Urls {
 }
 
 /// Reads the keys of a watch that are about URLs.
-pub(super) fn read(section: &mut Section<'_>, method: Method) -> Urls {
+pub(super) fn read_urls(section: &mut Section<'_>, method: Method) -> Urls {
     let allow_private = section
         .get("allow-private-urls", value::flag)
         .unwrap_or_default();

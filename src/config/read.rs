@@ -60,7 +60,7 @@ fn credentials() -> Option<PathBuf> {
 pub(crate) fn load_outline(path: &Path) -> Result<Outline, Problems> {
     let text = file::text_of(path)?;
     let reader = Reader::new(path, &text, &Look::TextOnly);
-    let (outline, _) = read(&reader)?;
+    let (outline, _) = read_all(&reader)?;
     reader.problems().map_or(Ok(outline), Err)
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn load_outline(path: &Path) -> Result<Outline, Problems> {
 pub(crate) fn load_to_read(path: &Path) -> Result<(Outline, Option<Problems>), Problems> {
     let text = file::text_of(path)?;
     let reader = Reader::new(path, &text, &Look::TextOnly);
-    let (outline, _) = read(&reader)?;
+    let (outline, _) = read_all(&reader)?;
     let problems = reader.problems();
     let is_of_database = |problems: &Problems| {
         let mut all = problems.iter();
@@ -86,7 +86,7 @@ pub(crate) fn load_to_read(path: &Path) -> Result<(Outline, Option<Problems>), P
 
 pub(super) fn parse_with(text: &str, file: &Path, look: &Look) -> Result<Config, Problems> {
     let reader = Reader::new(file, text, look);
-    let (outline, accounts) = read(&reader)?;
+    let (outline, accounts) = read_all(&reader)?;
     reader.problems().map_or(Ok(()), Err)?;
     Ok(Config {
         file: outline.file,
@@ -103,7 +103,7 @@ pub(super) fn parse_with(text: &str, file: &Path, look: &Look) -> Result<Config,
 ///
 /// # Errors
 /// The faults of the syntax alone: what follows them in the text cannot be trusted.
-fn read(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>), Problems> {
+fn read_all(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>), Problems> {
     let (table, faults) = DeTable::parse_recoverable(reader.text);
     for fault in &faults {
         let line = fault.span().map(|span| reader.line(&span));
@@ -123,7 +123,7 @@ fn read(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>), Pro
     }
     let drafts = watches.into_iter().map(Draft::read).collect::<Vec<_>>();
     folders::check_distinct(&drafts);
-    afterwards::check(&drafts);
+    afterwards::check_folders(&drafts);
     if let Some(message) = folders::check_database(&database.path, &drafts) {
         match &database_section {
             Some(section) => section.fault("path", message),
@@ -354,7 +354,7 @@ mod tests {
         let mut known = BTreeSet::new();
         for text in [&v1, &v2] {
             let reader = Reader::new(Path::new("daemon.toml"), text, &look);
-            drop(read(&reader).unwrap());
+            drop(read_all(&reader).unwrap());
             known.extend(reader.known());
         }
         assert!(known.contains(&("account", "site")), "{known:?}");
@@ -390,7 +390,7 @@ mod tests {
         let refused = EXAMPLE.char_indices().filter(|(at, _)| {
             let (text, _) = EXAMPLE.split_at(*at);
             let reader = Reader::new(Path::new("daemon.toml"), text, &Look::TextOnly);
-            read(&reader).is_err() || reader.problems().is_some()
+            read_all(&reader).is_err() || reader.problems().is_some()
         });
         // Until the watch has its path, the file says too little.
         assert!(refused.count() > EXAMPLE.find("path = \"/srv").unwrap());

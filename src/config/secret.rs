@@ -53,7 +53,7 @@ pub(super) const FTP_PASSWORD: Kind = Kind {
 };
 
 /// Reads the secret that the section names by a file or a credential; faults are noted.
-pub(super) fn read(section: &mut Section<'_>, kind: Kind) -> Option<SecretString> {
+pub(super) fn read_secret(section: &mut Section<'_>, kind: Kind) -> Option<SecretString> {
     let both = section.has(kind.file) && section.has(kind.credential);
     let neither = !section.has(kind.file) && !section.has(kind.credential);
     let file = section.get(kind.file, value::absolute);

@@ -192,7 +192,7 @@ impl<'a> Draft<'a> {
             .unwrap_or(SETTLE);
         let watching = Watching::read(&mut section);
         let method = section.get("method", method).unwrap_or(Method::Auto);
-        let urls = public_url::read(&mut section, method);
+        let urls = public_url::read_urls(&mut section, method);
         let metadata = MetadataOptions::read(&mut section);
         let on_replace = OnReplace::read(&mut section);
         let afterwards = Afterwards::read(&mut section, path.as_deref());

@@ -35,7 +35,7 @@ impl Accounts {
 
     /// Lets the table follow, and says what that changed.
     pub(super) fn follow(&self, db: &Connection, now: Timestamp) -> Result<(), Error> {
-        let followed = identities::follow(db, &self.identities, &self.watches, now)?;
+        let followed = identities::follow_accounts(db, &self.identities, &self.watches, now)?;
         for (old, new) in followed.renamed {
             tracing::info!("account {old} is called {new} now; its jobs follow");
         }

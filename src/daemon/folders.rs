@@ -63,5 +63,5 @@ pub(super) fn watch(
             }
         })
     };
-    watch::start(&config.watches, known, reports, locks)
+    watch::start_watching(&config.watches, known, reports, locks)
 }

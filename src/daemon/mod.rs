@@ -125,7 +125,7 @@ impl Error {
 ///
 /// # Errors
 /// When it cannot start, or a part of it fails for good.
-pub(crate) async fn run(
+pub(crate) async fn run_daemon(
     config: Config,
     requests: Requests,
     until: Until,
@@ -144,7 +144,7 @@ pub(crate) async fn run(
         .write(move |db| {
             times::mend(db, started, longest)?;
             accounts.follow(db, started)?;
-            priority::follow(db, &priorities)?;
+            priority::follow_priorities(db, &priorities)?;
             queue::daemon::started(db, started)?;
             claim::reclaim(db, None, &[], started)
         })
@@ -179,7 +179,7 @@ async fn may_take(
     locks: &FolderLocks,
     present: &Settings,
 ) -> Result<(Settings, accounts::Accounts), String> {
-    let next = reload::read(&present.config).await?;
+    let next = reload::read_settings(&present.config).await?;
     let accounts = accounts::Accounts::of(&next.config);
     let asked = queue.jot(move |db| Ok((accounts.need_restart(db)?, accounts)));
     let (need_restart, accounts) = asked.await.map_err(|error| chain(&error))?;
@@ -407,7 +407,7 @@ impl Supervisor {
             .queue
             .write(move |db| {
                 accounts.follow(db, now)?;
-                priority::follow(db, &priorities)?;
+                priority::follow_priorities(db, &priorities)?;
                 queue::accounts::probe_now(db, now)
             })
             .await;

@@ -5,7 +5,7 @@ use crate::config::{self, Config};
 use crate::ingest::Settings;
 
 /// The new settings, or why they are refused.
-pub(super) async fn read(present: &Config) -> Result<Settings, String> {
+pub(super) async fn read_settings(present: &Config) -> Result<Settings, String> {
     let file = present.file.clone();
     let read = tokio::task::spawn_blocking(move || config::load_to_wait(&file)).await;
     let next = match read {

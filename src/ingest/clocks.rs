@@ -20,7 +20,7 @@ const SAME_S: u64 = 60;
 impl Clocks {
     /// Nothing is known yet.
     pub(super) async fn start(context: &Context) -> Result<Self, Error> {
-        persist(context, clocks::forget).await?;
+        persist(context, clocks::forget_all).await?;
         Ok(Self::default())
     }
 

@@ -112,14 +112,14 @@ pub(super) async fn ask(client: &Client, sent: &Sent) -> Answer {
         Err(error) => Err(error),
     };
     match asked {
-        Ok(video) => judge(sent, video),
+        Ok(video) => judge_answer(sent, video),
         Err(error) if error.is_not_found() => Answer::No(Fault::Gone),
         Err(error) => Answer::Unanswered(error),
     }
 }
 
 /// What follows from how the video is: pure.
-fn judge(sent: &Sent, video: Video) -> Answer {
+fn judge_answer(sent: &Sent, video: Video) -> Answer {
     match &video.status {
         Status::Ready => {}
         Status::Failed => {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn fault(sent: &Sent, video: Video) -> Option<Fault> {
-        match judge(sent, video) {
+        match judge_answer(sent, video) {
             Answer::Yes(_) => None,
             Answer::No(fault) => Some(fault),
             Answer::Unanswered(error) => panic!("{error}"),

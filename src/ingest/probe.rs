@@ -46,13 +46,13 @@ async fn attend(context: &Context, paused: &Paused, now: Timestamp) -> Result<()
     if paused.trying {
         no_job_left(context, &paused.account).await
     } else if paused.probe_at <= now {
-        one(context, paused).await
+        probe_account(context, paused).await
     } else {
         Ok(())
     }
 }
 
-async fn one(context: &Context, paused: &Paused) -> Result<(), Error> {
+async fn probe_account(context: &Context, paused: &Paused) -> Result<(), Error> {
     let settings = context.now_settings();
     let name = paused.account.clone();
     let refused = match settings.client(&name) {
@@ -61,7 +61,7 @@ async fn one(context: &Context, paused: &Paused) -> Result<(), Error> {
             let has_work = persist(context, move |db| {
                 let has_work = identities::has_work(db, &gone)?;
                 if !has_work {
-                    accounts::forget(db, &gone)?;
+                    accounts::forget_account(db, &gone)?;
                 }
                 Ok(has_work)
             });

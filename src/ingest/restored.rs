@@ -61,15 +61,15 @@ pub(super) async fn rule_out_earlier_upload(
     let videos = attempt.call(asked).await?;
     let keys: Vec<String> = videos.iter().map(|video| video.key.to_string()).collect();
     let own = attempt.write(move |db, _| restored::own(db, &keys)).await?;
-    let videos = attempt.call(examine(client, videos, &own)).await?;
+    let videos = attempt.call(ask_for_bytes(client, videos, &own)).await?;
     let answer = answer(&videos, &own, (md5, source.size()));
     attempt.check_unmoved(source).await?;
-    settle(attempt, (answer, &sums)).await
+    settle_answer(attempt, (answer, &sums)).await
 }
 
 /// The videos with what the platform reports of their bytes, where its list tells nothing. Those of
 /// this table's jobs are known.
-async fn examine(
+async fn ask_for_bytes(
     client: &Client,
     videos: Vec<Video>,
     own: &BTreeSet<String>,
@@ -93,7 +93,7 @@ async fn examine(
 }
 
 /// What follows from what they say.
-async fn settle(attempt: &Attempt, (answer, sums): (Answer<'_>, &Sums)) -> Result<(), End> {
+async fn settle_answer(attempt: &Attempt, (answer, sums): (Answer<'_>, &Sums)) -> Result<(), End> {
     let (job, settings, now) = (attempt.job(), attempt.settings(), clock::now());
     let longest = settings.config.confirm.give_up_after;
     match answer {

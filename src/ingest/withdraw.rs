@@ -62,7 +62,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
 async fn round(context: &Context) -> Result<Duration, Error> {
     let now = clock::now();
     if let Some(withdrawal) = persist(context, move |db| withdraw::due(db, now)).await? {
-        one(context, &withdrawal).await?;
+        withdraw_video(context, &withdrawal).await?;
         return Ok(Duration::ZERO);
     }
     let next = persist(context, withdraw::next_due).await?;
@@ -72,7 +72,7 @@ async fn round(context: &Context) -> Result<Duration, Error> {
         .map_or(LONGEST_REST, |at| until(now, at)))
 }
 
-async fn one(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {
+async fn withdraw_video(context: &Context, withdrawal: &Withdrawal) -> Result<(), Error> {
     let settings = context.now_settings();
     let retry = &settings.config.retry;
     let (id, now) = (withdrawal.id, clock::now());

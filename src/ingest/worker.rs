@@ -22,7 +22,7 @@ pub(super) async fn work(context: Context, lease: Lease) -> Result<(), Error> {
     loop {
         let current = attempt.job().step;
         let ended = match current {
-            Step::Create => Box::pin(create::run(&mut attempt)).await,
+            Step::Create => Box::pin(create::create_video(&mut attempt)).await,
             Step::Transfer => transfer::run(&attempt).await,
             // The claim passes these over; the confirm loop has them.
             Step::Confirm => return Ok(()),

@@ -16,7 +16,7 @@ pub const PARAGRAPHS: usize = 50_000;
 pub const TAGS: usize = 500;
 
 /// One line; nothing if nothing is left of it, as the platform refuses empty values.
-pub fn line(text: &str) -> Option<String> {
+pub fn clean_line(text: &str) -> Option<String> {
     clean(text, LINE, |_| false)
 }
 
@@ -30,7 +30,7 @@ pub fn paragraphs(text: &str) -> Option<String> {
 pub fn tags(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     let mut tags = Vec::new();
     for text in texts {
-        for tag in text.as_ref().split(',').filter_map(line) {
+        for tag in text.as_ref().split(',').filter_map(clean_line) {
             if !tags.contains(&tag) && tags.len() < TAGS {
                 tags.push(tag);
             }
@@ -72,10 +72,10 @@ mod tests {
             ("", None),
             ("\u{1f3a5} #?%&", Some("\u{1f3a5} #?%&")),
         ] {
-            assert_eq!(line(text).as_deref(), cleaned, "{text:?}");
+            assert_eq!(clean_line(text).as_deref(), cleaned, "{text:?}");
         }
         assert_eq!(paragraphs("a\r\nb\u{7}\n").as_deref(), Some("a\nb"));
-        let long = line(&"\u{e9}".repeat(LINE + 1)).unwrap();
+        let long = clean_line(&"\u{e9}".repeat(LINE + 1)).unwrap();
         assert_eq!(long.chars().count(), LINE);
     }
 
@@ -87,7 +87,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_is_composed_and_stays_so(text in any::<String>()) {
-            let cleaned = [line(&text), paragraphs(&text)];
+            let cleaned = [clean_line(&text), paragraphs(&text)];
             for text in cleaned.into_iter().flatten() {
                 prop_assert!(!text.is_empty() && text.trim() == text);
                 prop_assert_eq!(&composed(&text), &text);

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 /// A moment: RFC 3339 with its offset, or, on the clock of this machine, a date with or without a
 /// time of day (`2026-11-22`, `20261122`, `2026-11-22T18:30`).
-pub fn read(text: &str) -> Option<Timestamp> {
+pub fn parse_date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(moment);
@@ -27,20 +27,20 @@ mod tests {
     fn dates_are_read_with_and_without_a_time() {
         let utc = |text: &str| text.parse::<Timestamp>().ok();
         for text in ["2026-11-22T18:30:00Z", "2026-11-22T19:30:00+01:00"] {
-            assert_eq!(read(text), utc("2026-11-22T18:30:00Z"), "{text}");
+            assert_eq!(parse_date(text), utc("2026-11-22T18:30:00Z"), "{text}");
         }
         let here = |text: &str| {
             let civil: DateTime = text.parse().ok()?;
             Some(civil.to_zoned(TimeZone::system()).ok()?.timestamp())
         };
         for text in ["2026-11-22", "20261122", " 2026-11-22 "] {
-            assert_eq!(read(text), here("2026-11-22T00:00:00"), "{text}");
+            assert_eq!(parse_date(text), here("2026-11-22T00:00:00"), "{text}");
         }
         for text in ["2026-11-22T18:30", "2026-11-22 18:30:00", "20261122T183000"] {
-            assert_eq!(read(text), here("2026-11-22T18:30:00"), "{text}");
+            assert_eq!(parse_date(text), here("2026-11-22T18:30:00"), "{text}");
         }
         for text in ["", "today", "22.11.2026", "2026-13-01", "1795366800"] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(parse_date(text), None, "{text}");
         }
     }
 }

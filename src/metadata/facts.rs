@@ -54,7 +54,7 @@ impl Facts {
 
     /// What a video is called if its rule gives nothing.
     pub(super) fn fallback_title(&self) -> String {
-        clean::line(&self.stem).unwrap_or_else(|| "untitled".to_owned())
+        clean::clean_line(&self.stem).unwrap_or_else(|| "untitled".to_owned())
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn describe(rules: &Rules, facts: &Facts, sidecar: &Sidecar) -> Descr
     let (own, bad_date) = by_rules(rules, facts);
     let metadata = sidecar.metadata().or(own);
     let title = sidecar.title();
-    let by_rule = || clean::line(&rules.title.fill(facts));
+    let by_rule = || clean::clean_line(&rules.title.fill(facts));
     Described {
         title: title
             .or_else(by_rule)
@@ -45,9 +45,9 @@ pub(crate) fn describe(rules: &Rules, facts: &Facts, sidecar: &Sidecar) -> Descr
 
 /// What the rules give, and what is wrong with the date that they gave.
 fn by_rules(rules: &Rules, facts: &Facts) -> (Metadata, Option<String>) {
-    let line = |template: &Option<Template>| clean::line(&template.as_ref()?.fill(facts));
+    let line = |template: &Option<Template>| clean::clean_line(&template.as_ref()?.fill(facts));
     let date = line(&rules.publish_date);
-    let publish_date = date.as_deref().and_then(date::read);
+    let publish_date = date.as_deref().and_then(date::parse_date);
     let bad_date = date
         .filter(|_| publish_date.is_none())
         .map(|text| format!("publish-date became {text:?}, which is not a date, and was not sent"));
@@ -60,7 +60,7 @@ fn by_rules(rules: &Rules, facts: &Facts) -> (Metadata, Option<String>) {
         category: line(&rules.category),
         publish_date,
         custom: custom
-            .filter_map(|(name, text)| Some((name.clone(), clean::line(&text.fill(facts))?)))
+            .filter_map(|(name, text)| Some((name.clone(), clean::clean_line(&text.fill(facts))?)))
             .collect(),
     };
     (metadata, bad_date)

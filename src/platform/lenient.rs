@@ -45,7 +45,7 @@ pub fn decimal(value: Option<&Value>) -> Option<f64> {
 }
 
 /// A server's words, fit for one line of a log or a table: no control characters, bounded.
-pub fn line(text: &str) -> String {
+pub fn bound_line(text: &str) -> String {
     // It may repeat an address that is a credential.
     let text = address::hosts_only(text);
     let mut line = String::new();
@@ -91,10 +91,13 @@ mod tests {
 
     #[test]
     fn a_line_is_one_bounded_line() {
-        assert_eq!(line("  two\n lines\u{1b}[31m "), "two lines [31m");
+        assert_eq!(bound_line("  two\n lines\u{1b}[31m "), "two lines [31m");
         let link = "no upload at <https://s3.example/k?X-Amz-Signature=0aF> any more";
-        assert_eq!(line(link), "no upload at <https://s3.example/…> any more");
-        let long = line(&"é".repeat(10_000));
+        assert_eq!(
+            bound_line(link),
+            "no upload at <https://s3.example/…> any more"
+        );
+        let long = bound_line(&"é".repeat(10_000));
         assert!(
             long.len() <= LONGEST_LINE + '…'.len_utf8(),
             "{}",

@@ -39,11 +39,12 @@ impl Head {
         let date = header(headers, DATE.as_str()).and_then(http_date);
         Self {
             status: response.status().as_u16(),
-            retry_after: header(headers, RETRY_AFTER.as_str()).and_then(|text| wait(text, date)),
+            retry_after: header(headers, RETRY_AFTER.as_str())
+                .and_then(|text| parse_wait(text, date)),
             request_id: REQUEST_ID
                 .iter()
                 .find_map(|name| header(headers, name))
-                .map(lenient::line)
+                .map(lenient::bound_line)
                 .filter(|id| !id.is_empty()),
             is_v2: headers.contains_key("jw-request-id"),
             limit: number("x-ratelimit-limit").or_else(|| number("jw-request-limit")),
@@ -129,7 +130,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// `Retry-After` is a number of seconds, or a date that only the server's own clock can measure.
-fn wait(text: &str, date: Option<Timestamp>) -> Option<Duration> {
+fn parse_wait(text: &str, date: Option<Timestamp>) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -257,16 +258,16 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(wait(" 120 ", None), Some(Duration::from_mins(2)));
+        assert_eq!(parse_wait(" 120 ", None), Some(Duration::from_mins(2)));
         let date = http_date("Wed, 21 Oct 2015 07:28:00 GMT");
         assert!(date.is_some());
-        let later = wait("Wed, 21 Oct 2015 07:28:30 GMT", date);
+        let later = parse_wait("Wed, 21 Oct 2015 07:28:30 GMT", date);
         assert_eq!(later, Some(Duration::from_secs(30)));
         assert_eq!(
-            wait("Wed, 21 Oct 2015 07:27:30 GMT", date),
+            parse_wait("Wed, 21 Oct 2015 07:27:30 GMT", date),
             Some(Duration::ZERO)
         );
-        assert_eq!(wait("soon", date), None);
-        assert_eq!(wait("-5", date), None);
+        assert_eq!(parse_wait("soon", date), None);
+        assert_eq!(parse_wait("-5", date), None);
     }
 }

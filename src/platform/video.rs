@@ -49,5 +49,5 @@ impl Video {
 
 /// The state that the platform calls this, even if the word contains more.
 pub(super) fn status(word: &str) -> Status {
-    Status::from_word(&lenient::line(word))
+    Status::from_word(&lenient::bound_line(word))
 }

@@ -104,7 +104,7 @@ pub fn resume(db: &Connection, account: &str, now: Timestamp) -> Result<Option<P
 }
 
 /// The configuration does not have the account any more, and nothing is left to do for it.
-pub fn forget(db: &Connection, account: &str) -> Result<(), Error> {
+pub fn forget_account(db: &Connection, account: &str) -> Result<(), Error> {
     db.prepare_cached("DELETE FROM paused_accounts WHERE account = ?1")?
         .execute([account])?;
     Ok(())

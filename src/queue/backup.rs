@@ -35,7 +35,7 @@ pub fn put_back(table: &Path, backup: &Path, now: Timestamp) -> Result<Option<Pa
     let draft = beside(table, ".restoring");
     remove(&draft).map_err(in_words)?;
     copy(backup, &draft).map_err(in_words)?;
-    let ready = examine(&draft)
+    let ready = check_copy(&draft)
         .and_then(|()| restored::accept(&draft, number, now).map_err(|error| crate::chain(&error)))
         .and_then(|()| fold(&draft).map_err(|error| error.to_string()));
     if let Err(why) = ready {
@@ -83,7 +83,7 @@ fn copy(backup: &Path, draft: &Path) -> io::Result<()> {
 }
 
 /// Whether it is whole, and a job table; if not, why.
-fn examine(draft: &Path) -> Result<(), String> {
+fn check_copy(draft: &Path) -> Result<(), String> {
     let look = || -> rusqlite::Result<(String, bool)> {
         let db = Connection::open(draft)?;
         let found = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
@@ -106,14 +106,14 @@ fn fold(draft: &Path) -> rusqlite::Result<()> {
     let is_busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     drop(db);
     let done = if is_busy == 0 {
-        finish(draft)
+        finish_copy(draft)
     } else {
         Err(io::Error::other("another program uses it"))
     };
     done.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-fn finish(draft: &Path) -> io::Result<()> {
+fn finish_copy(draft: &Path) -> io::Result<()> {
     for ending in ["-wal", "-shm"] {
         match fs::remove_file(beside(draft, ending)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -129,7 +129,7 @@ fn exchange(table: &Path, draft: &Path, kept: &Path) -> io::Result<Option<PathBu
     let folder = File::open(db::parent(table))?;
     // Between the two, a daemon that starts must not make an empty table.
     if !marker::is_there(table) {
-        marker::write(table, 0)?;
+        marker::write_number(table, 0)?;
     }
     let mut is_kept = false;
     for ending in ["", "-wal"] {
@@ -191,7 +191,7 @@ mod tests {
             fs::copy(beside(&table, ending), beside(&backup, ending)).unwrap();
         }
         add(&table, "/w/b.mp4");
-        marker::write(&table, 3).unwrap();
+        marker::write_number(&table, 3).unwrap();
         (folder, table, backup)
     }
 

@@ -16,7 +16,7 @@ use super::row::{self, Attempt};
 use super::sql::At;
 use super::ticket;
 
-pub use super::order::{ahead, line};
+pub use super::order::{ahead, list_due};
 
 /// How long a lease holds without a heartbeat.
 pub const LEASE: Duration = Duration::from_mins(1);

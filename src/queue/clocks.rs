@@ -37,13 +37,13 @@ pub fn agrees(db: &Connection, account: &str) -> Result<(), Error> {
 }
 
 /// Nothing is known of any clock: the daemon starts, or this machine's clock was set.
-pub fn forget(db: &Connection) -> Result<(), Error> {
+pub fn forget_all(db: &Connection) -> Result<(), Error> {
     db.prepare_cached("DELETE FROM clocks")?.execute([])?;
     Ok(())
 }
 
 /// All accounts whose clocks differ, by name.
-pub fn all(db: &Connection) -> Result<Vec<Skewed>, Error> {
+pub fn list_skewed(db: &Connection) -> Result<Vec<Skewed>, Error> {
     let mut statement =
         db.prepare_cached("SELECT account, ahead_s, measured_at FROM clocks ORDER BY account")?;
     let rows = statement.query_map([], |row| {

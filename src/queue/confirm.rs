@@ -128,7 +128,7 @@ pub fn ready(db: &Connection, job: &Waiting, facts: &Facts, now: Timestamp) -> R
         .doubt
         .as_deref()
         .map_or_else(Report::default, Report::said);
-    let is_done = finish(db, job, Final::Done, &report, now)?;
+    let is_done = finish_waiting(db, job, Final::Done, &report, now)?;
     if is_done && job.replaces.is_some() {
         // No create call told what its sidecar says.
         metadata::untold(db, job.id, now)?;
@@ -144,8 +144,8 @@ pub fn failed(
     (report, now): (&Report, Timestamp),
 ) -> Result<bool, Error> {
     record(db, job, facts)?;
-    note(db, job, ("permanent", report), now)?;
-    finish(db, job, Final::Failed, report, now)
+    note_attempt(db, job, ("permanent", report), now)?;
+    finish_waiting(db, job, Final::Failed, report, now)
 }
 
 /// Nothing to say yet: the next look is at `run_at`.
@@ -176,7 +176,7 @@ pub fn start_over(
     if !still_waits(db, job)? {
         return Ok(());
     }
-    note(db, job, (outcome, report), now)?;
+    note_attempt(db, job, (outcome, report), now)?;
     withdraw::video(
         db,
         job.id,
@@ -218,7 +218,7 @@ fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
     Ok(())
 }
 
-fn note(
+fn note_attempt(
     db: &Connection,
     job: &Waiting,
     (outcome, report): (&str, &Report),
@@ -240,7 +240,7 @@ fn note(
 }
 
 /// A stale look changes nothing, also nothing of another job.
-fn finish(
+fn finish_waiting(
     db: &Connection,
     job: &Waiting,
     end: Final,

@@ -1,6 +1,6 @@
 //! Opening the database: where it may lie, who may have it, which settings it runs with.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,10 +44,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often may another process get ahead while the database is opened.
 const MEETINGS: u32 = 20;
-
-/// How often in a row may a command be just looking whether a daemon runs, which takes
-/// microseconds.
-const LOOKS_AT_ONCE: u32 = 10_000;
 
 /// Readable by the owner's group, so that operators can read it, and by no other user. The upload
 /// links in it are sealed.
@@ -100,7 +96,7 @@ pub(super) fn open_or_make(path: &Path) -> Result<Connection, Error> {
 /// [`Error::Missing`] where there is none yet, or why it cannot be read.
 pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
     // A user who can only read the table is told what that says.
-    let number = marker::read(path).ok().flatten().unwrap_or_default();
+    let number = marker::read_number(path).ok().flatten().unwrap_or_default();
     // What we may not look at is not missing: SQLite says below why it cannot be opened.
     if matches!(path.try_exists(), Ok(false)) {
         restored::check_path(path)?;
@@ -132,75 +128,6 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
             Ok(db)
         }
     }
-}
-
-/// The proof that no other daemon works on this database; dropped with the process, even by
-/// `kill -9`.
-#[derive(Debug)]
-pub struct DaemonLock {
-    _file: File,
-}
-
-/// Takes the daemon's lock on the database at `path`.
-///
-/// # Errors
-/// [`Error::DaemonRuns`] while another process holds it.
-pub fn lock(path: &Path) -> Result<DaemonLock, Error> {
-    let beside = lock_file(path);
-    let refused = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
-            path: path.to_owned(),
-        },
-        _ => Error::Folder {
-            path: parent(path),
-            source,
-        },
-    };
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(MODE)
-        .open(&beside)
-        .map_err(refused)?;
-    // Root may try the daemon by hand before the service's user starts it.
-    give_to_owner_of(&beside, &parent(path));
-    for _ in 0..LOOKS_AT_ONCE {
-        match file.try_lock() {
-            Ok(()) => return Ok(DaemonLock { _file: file }),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(source)) => return Err(refused(source)),
-        }
-        // A daemon does not share its lock; a command that looks whether one runs does.
-        if file.try_lock_shared().is_err() {
-            break;
-        }
-        file.unlock().map_err(refused)?;
-        std::thread::yield_now();
-    }
-    Err(Error::DaemonRuns {
-        path: path.to_owned(),
-    })
-}
-
-/// Whether a daemon works on the database at `path` now, as far as we may look; `None` where not.
-pub fn daemon_runs(path: &Path) -> Option<bool> {
-    let file = match File::open(lock_file(path)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(false),
-        Err(_) => return None,
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Some(false),
-        Err(TryLockError::WouldBlock) => Some(true),
-        Err(TryLockError::Error(_)) => None,
-    }
-}
-
-fn lock_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-daemon");
-    PathBuf::from(name)
 }
 
 pub(super) fn parent(path: &Path) -> PathBuf {
@@ -392,6 +319,7 @@ pub fn network_filesystem(folder: &Path) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::daemon_lock::{daemon_runs, lock};
 
     const FAILED: &str = "failed', finished_at = '2027-01-15T08:00:00.000Z";
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::enqueue::{Enqueued, NewJob, Offered, enqueue, offer};
 use super::error::Error;
 use super::job::JobId;
-use super::renames::{follow, moved};
+use super::renames::{follow_rename, moved};
 use super::row;
 
 /// A job that may account for another content than its file has now.
@@ -49,7 +49,7 @@ pub(super) fn about(db: &Connection, job: JobId) -> Result<Option<Doubt>, Error>
 /// unless it has one by now; the old job keeps its video and has no file any more.
 ///
 /// `None`: the doubt is another one by now, and the file must be looked at again.
-pub fn settle(
+pub fn settle_doubt(
     db: &Connection,
     new: &NewJob,
     (doubt, is_same): (&Doubt, bool),
@@ -63,7 +63,7 @@ pub fn settle(
         (Offered::Taken(enqueued), _) => return Ok(Some(enqueued)),
         (Offered::Doubtful(still), _) if still != *doubt => return Ok(None),
         (Offered::Doubtful(_), Some(old_path)) if is_same => {
-            return follow(db, (doubt.job, old_path), new, now).map(Some);
+            return follow_rename(db, (doubt.job, old_path), new, now).map(Some);
         }
         (Offered::Doubtful(_), None) if is_same => {}
         // No file has an inode below zero, and no two jobs have the same.

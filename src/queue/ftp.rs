@@ -288,6 +288,6 @@ fn search_again(
     )?
     .execute(params![job.0, video_key, At(now)])?;
     // What was sent about the other video must be sent about this file's.
-    metadata::forget(db, job)?;
+    metadata::forget_sent(db, job)?;
     Ok(true)
 }

@@ -16,7 +16,7 @@ use crate::disposition::Need;
 /// The names of the configuration, each with the account that it stands for.
 pub type Identities = BTreeMap<String, String>;
 
-/// What [`follow`] changed.
+/// What [`follow_accounts`] changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Followed {
     /// Old and new name of each account that is called otherwise now.
@@ -27,7 +27,7 @@ pub struct Followed {
     pub moved: usize,
 }
 
-/// Whether [`follow`] would give a row another name: then no worker may hold the old one.
+/// Whether [`follow_accounts`] would give a row another name: then no worker may hold the old one.
 pub fn would_rename(db: &Connection, present: &Identities) -> Result<bool, Error> {
     Ok(!renames(&known(db)?, present).is_empty())
 }
@@ -47,7 +47,7 @@ pub fn has_work(db: &Connection, name: &str) -> Result<bool, Error> {
 }
 
 /// Lets all rows follow the accounts of the configuration. `watches`: the account of each watch.
-pub fn follow(
+pub fn follow_accounts(
     db: &Connection,
     present: &Identities,
     watches: &[(String, String)],
@@ -241,16 +241,16 @@ mod tests {
         )
         .unwrap();
         let first = present(&[("a", "v1 aaaaaaaa"), ("b", "v1 bbbbbbbb")]);
-        let followed = follow(&db, &first, &[], now()).unwrap();
+        let followed = follow_accounts(&db, &first, &[], now()).unwrap();
         assert_eq!(followed, Followed::default());
         let swapped = present(&[("b", "v1 aaaaaaaa"), ("a", "v1 bbbbbbbb")]);
         assert!(would_rename(&db, &swapped).unwrap());
-        follow(&db, &swapped, &[], now()).unwrap();
+        follow_accounts(&db, &swapped, &[], now()).unwrap();
         assert_eq!((account(&db, 1), account(&db, 2)), ("b".into(), "a".into()));
         let paused = accounts::paused(&db).unwrap();
         assert_eq!((paused.len(), paused[0].account.as_str()), (1, "b"));
         let renamed = present(&[("news", "v1 aaaaaaaa"), ("a", "v1 bbbbbbbb")]);
-        follow(&db, &renamed, &[], now()).unwrap();
+        follow_accounts(&db, &renamed, &[], now()).unwrap();
         assert_eq!(
             (account(&db, 1), account(&db, 2)),
             ("news".into(), "a".into())
@@ -267,9 +267,9 @@ mod tests {
             present(&[("a", "v1 aaaaaaaa")]),
             present(&[("a", "v1 cccccccc")]),
         );
-        follow(&db, &old, &[], now()).unwrap();
+        follow_accounts(&db, &old, &[], now()).unwrap();
         let watches = [("w-a".to_owned(), "a".to_owned())];
-        let followed = follow(&db, &new, &watches, now()).unwrap();
+        let followed = follow_accounts(&db, &new, &watches, now()).unwrap();
         assert_eq!(account(&db, 1), "a (v1 aaaaaaaa)");
         assert_eq!(
             account(&db, 2),
@@ -284,7 +284,7 @@ mod tests {
         );
         // It comes back, under another name.
         let both = present(&[("a", "v1 cccccccc"), ("old", "v1 aaaaaaaa")]);
-        let followed = follow(&db, &both, &watches, now()).unwrap();
+        let followed = follow_accounts(&db, &both, &watches, now()).unwrap();
         assert_eq!(
             (account(&db, 1), account(&db, 2)),
             ("old".into(), "a".into())
@@ -296,8 +296,8 @@ mod tests {
     fn an_account_that_is_taken_out_is_named_with_what_to_do() {
         let db = in_memory();
         add(&db, 1, "a", true);
-        follow(&db, &present(&[("a", "v1 aaaaaaaa")]), &[], now()).unwrap();
-        let followed = follow(&db, &present(&[("b", "v1 bbbbbbbb")]), &[], now()).unwrap();
+        follow_accounts(&db, &present(&[("a", "v1 aaaaaaaa")]), &[], now()).unwrap();
+        let followed = follow_accounts(&db, &present(&[("b", "v1 bbbbbbbb")]), &[], now()).unwrap();
         assert_eq!(followed.gone, ["a"]);
         assert_eq!(account(&db, 1), "a");
     }

@@ -61,7 +61,7 @@ impl Marker {
     pub(super) fn of(table: &Path, level: Level) -> Result<Self, Error> {
         let mut marker = Self {
             table: table.to_owned(),
-            written: read(table).map_err(|source| unreadable(table, source))?,
+            written: read_number(table).map_err(|source| unreadable(table, source))?,
             seen: level.count,
             is_said: false,
         };
@@ -83,7 +83,7 @@ impl Marker {
         if !is_behind {
             return Ok(());
         }
-        let Err(source) = write(&self.table, level.count) else {
+        let Err(source) = write_number(&self.table, level.count) else {
             self.written = Some(level.count);
             self.is_said = false;
             return Ok(());
@@ -125,7 +125,7 @@ pub(super) fn is_there(table: &Path) -> bool {
 }
 
 /// Follows no link, and waits for no pipe.
-fn open(marker: &Path) -> io::Result<File> {
+fn open_marker(marker: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
@@ -141,8 +141,8 @@ fn open(marker: &Path) -> io::Result<File> {
 }
 
 /// The number in the marker; 0 in one of an earlier release. `None`: there is no marker.
-pub(super) fn read(table: &Path) -> io::Result<Option<i64>> {
-    let text = match open(&file(table)).and_then(io::read_to_string) {
+pub(super) fn read_number(table: &Path) -> io::Result<Option<i64>> {
+    let text = match open_marker(&file(table)).and_then(io::read_to_string) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -157,12 +157,12 @@ pub(super) fn read(table: &Path) -> io::Result<Option<i64>> {
 
 /// The same, where the table is about to be used: a marker that cannot be read says nothing about its age.
 pub(super) fn read_first(table: &Path) -> Result<i64, Error> {
-    let number = read(table).map_err(|source| unreadable(table, source))?;
+    let number = read_number(table).map_err(|source| unreadable(table, source))?;
     Ok(number.unwrap_or_default())
 }
 
 /// Whole or not at all, and there after a power loss.
-pub(super) fn write(table: &Path, count: i64) -> io::Result<()> {
+pub(super) fn write_number(table: &Path, count: i64) -> io::Result<()> {
     let (draft, marker) = (beside(table, ".marker.new"), file(table));
     // What a kill left is of no use, and something else may have the name.
     drop(fs::remove_file(&draft));

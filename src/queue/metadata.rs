@@ -145,7 +145,7 @@ pub(super) fn inherits(db: &Connection, job: JobId, from: JobId) -> Result<(), E
 
 /// The job's video is given up: its next one was sent nothing yet. What could not be sent stays
 /// noted.
-pub(super) fn forget(db: &Connection, job: JobId) -> Result<(), Error> {
+pub(super) fn forget_sent(db: &Connection, job: JobId) -> Result<(), Error> {
     db.prepare_cached("UPDATE metadata SET digest = NULL, updated_at = NULL WHERE job_id = ?1")?
         .execute([job.0])?;
     Ok(())

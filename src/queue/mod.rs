@@ -12,6 +12,7 @@
 pub mod accounts;
 mod advice;
 pub mod afterwards;
+mod attempts;
 pub mod backup;
 pub mod change;
 pub mod claim;
@@ -19,6 +20,7 @@ pub mod clocks;
 pub mod confirm;
 pub mod copies;
 pub mod daemon;
+mod daemon_lock;
 mod db;
 pub mod doubt;
 pub mod enqueue;
@@ -68,7 +70,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 pub use advice::Advice;
-pub use db::{DaemonLock, daemon_runs, lock, network_filesystem, open, open_for_reading};
+pub use daemon_lock::{DaemonLock, daemon_runs, lock};
+pub use db::{network_filesystem, open, open_for_reading};
 pub use error::Error;
 pub use job::{Arrival, Job, JobId, Lease, State, Step, Ticket};
 pub use presence::{Lost, TableFiles};

@@ -153,7 +153,7 @@ pub fn cancel(db: &Connection, id: JobId, now: Timestamp) -> Result<Answer, Erro
         forget_video(db, id)?;
     }
     withdraw::begun_video(db, id, "the job was cancelled", now)?;
-    end(db, id, "cancelled by hand", now)?;
+    end_by_hand(db, id, "cancelled by hand", now)?;
     Ok(Answer::Done(format!("job {id} is cancelled")))
 }
 
@@ -181,11 +181,11 @@ pub fn cancel_without_account(db: &Connection, job: &Job, now: Timestamp) -> Res
     if job.step != Step::Confirm {
         forget_video(db, id)?;
     }
-    end(db, id, &format!("cancelled by hand; {said}"), now)?;
+    end_by_hand(db, id, &format!("cancelled by hand; {said}"), now)?;
     Ok(Answer::Done(format!("job {id} is cancelled; {said}")))
 }
 
-fn end(db: &Connection, id: JobId, message: &str, now: Timestamp) -> Result<(), Error> {
+fn end_by_hand(db: &Connection, id: JobId, message: &str, now: Timestamp) -> Result<(), Error> {
     let sent = db
         .prepare_cached("SELECT bytes_sent FROM progress WHERE job_id = ?1")?
         .query_row([id.0], |row| row.get(0))

@@ -82,7 +82,7 @@ pub(super) fn note_turn(db: &Connection, watch: &str) -> Result<(), Error> {
 
 /// The jobs that are due, in the order in which they will be claimed if nothing else comes and no
 /// bound stops one; those of paused accounts are left out.
-pub fn line(db: &Connection, now: Timestamp) -> Result<Vec<JobId>, Error> {
+pub fn list_due(db: &Connection, now: Timestamp) -> Result<Vec<JobId>, Error> {
     let under_way = UnderWay::read(db)?;
     // Aged as `ripen` does it, which may not have seen all of them yet.
     let mut statement = db.prepare_cached(
@@ -132,7 +132,7 @@ pub fn line(db: &Connection, now: Timestamp) -> Result<Vec<JobId>, Error> {
 /// How many jobs go before this one, if nothing else comes; none for a job that does not wait for
 /// its turn: not due, in progress, over, or of a paused account.
 pub fn ahead(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<usize>, Error> {
-    Ok(line(db, now)?.iter().position(|id| *id == job.id))
+    Ok(list_due(db, now)?.iter().position(|id| *id == job.id))
 }
 
 /// The jobs of one watch for one account; the watch may have had another account once.

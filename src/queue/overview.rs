@@ -97,7 +97,7 @@ pub fn read_overview(db: &Connection) -> Result<Overview, Error> {
             Ok(Some(row.get(0)?).zip(why))
         })?;
     overview.paused = accounts::paused(db)?;
-    overview.clocks = clocks::all(db)?;
+    overview.clocks = clocks::list_skewed(db)?;
     overview.folders = folders::read_all(db)?;
     overview.daemon = daemon::read(db)?;
     Ok(overview)

@@ -16,7 +16,7 @@ pub const BUMPED: i64 = 1000;
 
 /// The jobs of the watches that may still be claimed take over these priorities, unless they were
 /// bumped. Answers how many did.
-pub fn follow(db: &Connection, watches: &[(String, i64)]) -> Result<usize, Error> {
+pub fn follow_priorities(db: &Connection, watches: &[(String, i64)]) -> Result<usize, Error> {
     let mut changed = 0;
     for (watch, priority) in watches {
         // Those that have ended may be queued again by hand.

@@ -77,14 +77,14 @@ pub fn moved(
             ..doubt
         }));
     }
-    follow(db, (id, old_path), new, now).map(Offered::Taken)
+    follow_rename(db, (id, old_path), new, now).map(Offered::Taken)
 }
 
 /// The job continues under the new name of its file, which has the content that the job knows.
 ///
 /// The ctime of one that is about to be moved or deleted stays that of what was sent: samples are enough
 /// to follow a file, and not to take it away.
-pub(super) fn follow(
+pub(super) fn follow_rename(
     db: &Connection,
     (id, old_path): (JobId, &Path),
     new: &NewJob,

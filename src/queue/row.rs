@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use rusqlite::types::{Null, ToSql};
 use rusqlite::{Connection, params};
 
+use super::enqueue::new_ingest_id;
 use super::error::Error;
 use super::job::{JobId, State, Step};
+use super::metadata;
 use super::outcome::{Count, Report};
 use super::sql::At;
 
@@ -166,4 +168,34 @@ pub(super) fn set(
     let bound: Vec<&dyn ToSql> = job.into_iter().chain(values).collect();
     db.prepare_cached(&sql)?.execute(&*bound)?;
     Ok(())
+}
+
+/// The rest of the row forgets the video that was begun; its key goes to the withdrawals first.
+pub(super) fn forget_video(db: &Connection, id: JobId) -> Result<(), Error> {
+    let (create, ingest_id) = (Step::Create.word(), new_ingest_id());
+    set(
+        db,
+        id,
+        &[
+            ("step", &create),
+            ("video_key", &Null),
+            ("create_sent_at", &Null),
+            ("sent_at", &Null),
+            ("md5", &Null),
+            ("parts_md5", &Null),
+            ("status", &Null),
+            ("duration", &Null),
+            ("platform_size", &Null),
+            ("replaces", &Null),
+            ("updated_before", &Null),
+            ("replaced_by", &Null),
+            ("replaced", &Null),
+            ("replaced_at", &Null),
+            ("changed_there", &Null),
+            ("own_change", &Null),
+            ("delivered_at", &Null),
+            ("ingest_id", &ingest_id),
+        ],
+    )?;
+    metadata::forget_sent(db, id)
 }

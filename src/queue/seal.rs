@@ -34,7 +34,7 @@ impl Seal {
     /// The key beside the table at `database`; a new one where there is none that can be used.
     pub(super) fn beside(database: &Path) -> Result<Self, Error> {
         let path = key_file(database);
-        let key = match read(&path) {
+        let key = match read_key(&path) {
             Ok(key) => key,
             Err(why) => {
                 if why.kind() != io::ErrorKind::NotFound {
@@ -104,7 +104,7 @@ fn fresh() -> Result<[u8; KEY_LENGTH], Error> {
     Ok(key)
 }
 
-fn read(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
+fn read_key(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
@@ -126,7 +126,7 @@ fn read(path: &Path) -> io::Result<[u8; KEY_LENGTH]> {
 /// The key is on the disk, whole, before anything is sealed with it.
 fn keep(path: &Path, key: &[u8; KEY_LENGTH]) -> io::Result<()> {
     let draft = path.with_added_extension("new");
-    let kept = write(&draft, path, key);
+    let kept = write_key(&draft, path, key);
     if kept.is_err() {
         // It is of no use, and was never more than this.
         drop(fs::remove_file(&draft));
@@ -134,7 +134,7 @@ fn keep(path: &Path, key: &[u8; KEY_LENGTH]) -> io::Result<()> {
     kept
 }
 
-fn write(draft: &Path, path: &Path, key: &[u8; KEY_LENGTH]) -> io::Result<()> {
+fn write_key(draft: &Path, path: &Path, key: &[u8; KEY_LENGTH]) -> io::Result<()> {
     match fs::remove_file(draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -222,7 +222,7 @@ pub(super) fn give_up(
         return Ok(Became::Nothing);
     };
     let again = loss.lack.is_other_content() && confirm::mismatches(db, job)? > 0;
-    note(db, job, loss, now)?;
+    note_loss(db, job, loss, now)?;
     if ftp::let_go_of_done(db, job, loss.video_key, (loss.why, now))? {
         return Ok(Became::Seeks);
     }
@@ -336,7 +336,7 @@ fn is_shared(db: &Connection, job: JobId, video_key: &str) -> Result<bool, Error
         .exists(params![job.0, video_key])?)
 }
 
-fn note(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Result<(), Error> {
+fn note_loss(db: &Connection, job: JobId, loss: &Loss<'_>, now: Timestamp) -> Result<(), Error> {
     let outcome = if loss.lack.is_other_content() {
         fetch::MISMATCH
     } else {

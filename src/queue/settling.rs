@@ -24,7 +24,7 @@ pub struct Settling {
 }
 
 /// Notes a file, or what it waits for now.
-pub fn note(db: &Connection, path: &Path, file: &Settling) -> Result<(), Error> {
+pub fn note_file(db: &Connection, path: &Path, file: &Settling) -> Result<(), Error> {
     db.prepare_cached(
         "INSERT INTO settling (path, watch, size, since, seen_by, waiting_for) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (path) DO UPDATE SET watch = ?2, size = ?3, since = ?4, seen_by = ?5, waiting_for = ?6",
@@ -41,7 +41,7 @@ pub fn note(db: &Connection, path: &Path, file: &Settling) -> Result<(), Error> 
 }
 
 /// The file is not waiting any more.
-pub fn forget(db: &Connection, path: &Path) -> Result<(), Error> {
+pub fn forget_file(db: &Connection, path: &Path) -> Result<(), Error> {
     db.prepare_cached("DELETE FROM settling WHERE path = ?1")?
         .execute([PathColumn(path)])?;
     Ok(())
@@ -95,7 +95,7 @@ pub struct Waiting {
 }
 
 /// What has not settled, of one watch or of all.
-pub fn all(db: &Connection, watch: Option<&str>) -> Result<Waiting, Error> {
+pub fn list_waiting(db: &Connection, watch: Option<&str>) -> Result<Waiting, Error> {
     let number: i64 = db.query_row(
         "SELECT count(*) FROM settling WHERE ?1 IS NULL OR watch = ?1",
         [watch],

@@ -254,7 +254,7 @@ fn place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Er
     if !is_in_line || job.run_at > now {
         return Ok(None);
     }
-    let line = order::line(db, now)?;
+    let line = order::list_due(db, now)?;
     let Some(ahead) = line.split(|id| *id == job.id).next() else {
         return Ok(None);
     };

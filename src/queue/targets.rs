@@ -27,7 +27,7 @@ pub(crate) fn of(db: &Connection, folder: &Path) -> Result<Option<Seen>, Error> 
     let sql = format!("SELECT {COLUMNS} FROM targets WHERE folder = ?1");
     let found = db
         .prepare_cached(&sql)?
-        .query_row([PathColumn(folder)], read)
+        .query_row([PathColumn(folder)], read_row)
         .optional()?;
     Ok(found)
 }
@@ -71,7 +71,7 @@ pub(crate) fn keep(db: &Connection, folder: &Path, seen: &Seen) -> Result<(), Er
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Seen> {
+fn read_row(row: &Row<'_>) -> rusqlite::Result<Seen> {
     let source: Option<String> = row.get("source")?;
     let mount = match source {
         None => None,

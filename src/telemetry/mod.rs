@@ -47,7 +47,7 @@ static BESIDE: OnceLock<Lines> = OnceLock::new();
 /// without either, it is the `usual` one of the command.
 ///
 /// `writer` makes the stream that the lines go to, so that it can take care of progress bars.
-pub(crate) fn start<W: io::Write + Send + 'static>(
+pub(crate) fn start_logging<W: io::Write + Send + 'static>(
     (level, usual): (Option<Level>, Level),
     (format, pace): (Format, Pace),
     writer: impl Fn() -> W + Send + Sync + 'static,

@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_that_of_the_file_alone() {
-        let (feed, hasher) = hash::start(hash::BACKLOG).unwrap();
+        let (feed, hasher) = hash::start_hashing(hash::BACKLOG).unwrap();
         let flight = Arc::new(Flight::new(Arc::default(), Box::new(|_| Ok(()))));
         let wrapping = Wrapping {
             before: Bytes::from("<"),

@@ -103,7 +103,7 @@ async fn attempt(
         hash::BACKLOG
     };
     let (feed, hasher) = if cargo.hash {
-        let (feed, hasher) = hash::start(backlog).map_err(Error::Start)?;
+        let (feed, hasher) = hash::start_hashing(backlog).map_err(Error::Start)?;
         let hasher = Arc::new(hasher);
         let summing: Weak<Hasher> = Arc::downgrade(&hasher);
         flight.is_summed_by(summing);
@@ -146,7 +146,7 @@ pub(super) async fn once(
     let complete = flight.is_released();
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
-    let body = read(&mut response).await;
+    let body = read_body(&mut response).await;
     Ok(Answer {
         status,
         headers,
@@ -157,7 +157,7 @@ pub(super) async fn once(
 }
 
 /// Reads what there is, within reason: the status line is the verdict, the rest explains it.
-async fn read(response: &mut reqwest::Response) -> Vec<u8> {
+async fn read_body(response: &mut reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -183,7 +183,7 @@ impl Answer {
         ["x-amz-request-id", "x-request-id"]
             .iter()
             .find_map(|name| self.header(name))
-            .map(lenient::line)
+            .map(lenient::bound_line)
             .filter(|id| !id.is_empty())
     }
 
@@ -196,8 +196,8 @@ impl Answer {
         Error::Answered(Box::new(Answered {
             verdict,
             status: self.status,
-            code: code.map(lenient::line),
-            message: message.map(lenient::line),
+            code: code.map(lenient::bound_line),
+            message: message.map(lenient::bound_line),
             after: self
                 .header(RETRY_AFTER.as_str())
                 .and_then(|text| text.trim().parse().ok())
@@ -223,7 +223,7 @@ pub(super) fn compare(what: &'static str, ours: &str, theirs: &str) -> Result<()
     if ours.eq_ignore_ascii_case(theirs) {
         return Ok(());
     }
-    let theirs = lenient::line(theirs);
+    let theirs = lenient::bound_line(theirs);
     Err(Error::Corrupt {
         what,
         ours: ours.to_owned(),

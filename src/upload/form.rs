@@ -31,7 +31,7 @@ pub(super) async fn post(
         format!("multipart/form-data; boundary={boundary}"),
     );
     let answer = exchange(request, cargo, wrapping(&boundary, &cargo.name), flight).await?;
-    judge(&answer, cargo, flight)
+    judge_form(&answer, cargo, flight)
 }
 
 /// The form around the file; the host takes at most 512 bytes of part headers.
@@ -48,7 +48,7 @@ fn wrapping(boundary: &str, file_name: &str) -> Wrapping {
     }
 }
 
-fn judge(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Error> {
+fn judge_form(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Error> {
     let object = match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(object)) => object,
         _ if answer.is_success() && !answer.complete => return Err(early(answer, cargo, flight)),

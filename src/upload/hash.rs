@@ -38,7 +38,7 @@ enum Hashing {
 }
 
 /// Starts a hash thread that may be so many buffers behind.
-pub(super) fn start(backlog: usize) -> io::Result<(Feed, Hasher)> {
+pub(super) fn start_hashing(backlog: usize) -> io::Result<(Feed, Hasher)> {
     let (feed, buffers) = Feed::with_backlog(Arc::default(), backlog);
     let thread = thread::Builder::new()
         .name("md5".to_owned())

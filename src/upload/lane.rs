@@ -36,7 +36,9 @@ pub(super) struct Task {
 pub(super) fn submit(mut task: Task) -> Result<(), Error> {
     loop {
         let free = idle().pop();
-        let Some(free) = free else { return open(task) };
+        let Some(free) = free else {
+            return open_lane(task);
+        };
         match free.tasks.send(task) {
             Ok(()) => return Ok(()),
             // Only a lane that died between two tasks; the next one is as good.
@@ -45,7 +47,7 @@ pub(super) fn submit(mut task: Task) -> Result<(), Error> {
     }
 }
 
-fn open(task: Task) -> Result<(), Error> {
+fn open_lane(task: Task) -> Result<(), Error> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()

@@ -32,7 +32,7 @@ pub(super) async fn put(
             .put(url)
             .header(CONTENT_DISPOSITION, disposition.as_str())
     };
-    let receipt = follow(request, cargo, flight).await?;
+    let receipt = follow_redirects(request, cargo, flight).await?;
     if cargo.hash && !receipt.verified {
         tracing::warn!(
             "the upload server reports no MD5 to compare with; its confirmation is \
@@ -49,10 +49,10 @@ pub(super) async fn put_part(
     cargo: &Cargo,
     flight: &Arc<Flight>,
 ) -> Result<Receipt, Error> {
-    follow(|url| client.put(url), cargo, flight).await
+    follow_redirects(|url| client.put(url), cargo, flight).await
 }
 
-async fn follow(
+async fn follow_redirects(
     request: impl Fn(Url) -> reqwest::RequestBuilder,
     cargo: &Cargo,
     flight: &Arc<Flight>,
@@ -62,7 +62,7 @@ async fn follow(
         let request = request(url.clone());
         let answer = exchange(request, cargo, Wrapping::default(), flight).await?;
         if answer.status != 307 {
-            return judge(&answer, cargo, flight);
+            return judge_put(&answer, cargo, flight);
         }
         let status = answer.status;
         url = elsewhere(&answer, &url).ok_or(Error::Redirected { status })?;
@@ -77,7 +77,7 @@ fn elsewhere(answer: &Answer, from: &Url) -> Option<Url> {
     (url.scheme() == "https" || (is_loopback(&url) && is_loopback(from))).then_some(url)
 }
 
-fn judge(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Error> {
+fn judge_put(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Error> {
     if !answer.is_success() {
         return Err(refusal(answer));
     }

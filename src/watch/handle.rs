@@ -54,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// # Errors
 ///
 /// The system refuses a thread; those already started are stopped.
-pub(crate) fn start(
+pub(crate) fn start_watching(
     watches: &[config::Watch],
     known: impl Fn(&config::Watch) -> KnownFiles,
     reports: Sender<Report>,

@@ -118,7 +118,7 @@ pub(crate) enum Locking {
 /// The folder cannot be opened.
 pub(crate) fn probe(folder: &Path) -> io::Result<Locking> {
     for path in folder.ancestors() {
-        let file = match open(path) {
+        let file = match open_folder(path) {
             Ok(file) => file,
             Err(error) if path == folder => return Err(error),
             // The daemon passes over what it may not open, too.
@@ -198,7 +198,7 @@ impl FolderLocks {
 
     /// Locks one folder: as the only one (`owned`), or beside others. `None`: another process has it.
     fn lock(&self, path: &Path, owned: bool) -> Result<Option<Arc<Handle>>, LockError> {
-        let file = open(path).map_err(LockError::Offline)?;
+        let file = open_folder(path).map_err(LockError::Offline)?;
         let id = FolderId::of(&file.metadata().map_err(LockError::Offline)?);
         for tries in 0..TRIES {
             if tries > 0 {
@@ -292,7 +292,7 @@ fn attempt(file: &File, owned: bool, path: &Path) -> bool {
     }
 }
 
-fn open(folder: &Path) -> io::Result<File> {
+fn open_folder(folder: &Path) -> io::Result<File> {
     let opened = Folder::root(folder).and_then(|folder| folder.open());
     opened.map_err(Error::into_source)
 }

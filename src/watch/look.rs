@@ -122,7 +122,7 @@ fn look_inside(watch: &Watch, (place, meta): (&Place, &Metadata), examine: bool)
                 blocks: meta.blocks(),
                 writer,
                 container,
-                marker: marker.map(|marker| has(place, marker) == Some(true)),
+                marker: marker.map(|marker| has_marker(place, marker) == Some(true)),
                 lacks_companion: lacks_companion(place, &watch.metadata.wait_for),
             })
         }
@@ -144,14 +144,14 @@ fn unreached(watch: &Watch, error: &Error) -> Look {
 }
 
 /// Whether the file of this pattern is beside it; `None` where the name has none.
-fn has(place: &Place, pattern: &Marker) -> Option<bool> {
+fn has_marker(place: &Place, pattern: &Marker) -> Option<bool> {
     let beside = pattern.of(place.path())?;
     Some(place.beside(beside.file_name()?).metadata().is_ok())
 }
 
 /// Whether one of the files beside it that it waits for is not there.
 fn lacks_companion(place: &Place, companions: &[Marker]) -> bool {
-    let mut found = companions.iter().map(|pattern| has(place, pattern));
+    let mut found = companions.iter().map(|pattern| has_marker(place, pattern));
     found.any(|found| found == Some(false))
 }
 

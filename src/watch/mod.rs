@@ -50,7 +50,7 @@ pub(crate) mod tests;
 mod walks;
 pub(crate) mod writer;
 
-pub(crate) use handle::{Handle, start};
+pub(crate) use handle::{Handle, start_watching};
 pub(crate) use known::KnownFiles;
 pub(crate) use lock::{FolderLocks, LockError, Locking, Taken, probe as probe_lock};
 pub(crate) use look::verdict_on_disk;

@@ -87,7 +87,7 @@ pub(crate) fn owner<'a>(watches: &'a [Watch], path: &Path) -> Option<&'a Watch> 
 }
 
 /// The names of the watches with their folders, for a message.
-pub(crate) fn list(watches: &[Watch]) -> String {
+pub(crate) fn name_watches(watches: &[Watch]) -> String {
     let named = |watch: &Watch| {
         let folder = text::path(&watch.path);
         format!("{} ({folder})", watch.name)
@@ -99,7 +99,7 @@ pub(crate) fn list(watches: &[Watch]) -> String {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)

@@ -32,7 +32,7 @@ pub(crate) fn pause(paused: &Paused, present: &Present) -> String {
 
 /// Whether a pause ends only when a person does something.
 pub(crate) fn needs_person(paused: &Paused) -> bool {
-    paused.cause != Cause::Unreachable && !paused.trying
+    !paused.cause.is_unreachable() && !paused.trying
 }
 
 /// The clock that keeps an open job waiting, or may: one that is over goes by no clock.

@@ -12,7 +12,7 @@ use crate::{chain, clock};
 /// An answer that takes longer counts as none: a service that starts must not hang on it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-pub(super) fn check(config: &Config) -> Vec<Finding> {
+pub(super) fn check_credentials(config: &Config) -> Vec<Finding> {
     let runtime = match super::super::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return vec![Finding::warn("credentials", chain(&error))],

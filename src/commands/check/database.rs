@@ -12,7 +12,7 @@ use crate::wording::text;
 /// The name of the file that is made for a moment, to see whether the folder can be written.
 const TRIAL: &str = ".jw-ingest-check";
 
-pub(super) fn check(path: &Path) -> Finding {
+pub(super) fn check_database(path: &Path) -> Finding {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

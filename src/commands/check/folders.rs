@@ -51,13 +51,13 @@ struct Holding {
 /// Looks at the folder of a watch; answers how many folders there are, too. One that is missing or unreadable was
 /// reported as a fault of the configuration. `daemon_runs`: that of this configuration, which has its folders locked
 /// then.
-pub(super) fn check(watch: &Watch, daemon_runs: Option<bool>) -> (usize, Vec<Finding>) {
+pub(super) fn check_folder(watch: &Watch, daemon_runs: Option<bool>) -> (usize, Vec<Finding>) {
     // The probe's lease may be broken by a writer that comes in just then.
     writer::ignore_sigio();
     let (step, steps) = mpsc::sync_channel(1024);
     let owned = watch.clone();
     let looking = thread::Builder::new().spawn(move || {
-        let found = look(&owned, daemon_runs, &|| drop(step.send(None)));
+        let found = look_at_folder(&owned, daemon_runs, &|| drop(step.send(None)));
         drop(step.send(Some(found)));
     });
     if looking.is_err() {
@@ -80,7 +80,11 @@ pub(super) fn check(watch: &Watch, daemon_runs: Option<bool>) -> (usize, Vec<Fin
 }
 
 /// Blocks for as long as the disk does; calls `step` while it gets on.
-fn look(watch: &Watch, daemon_runs: Option<bool>, step: &dyn Fn()) -> (usize, Vec<Finding>) {
+fn look_at_folder(
+    watch: &Watch,
+    daemon_runs: Option<bool>,
+    step: &dyn Fn(),
+) -> (usize, Vec<Finding>) {
     if !watch.path.is_dir() {
         return (0, Vec::new());
     }
@@ -140,7 +144,7 @@ impl Holding {
     }
 
     fn try_to_read(&mut self, path: PathBuf) {
-        match place::open(&path) {
+        match place::open_regular(&path) {
             Ok(_) => drop(self.sample.get_or_insert(path)),
             Err(error) => self.note_closed(&path, &error),
         }
@@ -233,7 +237,7 @@ fn lock(watch: &Watch, daemon_runs: Option<bool>) -> Option<Finding> {
 /// Why it is impossible to tell whether a file is still being written, if so.
 fn blind(tried: &Path, is_file: bool) -> Option<String> {
     let longer = "files there wait three times `settle`";
-    let file = place::open(tried).ok()?;
+    let file = place::open_regular(tried).ok()?;
     match writer::probe(&file) {
         Writer::None | Writer::Present => None,
         Writer::Unknown(reason @ Reason::NoRight) => Some(format!(

@@ -12,7 +12,7 @@ use crate::wording::text;
 /// An answer that takes longer counts as none.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-pub(super) fn check(config: &Config) -> Vec<Finding> {
+pub(super) fn check_servers(config: &Config) -> Vec<Finding> {
     let servers = config
         .accounts
         .values()
@@ -28,7 +28,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     runtime.block_on(async {
         let calls: Vec<_> = servers
             .iter()
-            .map(|(_, server)| tokio::spawn(ftp::check(server.clone(), PATIENCE)))
+            .map(|(_, server)| tokio::spawn(ftp::check_login(server.clone(), PATIENCE)))
             .collect();
         let mut findings = Vec::new();
         for (call, (name, server)) in calls.into_iter().zip(&servers) {

@@ -9,7 +9,7 @@ use super::finding::Finding;
 const SHARE: usize = 2;
 
 /// Compares what the folders need with what the kernel gives one user.
-pub(super) fn check(folders: usize, watches: usize) -> Vec<Finding> {
+pub(super) fn check_kernel(folders: usize, watches: usize) -> Vec<Finding> {
     [
         ("max_user_watches", folders, "one for each folder"),
         ("max_user_instances", watches, "one for each watch"),

@@ -69,18 +69,22 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     report.all(configuration(loaded.as_ref()))?;
     report.all(silent.findings())?;
     if let Some(outline) = &outline {
-        report.one(&database::check(&outline.database.path))?;
+        report.one(&database::check_database(&outline.database.path))?;
         let daemon_runs = queue::daemon_runs(&outline.database.path);
         let mut folders = 0;
         for watch in watches.iter().filter(|watch| !silent.has(&watch.path)) {
-            let (count, findings) = folders::check(watch, daemon_runs);
+            let (count, findings) = folders::check_folder(watch, daemon_runs);
             folders += count;
             report.all(findings)?;
         }
-        report.all(kernel::check(folders, watches.len()))?;
-        report.all(targets::check(watches, &silent, &outline.database.path))?;
+        report.all(kernel::check_kernel(folders, watches.len()))?;
+        report.all(targets::check_targets(
+            watches,
+            &silent,
+            &outline.database.path,
+        ))?;
     }
-    report.all(network::check())?;
+    report.all(network::check_network())?;
     if !args.offline {
         report.all(credentials(loaded))?;
     }
@@ -169,8 +173,8 @@ fn configuration(loaded: Option<&Loaded>) -> Vec<Finding> {
 fn credentials(loaded: Option<Loaded>) -> Vec<Finding> {
     let why = match loaded {
         Some(Ok(config)) => {
-            let mut findings = credentials::check(&config);
-            findings.extend(ftp::check(&config));
+            let mut findings = credentials::check_credentials(&config);
+            findings.extend(ftp::check_servers(&config));
             return findings;
         }
         Some(Err(_)) => "not tested, because the configuration has errors",

@@ -12,7 +12,7 @@ const IN_USE: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 const AVAILABLE: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
 
 /// `None` where the kernel does not tell.
-pub(super) fn check() -> Option<Finding> {
+pub(super) fn check_network() -> Option<Finding> {
     let read = |path: &str| fs::read_to_string(Path::new(path)).ok();
     let in_use = read(IN_USE)?;
     Some(finding(&in_use, &read(AVAILABLE).unwrap_or_default()))

@@ -12,7 +12,7 @@ use crate::patience;
 use crate::queue;
 use crate::wording::text;
 
-pub(super) fn check(watches: &[Watch], silent: &Silent, database: &Path) -> Vec<Finding> {
+pub(super) fn check_targets(watches: &[Watch], silent: &Silent, database: &Path) -> Vec<Finding> {
     // What is wrong with the database was reported, too.
     let Ok(db) = queue::open_for_reading(database) else {
         return Vec::new();

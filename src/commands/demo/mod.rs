@@ -86,7 +86,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     stage::introduce(&mut context.screen, &place, address)?;
     let live = Live::default();
     let database = &config.database.path.clone();
-    let daemon = runtime.spawn(daemon::run(config, requests, Until::Stopped, live.clone()));
+    let daemon = runtime.spawn(daemon::run_daemon(
+        config,
+        requests,
+        Until::Stopped,
+        live.clone(),
+    ));
     let mut shown = show(context, &place, database, &stop);
     if !args.exit && matches!(shown, Ok(Exit::Done)) && !stop.is_cancelled() {
         stage::invite(&mut context.screen, &place)?;
@@ -138,7 +143,7 @@ fn show(
             }
             written
         });
-        let followed = stage::follow(&mut context.screen, database, &video, &over);
+        let followed = stage::follow_file(&mut context.screen, database, &video, &over);
         if let Ok(Err(error)) = writing.join() {
             return Err(system(error));
         }

@@ -172,7 +172,7 @@ pub(super) fn under_way(database: &Path) -> usize {
 }
 
 /// Follows the file to its end, one line a stage.
-pub(super) fn follow(
+pub(super) fn follow_file(
     screen: &mut Screen,
     database: &Path,
     video: &Path,
@@ -192,7 +192,7 @@ pub(super) fn follow(
                 }
             }
             if let Some(job) = job {
-                if let Some(exit) = end(&job) {
+                if let Some(exit) = find_exit(&job) {
                     return Ok(exit);
                 }
                 draw(
@@ -267,7 +267,7 @@ fn draw(bar: &Bar, db: &Connection, job: &Job) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn end(job: &Job) -> Option<Exit> {
+fn find_exit(job: &Job) -> Option<Exit> {
     match job.state {
         State::Done => Some(Exit::Done),
         State::Failed | State::Cancelled | State::Duplicate => Some(Exit::Failed),

@@ -148,7 +148,7 @@ fn folder_exists(database: &Path) -> bool {
 fn list_as_json(args: &Args, db: &Connection, context: &mut Context) -> Result<Exit, CommandError> {
     let jobs = query::jobs(db, &filter(args, args.limit))?;
     let progress = query::progress(db)?;
-    let clocks = clocks::all(db)?;
+    let clocks = clocks::list_skewed(db)?;
     for job in &jobs {
         let object = JobObject::of(job, progress.get(&job.id), &clocks);
         context.screen.object(&object)?;
@@ -175,7 +175,7 @@ fn list_as_table(
         neighbours: story::neighbours(db, &jobs)?,
         progress: query::progress(db)?,
         paused: accounts::paused(db)?,
-        clocks: clocks::all(db)?,
+        clocks: clocks::list_skewed(db)?,
         daemon: queue::daemon_runs(&outline.database.path),
         folders: outline
             .watches
@@ -223,7 +223,7 @@ fn ahead(
     if !shown.iter().any(waits) {
         return Ok(HashMap::new());
     }
-    let line = claim::line(db, present.now)?.into_iter();
+    let line = claim::list_due(db, present.now)?.into_iter();
     Ok(line.enumerate().map(|(ahead, id)| (id, ahead)).collect())
 }
 
@@ -262,7 +262,7 @@ fn say_what_holds_for_all(
     }
     if args.states.is_empty() && view.daemon != Some(false) {
         // Without a daemon, the notes are of one that was stopped.
-        if let Some(line) = notices::settling(&settling::all(db, args.watch.as_deref())?) {
+        if let Some(line) = notices::settling(&settling::list_waiting(db, args.watch.as_deref())?) {
             context.screen.line(line)?;
         }
     }

@@ -93,7 +93,7 @@ pub(super) async fn blocked(context: &Context, job: Waiting, message: String) ->
 /// this job ends for it when it is tried again.
 pub(super) async fn unproven(context: &Context, job: Waiting, facts: Facts) -> Result<(), Error> {
     let now = clock::now();
-    match look(context, &job).await {
+    match look_at_file(context, &job).await {
         Look::Same | Look::Gone => {
             tracing::warn!(job.id = job.id.0, "{}: {DOUBT}", text::path(&job.path));
             let doubt = Some(DOUBT.to_owned());
@@ -134,7 +134,7 @@ enum Look {
     Unknown,
 }
 
-async fn look(context: &Context, job: &Waiting) -> Look {
+async fn look_at_file(context: &Context, job: &Waiting) -> Look {
     let settings = context.now_settings();
     let (path, identity, watch) = (job.path.clone(), job.identity, job.watch.clone());
     let looking = tokio::task::spawn_blocking(move || at(&path, &identity, settings.watch(&watch)));

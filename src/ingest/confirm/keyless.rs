@@ -33,7 +33,11 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_mins(5);
 
 /// Looks for the keys that are due.
-pub(super) async fn look(context: &Context, account: &str, client: &Client) -> Result<(), Error> {
+pub(super) async fn look_for_keys(
+    context: &Context,
+    account: &str,
+    client: &Client,
+) -> Result<(), Error> {
     let (name, now) = (account.to_owned(), clock::now());
     let seeking = persist(context, move |db| ftp::seeking(db, &name, now, AT_ONCE)).await?;
     for job in seeking {
@@ -47,10 +51,10 @@ pub(super) async fn look(context: &Context, account: &str, client: &Client) -> R
                     videos: free(context, &job, videos).await?,
                     since,
                 };
-                if let Err(error) = examine(client, &mut found, &titles).await {
+                if let Err(error) = ask_for_bytes(client, &mut found, &titles).await {
                     return put_off(context, account, (&job, &error)).await;
                 }
-                settle(context, account, (&job, found, &titles)).await?;
+                settle_search(context, account, (&job, found, &titles)).await?;
             }
             Err(error) => return put_off(context, account, (&job, &error)).await,
         }
@@ -75,7 +79,7 @@ async fn free(context: &Context, job: &Seeking, videos: Vec<Video>) -> Result<Ve
 
 /// Where the search tells neither size nor MD5, each video that may be it is asked for them. What
 /// is not known about one afterwards, the platform does not report, or not yet.
-async fn examine(
+async fn ask_for_bytes(
     client: &Client,
     found: &mut Found,
     titles: &[String],
@@ -145,7 +149,7 @@ fn titles(job: &Seeking) -> Vec<String> {
     titles
 }
 
-async fn settle(
+async fn settle_search(
     context: &Context,
     account: &str,
     (job, found, titles): (&Seeking, Found, &[String]),

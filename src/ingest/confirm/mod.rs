@@ -48,7 +48,7 @@ async fn round(context: &Context) -> Result<Duration, Error> {
         }
         // Not at once: what was due and not asked for this time stays due.
         rest = rest.min(context.now_settings().config.confirm.poll_interval);
-        look(context, &account).await?;
+        look_at_account(context, &account).await?;
     }
     Ok(rest)
 }
@@ -65,7 +65,7 @@ async fn due_accounts(context: &Context) -> Result<Vec<(String, Timestamp)>, Err
     .await
 }
 
-async fn look(context: &Context, account: &str) -> Result<(), Error> {
+async fn look_at_account(context: &Context, account: &str) -> Result<(), Error> {
     let (settings, now) = (context.now_settings(), clock::now());
     let Some(client) = settings.client(account) else {
         let reason = "the configuration has no such account any more";
@@ -79,19 +79,19 @@ async fn look(context: &Context, account: &str) -> Result<(), Error> {
     };
     let name = account.to_owned();
     let waiting = persist(context, move |db| confirm::waiting(db, &name)).await?;
-    keyless::look(context, account, client).await?;
+    keyless::look_for_keys(context, account, client).await?;
     if waiting.is_empty() {
         return Ok(());
     }
     match seen::seen(client, &waiting, now).await {
         // That a list call works is no proof that a paused account does: its plan may be used up.
-        Ok(videos) => settle(context, (account, client), waiting, &videos).await,
+        Ok(videos) => settle_asked(context, (account, client), waiting, &videos).await,
         Err(error) => put_off(context, account, (waiting, &error)).await,
     }
 }
 
 /// Writes down what follows for each job that was asked for.
-async fn settle(
+async fn settle_asked(
     context: &Context,
     (account, client): (&str, &Client),
     waiting: Vec<Waiting>,
@@ -115,7 +115,7 @@ async fn settle(
             sent_at: evenly(job.sent_at),
             ..job.clone()
         };
-        match verdict::judge(&aged, video.as_ref(), &settings.config.confirm, now) {
+        match verdict::judge_video(&aged, video.as_ref(), &settings.config.confirm, now) {
             Verdict::Ready(facts) => done(context, job, facts).await?,
             Verdict::Failed(facts, report) => fail(context, job, (facts, report)).await?,
             Verdict::NotFetched(facts, message) => {

@@ -40,7 +40,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges a job by the platform's view of its video; `None`: it knows no such video.
-pub(super) fn judge(
+pub(super) fn judge_video(
     job: &Waiting,
     video: Option<&Video>,
     limits: &Confirm,
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn ready_counts_only_for_the_file_that_was_sent() {
-        let judged = |video: &Video| judge(&job(), Some(video), &LIMITS, at(60));
+        let judged = |video: &Video| judge_video(&job(), Some(video), &LIMITS, at(60));
         assert!(matches!(
             judged(&video(Status::Ready, Some("AA"), 9)),
             Verdict::Ready(_)
@@ -239,12 +239,12 @@ mod tests {
         let other = Status::Other("thinking".to_owned());
         for status in [Status::Created, Status::Processing, Status::Updating, other] {
             let seen = video(status, None, 5);
-            let early = judge(&job(), Some(&seen), &LIMITS, at(60));
+            let early = judge_video(&job(), Some(&seen), &LIMITS, at(60));
             assert!(
                 matches!(early, Verdict::Wait(_, next) if next == at(90)),
                 "{early:?}"
             );
-            let late = judge(&job(), Some(&seen), &LIMITS, at(86_400));
+            let late = judge_video(&job(), Some(&seen), &LIMITS, at(86_400));
             assert!(
                 matches!(&late, Verdict::Failed(_, report) if report.advice == Advice::InWords
                     && report.message.as_ref().is_some_and(|why| why.contains("retry 7"))),
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_video_that_is_not_there_has_failed() {
-        let verdict = judge(&job(), None, &LIMITS, at(60));
+        let verdict = judge_video(&job(), None, &LIMITS, at(60));
         assert!(matches!(&verdict, Verdict::Failed(facts, _) if facts.status == "deleted"));
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn what_was_fetched_counts_if_it_is_the_file_where_there_is_one() {
         let judged = |ours, theirs, size| {
             let seen = video(Status::Ready, theirs, size);
-            judge(&fetched(ours), Some(&seen), &LIMITS, at(60))
+            judge_video(&fetched(ours), Some(&seen), &LIMITS, at(60))
         };
         // The file held an address: its own size and sum say nothing.
         assert!(matches!(judged(None, Some("bb"), 9), Verdict::Ready(_)));
@@ -295,7 +295,7 @@ mod tests {
                 error: Some(said.to_owned()),
                 ..video(Status::Failed, None, 5)
             };
-            judge(job, Some(&seen), &LIMITS, at(60))
+            judge_video(job, Some(&seen), &LIMITS, at(60))
         };
         let said = "no answer from https://m.example/a.mp4?Signature=SECRET today";
         match judged(&fetched(None), said) {

@@ -51,7 +51,7 @@ pub(in crate::ingest) async fn create(
         },
         source: order.as_ref().map(|order| &order.source),
     };
-    match ask(attempt, client, video).await {
+    match call_create(attempt, client, video).await {
         Ok(created) => Ok(Done::Created {
             way,
             created,
@@ -80,7 +80,11 @@ async fn told_with(attempt: &Attempt) -> Gathered {
 
 /// Makes the call. A video that is refused with all metadata is made with its title alone, so that
 /// a wrong word in a sidecar or a rule holds no video up; what is wrong is noted.
-async fn ask(attempt: &Attempt, client: &Client, video: NewVideo<'_>) -> Result<Created, End> {
+async fn call_create(
+    attempt: &Attempt,
+    client: &Client,
+    video: NewVideo<'_>,
+) -> Result<Created, End> {
     let error = match attempt.call(client.create(video)).await {
         Err(End::Call(error))
             if error.disposition() == Disposition::Permanent

@@ -24,7 +24,7 @@ use crate::queue::{Step, outcome};
 use crate::way::Way;
 
 /// Runs the step.
-pub(super) async fn run(attempt: &mut Attempt) -> Result<Done, End> {
+pub(super) async fn create_video(attempt: &mut Attempt) -> Result<Done, End> {
     attempt.begin(Step::Create).await?;
     let client = attempt.client()?;
     if let Some(done) = earlier::find_video(attempt, &client).await? {
@@ -57,7 +57,9 @@ async fn proceed(
     }
     match before {
         None => call::create(attempt, client, (choice, order)).await,
-        Some(before) => replace::run(attempt, client, (choice, order, before)).await,
+        Some(before) => {
+            replace::ask_for_replacement(attempt, client, (choice, order, before)).await
+        }
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) async fn plan(attempt: &Attempt, source: &Arc<Source>) -> Result<Plan
     let against = if let Some(said) = failed.filter(|_| !must) {
         Some(format!("the platform could not fetch it: {said}"))
     } else {
-        let asked = attempt.unless_stopped(web::has(&served, source.size(), allow_private));
+        let asked =
+            attempt.unless_stopped(web::ask_for_file(&served, source.size(), allow_private));
         asked.await?.err()
     };
     match against {

@@ -43,15 +43,15 @@ pub(super) async fn private(url: &Url) -> Option<String> {
 ///
 /// # Errors
 /// Why not, as a clause that follows "because".
-pub(super) async fn has(url: &Url, size: u64, allow_private: bool) -> Result<(), String> {
+pub(super) async fn ask_for_file(url: &Url, size: u64, allow_private: bool) -> Result<(), String> {
     let host = address::host(url);
-    match tokio::time::timeout(LIMIT, ask(url.clone(), size, allow_private)).await {
+    match tokio::time::timeout(LIMIT, ask_server(url.clone(), size, allow_private)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("{host} did not answer within {LIMIT:?}")),
     }
 }
 
-async fn ask(mut url: Url, size: u64, allow_private: bool) -> Result<(), String> {
+async fn ask_server(mut url: Url, size: u64, allow_private: bool) -> Result<(), String> {
     for _ in 0..=REDIRECTS {
         if !allow_private && let Some(why) = private(&url).await {
             return Err(format!("{why} (allow-private-urls)"));
@@ -64,7 +64,7 @@ async fn ask(mut url: Url, size: u64, allow_private: bool) -> Result<(), String>
             )
         })?;
         if !response.status().is_redirection() {
-            return judge(&response, size).map_err(|said| format!("{host} {said}"));
+            return judge_response(&response, size).map_err(|said| format!("{host} {said}"));
         }
         url = target(&url, &response)
             .ok_or_else(|| format!("{host} redirected to no web address"))?;
@@ -100,7 +100,7 @@ fn target(from: &Url, response: &Response) -> Option<Url> {
 
 /// What the answer says against the file being there, as a clause that follows the host. When it
 /// was changed, and by which tag the server knows it, says nothing about the bytes.
-fn judge(response: &Response, size: u64) -> Result<(), String> {
+fn judge_response(response: &Response, size: u64) -> Result<(), String> {
     if response.status() != StatusCode::OK {
         return Err(format!(
             "answered HTTP {} for it",
@@ -154,7 +154,7 @@ mod tests {
 
     async fn asked(answers: &[&str]) -> Result<(), String> {
         let url = server(answers.iter().map(|text| (*text).to_owned()).collect()).await;
-        has(&url, 5, true).await
+        ask_for_file(&url, 5, true).await
     }
 
     const GOOD: &str = "200 OK\r\nContent-Length: 5";
@@ -216,7 +216,7 @@ mod tests {
             "{said}"
         );
         let url = server(vec![GOOD.to_owned()]).await;
-        let said = has(&url, 5, false).await.unwrap_err();
+        let said = ask_for_file(&url, 5, false).await.unwrap_err();
         assert!(
             said.contains("127.0.0.1 can be reached from your own network only"),
             "{said}"

@@ -73,7 +73,7 @@ impl Again {
             seen_by: "reading its content".to_owned(),
             waiting_for: format!("{why}; jw-ingest tries again by itself"),
         };
-        persist(context, move |db| settling::note(db, &path, &note)).await
+        persist(context, move |db| settling::note_file(db, &path, &note)).await
     }
 
     /// A worker is at the job of a file that was touched. What it does not notice itself must show at a later look.
@@ -118,7 +118,7 @@ impl Again {
         let noted = due.clone();
         persist(context, move |db| {
             let mut paths = noted.iter().map(|(_, path)| path);
-            paths.try_for_each(|path| settling::forget(db, path))
+            paths.try_for_each(|path| settling::forget_file(db, path))
         })
         .await?;
         for (watch, path) in due {

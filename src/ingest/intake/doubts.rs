@@ -32,7 +32,7 @@ type Looked = (Doubtful, io::Result<bool>);
 
 /// Looks into the files, and makes jobs of those with other content. Those that cannot be read now settle
 /// again after a wait; those that it did not come to in time, at once.
-pub(super) async fn settle(
+pub(super) async fn settle_doubts(
     context: &Context,
     files: Vec<Doubtful>,
     again: &mut Again,
@@ -46,7 +46,7 @@ pub(super) async fn settle(
     // Each watch by itself: a share that does not answer keeps no file that is elsewhere.
     for (watch, files) in by_watch {
         let asked: Vec<NewJob> = files.iter().map(|(new, _)| new.clone()).collect();
-        let Some((looked, left)) = look(context, &watch, files).await else {
+        let Some((looked, left)) = look_briefly(context, &watch, files).await else {
             for new in &asked {
                 again.put_off(context, new, SILENT).await?;
             }
@@ -74,7 +74,7 @@ pub(super) async fn settle(
 
 /// Looks for half as long as a disk may be silent: one that is slow is no dead one. `None`: it does not
 /// answer. Answers what was looked at, and what was not.
-async fn look(
+async fn look_briefly(
     context: &Context,
     watch: &str,
     files: Vec<Doubtful>,
@@ -114,7 +114,7 @@ async fn write_down(context: &Context, known: Vec<(NewJob, Doubt, bool)>) -> Res
     let write = move |db: &rusqlite::Connection| {
         let (mut made, mut open) = (Vec::new(), Vec::new());
         for (new, doubt, is_same) in &known {
-            match doubt::settle(db, new, (doubt, *is_same), clock::now())? {
+            match doubt::settle_doubt(db, new, (doubt, *is_same), clock::now())? {
                 Some(Enqueued::New(id)) => {
                     made.push((new.path.clone(), id, doubt.renamed_from.clone()));
                 }

@@ -46,7 +46,7 @@ pub(super) async fn run(
             () = context.stop.cancelled() => return Ok(()),
             // The supervisor keeps a sender: reports never end before the daemon does.
             _ = reports.recv_many(&mut batch, AT_ONCE) => {
-                take(&context, std::mem::take(&mut batch), &mut again).await?;
+                take_reports(&context, std::mem::take(&mut batch), &mut again).await?;
             }
             () = again.due() => again.ask(&context).await?,
             // Only when no report is left: all that came before is in the table.
@@ -99,7 +99,11 @@ enum Entry {
     Root(String, Seen),
 }
 
-async fn take(context: &Context, reports: Vec<Report>, again: &mut Again) -> Result<(), Error> {
+async fn take_reports(
+    context: &Context,
+    reports: Vec<Report>,
+    again: &mut Again,
+) -> Result<(), Error> {
     let settings = context.now_settings();
     let entries: Vec<Entry> = reports
         .into_iter()
@@ -122,10 +126,10 @@ async fn put_down(
             again.ended(path);
         }
     }
-    renames::follow(context, &mut entries, again).await?;
+    renames::follow_renames(context, &mut entries, again).await?;
     let now = clock::now();
     let write = move |db: &Connection| {
-        let written = entries.iter().map(|entry| write(db, entry, now));
+        let written = entries.iter().map(|entry| write_entry(db, entry, now));
         written.collect::<Result<Vec<_>, _>>()
     };
     let mut doubtful = Vec::new();
@@ -136,7 +140,7 @@ async fn put_down(
             Written::BeingRead(new) => again.once_more(context, &new),
         }
     }
-    doubts::settle(context, doubtful, again).await?;
+    doubts::settle_doubts(context, doubtful, again).await?;
     context.work.notify_one();
     context.sidecars.notify_one();
     Ok(())
@@ -237,7 +241,11 @@ fn refusal(flaw: Flaw, rest: Duration) -> String {
 }
 
 /// Writes an entry.
-fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<Written>, Error> {
+fn write_entry(
+    db: &Connection,
+    entry: &Entry,
+    now: jiff::Timestamp,
+) -> Result<Option<Written>, Error> {
     match entry {
         Entry::Job(new) => written(db, new, enqueue::offer(db, new, now)?),
         Entry::Refused(new, reason) => {
@@ -256,8 +264,8 @@ fn write(db: &Connection, entry: &Entry, now: jiff::Timestamp) -> Result<Option<
             folders::begin_anew(db, watch, all, now).map(|()| None)
         }
         Entry::Root(watch, seen) => folders::note(db, watch, seen, now).map(|()| None),
-        Entry::Waiting(path, file) => settling::note(db, path, file).map(|()| None),
-        Entry::Gone(path) => settling::forget(db, path).map(|()| None),
+        Entry::Waiting(path, file) => settling::note_file(db, path, file).map(|()| None),
+        Entry::Gone(path) => settling::forget_file(db, path).map(|()| None),
         Entry::Sidecar(path) => metadata::changed(db, path, now).map(|_| None),
     }
 }

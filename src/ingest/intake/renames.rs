@@ -23,7 +23,7 @@ const SILENT: &str = "the folder that it seems to come from by a rename does not
 type Questions = BTreeMap<String, Vec<(usize, OtherName, Identity)>>;
 
 /// Makes the entries of renamed files say so. Those that cannot be looked at now are put off.
-pub(super) async fn follow(
+pub(super) async fn follow_renames(
     context: &Context,
     entries: &mut Vec<Entry>,
     again: &mut Again,

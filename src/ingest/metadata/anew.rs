@@ -83,7 +83,7 @@ async fn work_off(context: &Context, due: Vec<Due>) -> Result<(), Error> {
                 tracing::warn!(job.id = due.job.0, "{}: {fault}", text::path(&due.path));
             }
             same.push((due, beside));
-        } else if !paused.contains(&due.account) && one(context, &due, beside).await? {
+        } else if !paused.contains(&due.account) && send_one(context, &due, beside).await? {
             paused.push(due.account);
         }
     }
@@ -99,7 +99,7 @@ async fn work_off(context: &Context, due: Vec<Due>) -> Result<(), Error> {
 }
 
 /// Tells one; answers whether its account is paused now.
-async fn one(context: &Context, due: &Due, beside: Beside) -> Result<bool, Error> {
+async fn send_one(context: &Context, due: &Due, beside: Beside) -> Result<bool, Error> {
     let settings = context.now_settings();
     let path = text::path(&due.path);
     let Some(client) = settings.client(&due.account) else {
@@ -128,7 +128,7 @@ async fn first(context: &Context, due: &Due) -> Result<bool, Error> {
     } = gather(context, (&due.watch, &due.path), due.mtime_ns).await;
     let stem = due.path.file_stem().unwrap_or_default().to_string_lossy();
     let is_told = described.metadata == Metadata::NONE
-        && clean::line(&stem).is_some_and(|stem| stem == described.title);
+        && clean::clean_line(&stem).is_some_and(|stem| stem == described.title);
     let settings = context.now_settings();
     let client = settings.client(&due.account).filter(|_| !is_told);
     if let Some(client) = client {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::write;
+use super::write_under_lease;
 use crate::clock;
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::Done;
@@ -65,7 +65,7 @@ async fn created_video(
     };
     let key = created.key.to_string();
     let (stored, video_key, now) = (ticket.clone(), key.clone(), clock::now());
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         let ticket = NewTicket {
             video_key: &video_key,
             link: &stored.link,
@@ -115,7 +115,7 @@ async fn asked(
     first_look: Timestamp,
 ) -> Result<(), Error> {
     let now = clock::now();
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         if let Some(replaced) = replaced {
             queue::replace::takes(db, lease, replaced, &key)?;
         }
@@ -129,7 +129,7 @@ async fn asked(
 /// The video is the job's by its ingest id, and only `ready` is left to wait for.
 async fn has_arrived(attempt: &Attempt, key: String, md5: Option<String>) -> Result<(), Error> {
     let now = clock::now();
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         let ticket = NewTicket {
             video_key: &key,
             link: "",
@@ -146,7 +146,7 @@ async fn has_arrived(attempt: &Attempt, key: String, md5: Option<String>) -> Res
 
 async fn goes_by_ftp(attempt: &mut Attempt, why: String) -> Result<(), Error> {
     let now = clock::now();
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         queue::ftp::begins(db, lease, &why, now)
     })
     .await?;
@@ -166,7 +166,7 @@ async fn goes_by_ftp(attempt: &mut Attempt, why: String) -> Result<(), Error> {
 
 async fn goes_another_way(attempt: &mut Attempt) -> Result<(), Error> {
     let now = clock::now();
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         queue::ftp::goes_another_way(db, lease, now)
     })
     .await?;
@@ -179,7 +179,7 @@ async fn goes_another_way(attempt: &mut Attempt) -> Result<(), Error> {
 
 async fn sent(attempt: &Attempt, md5: Option<String>, report: Report) -> Result<(), Error> {
     let (now, first_look) = first_look(attempt);
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::transferred(db, lease, md5.as_deref(), first_look, (&report, now))
     })
     .await?;
@@ -193,7 +193,7 @@ async fn delivered(attempt: &Attempt, named_at: Timestamp, sent: i64) -> Result<
         ..Report::default()
     };
     let (now, first_look) = first_look(attempt);
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         queue::ftp::sent(db, lease, (named_at, first_look), (&report, now))
     })
     .await?;

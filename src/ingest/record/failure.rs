@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::write;
+use super::write_under_lease;
 use crate::disposition::Disposition;
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::Failure;
@@ -17,7 +17,7 @@ use crate::queue::{Advice, Error, JobId, retry};
 use crate::{clock, config};
 
 /// Decides about the next attempt.
-pub(super) async fn settle(attempt: &Attempt, failure: Failure) -> Result<(), Error> {
+pub(super) async fn settle_failure(attempt: &Attempt, failure: Failure) -> Result<(), Error> {
     let now = clock::now();
     let Failure {
         disposition,
@@ -55,7 +55,7 @@ async fn again(
         attempt.path(),
         said(&report),
     );
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::again(db, lease, (run_at, Count::Yes), (word, &report), now)
     })
     .await
@@ -94,7 +94,7 @@ async fn fail(attempt: &Attempt, report: Report, now: Timestamp) -> Result<(), E
         attempt.path(),
         said(&report)
     );
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::failed(db, lease, &report, now)
     })
     .await?;
@@ -131,7 +131,7 @@ pub(super) async fn start_over(
         attempt.path(),
         said(&report)
     );
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::start_over(db, lease, run_at, (word, &report), now)
     })
     .await?;
@@ -153,7 +153,7 @@ async fn blocked(
         advice: Advice::AccountPaused,
         ..report
     };
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::again(db, lease, (now, Count::No), ("blocked", &report), now)
     })
     .await

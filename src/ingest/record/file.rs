@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::{self, said};
-use super::{give_back, write};
+use super::{give_back, write_under_lease};
 use crate::disposition::Disposition;
 use crate::ingest::attempt::Attempt;
 use crate::ingest::end::Failure;
@@ -20,7 +20,7 @@ use crate::watch::select::{self, Verdict};
 use crate::{chain, clock};
 
 /// Decides, and writes it down.
-pub(super) async fn settle(
+pub(super) async fn settle_file(
     attempt: &Attempt,
     problem: Problem,
     bytes_sent: i64,
@@ -59,7 +59,7 @@ pub(super) async fn settle(
                 disposition: Disposition::TRANSIENT,
                 report,
             };
-            failure::settle(attempt, failure).await
+            failure::settle_failure(attempt, failure).await
         }
     }
 }
@@ -104,7 +104,7 @@ async fn touched(attempt: &Attempt, ctime_ns: i64, report: Report) -> Result<(),
         tracing::info!(job.id = attempt.job().id.0, "{path}: {}", said(&report));
         report
     };
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::touched(db, lease, (ctime_ns, run_at), &report, now)
     })
     .await
@@ -113,13 +113,13 @@ async fn touched(attempt: &Attempt, ctime_ns: i64, report: Report) -> Result<(),
 /// Back to settling. The settler waits until the writer is done; what is on the platform is half.
 async fn superseded(attempt: &Attempt, report: Report) -> Result<(), Error> {
     let now = clock::now();
-    if write(attempt, outcome::absence).await? == Absence::Renamed {
+    if write_under_lease(attempt, outcome::absence).await? == Absence::Renamed {
         // Another file has the old name by now; this one is tried under its new one.
         return give_back(attempt, now, ("renamed", report)).await;
     }
     let path = attempt.path();
     tracing::info!(job.id = attempt.job().id.0, "{path}: {}", said(&report));
-    let renamed = write(attempt, move |db, lease| {
+    let renamed = write_under_lease(attempt, move |db, lease| {
         outcome::superseded(db, lease, &report, now)
     });
     settle_again(attempt, renamed.await?);
@@ -141,12 +141,12 @@ async fn gone(attempt: &Attempt, report: Report) -> Result<(), Error> {
     let now = clock::now();
     let grace = settle_time(attempt) * SETTLE_TIMES_OF_GRACE;
     // A rename that was followed is no miss: it leaves the grace for a real one.
-    let (word, run_at) = match write(attempt, outcome::absence).await? {
+    let (word, run_at) = match write_under_lease(attempt, outcome::absence).await? {
         Absence::Renamed => ("renamed", now),
         Absence::First => ("gone", later(now, grace)),
         Absence::Again => return vanished(attempt, report).await,
     };
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::again(db, lease, (run_at, Count::No), (word, &report), now)
     })
     .await
@@ -161,7 +161,7 @@ async fn vanished(attempt: &Attempt, report: Report) -> Result<(), Error> {
         said(&report)
     );
     let now = clock::now();
-    let renamed = write(attempt, move |db, lease| {
+    let renamed = write_under_lease(attempt, move |db, lease| {
         outcome::vanished(db, lease, &report, now)
     });
     settle_again(attempt, renamed.await?);

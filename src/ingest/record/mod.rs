@@ -47,9 +47,9 @@ async fn early(attempt: &Attempt, end: End) -> Result<(), Error> {
         End::Later { run_at, word, why } => {
             give_back(attempt, run_at, (word, Report::said(why))).await
         }
-        End::Call(error) => call(attempt, &error).await,
-        End::Failed(failure) => failure::settle(attempt, failure).await,
-        End::File { problem, sent } => file::settle(attempt, problem, sent).await,
+        End::Call(error) => record_failed_call(attempt, &error).await,
+        End::Failed(failure) => failure::settle_failure(attempt, failure).await,
+        End::File { problem, sent } => file::settle_file(attempt, problem, sent).await,
         End::StartOver { word, report } => {
             failure::start_over(attempt, (word, report), clock::now()).await
         }
@@ -59,7 +59,7 @@ async fn early(attempt: &Attempt, end: End) -> Result<(), Error> {
 }
 
 /// A call to the platform failed.
-async fn call(attempt: &Attempt, error: &platform::Error) -> Result<(), Error> {
+async fn record_failed_call(attempt: &Attempt, error: &platform::Error) -> Result<(), Error> {
     let report = Report::said(chain(error));
     if let platform::Error::NoRoom { wait, .. } = error {
         let run_at = later(clock::now(), *wait);
@@ -75,7 +75,7 @@ async fn call(attempt: &Attempt, error: &platform::Error) -> Result<(), Error> {
         disposition: error.disposition(),
         report,
     };
-    failure::settle(attempt, failure).await
+    failure::settle_failure(attempt, failure).await
 }
 
 /// Gives the attempt back, to continue at `run_at`: the job is not at fault.
@@ -85,7 +85,7 @@ async fn give_back(
     (word, report): (&'static str, Report),
 ) -> Result<(), Error> {
     let now = clock::now();
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         outcome::again(db, lease, (run_at, Count::No), (word, &report), now)
     })
     .await
@@ -97,7 +97,7 @@ async fn hold(attempt: &Attempt, message: String) -> Result<(), Error> {
     tracing::warn!(job.id = attempt.job().id.0, "{path}: {message}");
     let now = clock::now();
     let report = Report::said(message).advising(Advice::InWords);
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         replace::hold(db, lease, &report, now)
     })
     .await
@@ -109,7 +109,7 @@ async fn not_replaced(attempt: &Attempt, message: String) -> Result<(), Error> {
     tracing::error!(job.id = attempt.job().id.0, "{path}: failed: {message}");
     let now = clock::now();
     let report = Report::said(message).advising(Advice::InWords);
-    write(attempt, move |db, lease| {
+    write_under_lease(attempt, move |db, lease| {
         replace::refused(db, lease, &report, now)
     })
     .await
@@ -120,7 +120,7 @@ async fn not_replaced(attempt: &Attempt, message: String) -> Result<(), Error> {
 /// # Errors
 /// As those of [`record`].
 pub(super) async fn was_not_asked(attempt: &Attempt, error: &Error) -> Result<(), Error> {
-    write(attempt, outcome::was_not_asked).await?;
+    write_under_lease(attempt, outcome::was_not_asked).await?;
     let first_delay = attempt.settings().config.retry.first_delay;
     let report = Report::said(chain(error));
     let run_at = later(clock::now(), first_delay);
@@ -128,7 +128,7 @@ pub(super) async fn was_not_asked(attempt: &Attempt, error: &Error) -> Result<()
 }
 
 /// Writes to the table under the lease of the attempt.
-async fn write<R: Send + 'static>(
+async fn write_under_lease<R: Send + 'static>(
     attempt: &Attempt,
     verb: impl Fn(&rusqlite::Connection, &crate::queue::Lease) -> Result<R, Error>
     + Clone

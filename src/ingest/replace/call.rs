@@ -19,7 +19,7 @@ use crate::{address, chain, clock};
 
 /// Asks the platform to take the job's content in place of what the video has. A video that is not
 /// there any more is made again.
-pub(in crate::ingest) async fn run(
+pub(in crate::ingest) async fn ask_for_replacement(
     attempt: &Attempt,
     client: &Client,
     (choice, order, before): (Choice, Option<Order>, Predecessor),

@@ -10,7 +10,7 @@ mod call;
 use std::path::Path;
 use std::time::Duration;
 
-pub(super) use self::call::run;
+pub(super) use self::call::ask_for_replacement;
 
 use super::attempt::Attempt;
 use super::end::End;
@@ -42,7 +42,7 @@ pub(super) async fn find_place(attempt: &Attempt) -> Result<Option<Predecessor>,
                 "it took the place of the file of job {other}, and continues once that is ready on the \
                  platform or has failed"
             );
-            Err(wait(attempt, why))
+            Err(end_later(attempt, why))
         }
         (Before::Moving(before, path), OnReplace::Replace | OnReplace::Hold) => {
             moving(attempt, (&before, &path)).map(|()| None)
@@ -83,7 +83,7 @@ fn moving(attempt: &Attempt, (before, path): (&Predecessor, &Path)) -> Result<()
             "waiting until {shown} has settled: it may be the file of job {}, renamed, and then keeps video {}",
             before.job, before.video_key
         );
-        return Err(wait(attempt, why));
+        return Err(end_later(attempt, why));
     }
     tracing::info!(
         job.id = job.id.0,
@@ -96,7 +96,7 @@ fn moving(attempt: &Attempt, (before, path): (&Predecessor, &Path)) -> Result<()
     Ok(())
 }
 
-fn wait(attempt: &Attempt, why: String) -> End {
+fn end_later(attempt: &Attempt, why: String) -> End {
     let now = clock::now();
     let waited = now.duration_since(attempt.job().created_at);
     let waited = Duration::try_from(waited).unwrap_or_default();

@@ -49,7 +49,7 @@ pub(crate) struct Beside {
 /// Reads the sidecar of a video, in the folder that this was reached in; blocks.
 pub(crate) fn beside(video: &Place) -> Beside {
     for (name, format) in names(video.name()) {
-        let read = match read(&video.beside(&name)) {
+        let read = match read_bytes(&video.beside(&name)) {
             Ok(None) => continue,
             Ok(Some(bytes)) => parse::parse(&bytes, format),
             Err(fault) => Err(fault),
@@ -128,7 +128,7 @@ pub(crate) fn base(name: &OsStr) -> Option<&[u8]> {
 }
 
 /// The bytes of a sidecar, if it is there. Links are not followed, and no pipe is waited for.
-fn read(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
+fn read_bytes(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
     let file = match place.open() {
         Ok(file) => file,
         Err(Error::Absent(_)) => return Ok(None),

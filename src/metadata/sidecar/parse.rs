@@ -168,13 +168,13 @@ fn short(message: &str) -> String {
 }
 
 fn sidecar(written: Written) -> Result<Sidecar, Fault> {
-    let line = |word: Option<Word>| clean::line(&word?.0);
+    let line = |word: Option<Word>| clean::clean_line(&word?.0);
     let custom = written.custom.unwrap_or_default();
     for name in custom.keys() {
         custom_name(name).map_err(|fault| Fault::Custom(short(&fault)))?;
     }
     let publish_date = line(written.publish_date)
-        .map(|text| date::read(&text).ok_or_else(|| Fault::Date(short(&text))))
+        .map(|text| date::parse_date(&text).ok_or_else(|| Fault::Date(short(&text))))
         .transpose()?;
     let tags = written.tags.unwrap_or_default();
     Ok(Sidecar {
@@ -189,7 +189,7 @@ fn sidecar(written: Written) -> Result<Sidecar, Fault> {
             publish_date,
             custom: custom
                 .into_iter()
-                .filter_map(|(name, word)| Some((name, clean::line(&word.0)?)))
+                .filter_map(|(name, word)| Some((name, clean::clean_line(&word.0)?)))
                 .collect(),
         },
     })

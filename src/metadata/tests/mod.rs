@@ -123,7 +123,7 @@ fn a_date_that_a_rule_did_not_give_is_said_unless_the_sidecar_has_one() {
         &facts(Path::new("/v/20261122.mp4"), None),
         &Sidecar::default(),
     );
-    assert_eq!(good.metadata.publish_date, date::read("2026-11-22"));
+    assert_eq!(good.metadata.publish_date, date::parse_date("2026-11-22"));
     assert_eq!(good.fault, None);
     let bad = facts(Path::new("/v/soon.mp4"), None);
     let told = describe(&rules, &bad, &Sidecar::default());

@@ -179,7 +179,7 @@ fn video(value: &Value) -> Result<Video, Missing> {
         size: lenient::unsigned(value.get("size")),
         md5: text("md5").map(|md5| md5.to_ascii_lowercase()),
         duration: lenient::decimal(value.get("duration")),
-        error: message.map(|message| lenient::line(&message)),
+        error: message.map(|message| lenient::bound_line(&message)),
         date: lenient::signed(value.get("date")),
         updated: lenient::signed(value.get("updated")).and_then(|at| at.checked_mul(1_000_000_000)),
         upload_session_id: text("upload_session_id").and_then(|id| id.parse().ok()),

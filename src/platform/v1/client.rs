@@ -110,7 +110,7 @@ impl Client {
             other => other,
         }?;
         let asked_at = self.by_the_platform(asked_at);
-        read(CREATE, answer::created(&answer, video.way, asked_at))
+        name_missing(CREATE, answer::created(&answer, video.way, asked_at))
     }
 
     /// Lets another file into a video that is ready (JW docs, v1 videos/update: `update_file`).
@@ -130,7 +130,7 @@ impl Client {
         let asked_at = Instant::now();
         let answer = self.transport.call(UPDATE, &params).await?;
         let asked_at = self.by_the_platform(asked_at);
-        read(UPDATE, answer::granted(&answer, (key, video.way), asked_at))
+        name_missing(UPDATE, answer::granted(&answer, (key, video.way), asked_at))
     }
 
     /// Asks how a video is.
@@ -142,7 +142,7 @@ impl Client {
             .transport
             .call(SHOW, &[("video_key", key.as_str())])
             .await?;
-        read(SHOW, answer::shown(&answer))
+        name_missing(SHOW, answer::shown(&answer))
     }
 
     /// Lists one page of videos.
@@ -164,7 +164,7 @@ impl Client {
 
     /// Sets metadata of a video.
     pub async fn update(&self, key: &VideoKey, params: &[(&str, &str)]) -> Result<(), Error> {
-        check(params)?;
+        refuse_empty(params)?;
         let mut all = vec![("video_key", key.as_str())];
         all.extend_from_slice(params);
         self.transport.call(UPDATE, &all).await.map(|_| ())
@@ -187,7 +187,7 @@ impl Client {
     /// # Errors
     /// [`Error::Request`] for a parameter that is empty or one of the `api_*` of the signature.
     pub async fn call(&self, path: &str, params: &[(&str, &str)]) -> Result<Value, Error> {
-        check(params)?;
+        refuse_empty(params)?;
         self.transport.call(path, params).await.map(Value::Object)
     }
 
@@ -234,9 +234,9 @@ impl Client {
         )
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
-        check(&params)?;
+        refuse_empty(&params)?;
         let answer = self.transport.call(LIST, &params).await?;
-        read(LIST, answer::listed(&answer, query.offset))
+        name_missing(LIST, answer::listed(&answer, query.offset))
     }
 }
 
@@ -256,7 +256,7 @@ fn how<'a>(video: &NewVideo<'a>) -> Result<(&'static str, &'a str), Error> {
 }
 
 /// An empty value makes the platform refuse the whole call; better to say which one it is.
-fn check(params: &[(&str, &str)]) -> Result<(), Error> {
+fn refuse_empty(params: &[(&str, &str)]) -> Result<(), Error> {
     for (name, value) in params {
         if name.is_empty() || name.starts_with("api_") {
             return Err(Error::Request(format!(
@@ -272,7 +272,7 @@ fn check(params: &[(&str, &str)]) -> Result<(), Error> {
     Ok(())
 }
 
-fn read<T>(call: &str, answer: Result<T, Missing>) -> Result<T, Error> {
+fn name_missing<T>(call: &str, answer: Result<T, Missing>) -> Result<T, Error> {
     answer.map_err(|missing| garbled(call, missing))
 }
 

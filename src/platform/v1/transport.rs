@@ -125,7 +125,7 @@ impl Transport {
         if trimmed.is_empty() || !trimmed.bytes().all(known) {
             return Err(Error::Request(format!(
                 "`{}` is not the path of a call, such as /videos/show",
-                lenient::line(path)
+                lenient::bound_line(path)
             )));
         }
         let mut url = self.base.clone();
@@ -205,7 +205,7 @@ impl Call<'_> {
     }
 
     fn refused(&self, head: &Head, after: Option<Duration>, object: &Map<String, Value>) -> Error {
-        let word = |name| lenient::text(object.get(name)).map(|text| lenient::line(&text));
+        let word = |name| lenient::text(object.get(name)).map(|text| lenient::bound_line(&text));
         let code = word("code");
         Error::Refused(Box::new(Refusal {
             call: self.path.to_owned(),

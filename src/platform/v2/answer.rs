@@ -45,7 +45,9 @@ pub(super) fn created(
         }
         Way::Direct | Way::S3 | Way::Form | Way::Resumable | Way::Ftp => {
             let link = text("upload_link").ok_or("no upload link")?;
-            Grant::Link(link::read(link).ok_or("an upload link that cannot be used as it is")?)
+            Grant::Link(
+                link::parse_link(link).ok_or("an upload link that cannot be used as it is")?,
+            )
         }
     };
     Ok(Created { key, grant })
@@ -104,7 +106,7 @@ pub(super) fn video(media: &Map<String, Value>) -> Result<Video, Missing> {
         size: None,
         md5: None,
         duration: lenient::decimal(media.get("duration")),
-        error: text("error_message").map(|message| lenient::line(&message)),
+        error: text("error_message").map(|message| lenient::bound_line(&message)),
         date: text("created").and_then(|at| Some(moment(&at)?.as_second())),
         updated: text("last_modified").and_then(|at| moment(&at)?.as_nanosecond().try_into().ok()),
         upload_session_id: None,

@@ -237,7 +237,7 @@ impl Client {
         {
             return Err(Error::Request(format!(
                 "`{}` is not the path of a call below the site, such as /media/tL17msiU",
-                lenient::line(path)
+                lenient::bound_line(path)
             )));
         }
         let (query, body) = match verb {

@@ -141,8 +141,8 @@ fn said(object: Option<&Map<String, Value>>) -> Option<Said> {
         .join("; ");
     let code = errors.iter().find_map(|entry| word(entry, "code"));
     Some(Said {
-        code: code.map(|code| lenient::line(&code)),
-        message: lenient::line(&message),
+        code: code.map(|code| lenient::bound_line(&code)),
+        message: lenient::bound_line(&message),
     })
 }
 

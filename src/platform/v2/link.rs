@@ -15,7 +15,7 @@ use crate::platform::lenient;
 use crate::platform::link::{Link, is_loopback};
 
 /// Reads an upload link; `None` for one that cannot be used exactly as it is.
-pub(super) fn read(text: &str) -> Option<Link> {
+pub(super) fn parse_link(text: &str) -> Option<Link> {
     let url = Url::parse(text).ok()?;
     let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     let is_plain = url.username().is_empty() && url.password().is_none();
@@ -106,12 +106,12 @@ mod tests {
             "https://s3.example:8443/k?a=b?c/d|e[f]:@!$(),;*",
             "http://127.0.0.1:9/s3/k?partNumber=1&uploadId=x",
         ] {
-            assert_eq!(read(link).unwrap().expose().as_str(), link);
-            let stored = read(link).unwrap().store();
+            assert_eq!(parse_link(link).unwrap().expose().as_str(), link);
+            let stored = parse_link(link).unwrap().store();
             assert_eq!(Link::restore(&stored).unwrap().expose().as_str(), link);
         }
         // Escaped on the way, and the same once decoded.
-        let quoted = read("https://s3.example/k?disposition='a b'").unwrap();
+        let quoted = parse_link("https://s3.example/k?disposition='a b'").unwrap();
         assert_eq!(quoted.expose().query(), Some("disposition=%27a%20b%27"));
     }
 
@@ -131,7 +131,7 @@ mod tests {
             "ftp://s3.example/k",
             "file:///etc/passwd",
         ] {
-            assert!(read(link).is_none(), "{link}");
+            assert!(parse_link(link).is_none(), "{link}");
         }
     }
 
@@ -156,7 +156,7 @@ mod tests {
             ("Expires=never", None),
             ("a=b", None),
         ] {
-            let link = read(&format!("https://s3.example/k?{query}")).unwrap();
+            let link = parse_link(&format!("https://s3.example/k?{query}")).unwrap();
             assert_eq!(second(link.expires_at()), expected, "{query}");
         }
     }

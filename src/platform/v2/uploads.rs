@@ -82,7 +82,7 @@ impl Uploads {
         let mut url = self.url(&call, "parts")?;
         url.set_query(Some(&format!("page={page}&page_length={length}")));
         let answer = self.send(&call, self.http.get(url)).await?;
-        read(&answer).map_err(|missing| call.lacks(missing))
+        read_page(&answer).map_err(|missing| call.lacks(missing))
     }
 
     /// Says that all parts are there. Which ones it has, and whether they fit, the server knows.
@@ -129,7 +129,7 @@ impl Uploads {
 }
 
 /// Reads `{"page","total","parts":[{"id","upload_link","etag"}]}`.
-fn read(answer: &Map<String, Value>) -> Result<PartsPage, &'static str> {
+fn read_page(answer: &Map<String, Value>) -> Result<PartsPage, &'static str> {
     let parts = answer.get("parts").and_then(Value::as_array);
     let slots = parts
         .ok_or("no list of parts")?
@@ -147,7 +147,9 @@ fn read(answer: &Map<String, Value>) -> Result<PartsPage, &'static str> {
 fn slot(value: &Value) -> Result<Slot, &'static str> {
     let number = lenient::unsigned(value.get("id")).and_then(|id| u32::try_from(id).ok());
     let link = match lenient::text(value.get("upload_link")) {
-        Some(text) => Some(link::read(&text).ok_or("a part's link that cannot be used as it is")?),
+        Some(text) => {
+            Some(link::parse_link(&text).ok_or("a part's link that cannot be used as it is")?)
+        }
         None => None,
     };
     let etag = lenient::text(value.get("etag"))

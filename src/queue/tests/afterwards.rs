@@ -154,7 +154,7 @@ fn a_place_that_a_file_has_left_is_forgotten() {
     moved(&db);
     let back = file("/w/9.mp4", 1);
     let old = (JobId(1), Path::new("/w/1.mp4"));
-    crate::queue::renames::follow(&db, old, &back, at(21)).unwrap();
+    crate::queue::renames::follow_rename(&db, old, &back, at(21)).unwrap();
     assert_eq!(place(&db), None);
     assert!(case(&db, 1).row.returned, "and it is asked about");
     // It came back and was deleted.
@@ -185,7 +185,7 @@ fn an_uploaded_file_that_is_renamed_is_asked_about() {
     let mut back = file("/w/9.mp4", 1);
     back.identity.ctime_ns += 1;
     let old = (JobId(1), Path::new("/w/1.mp4"));
-    crate::queue::renames::follow(&db, old, &back, at(21)).unwrap();
+    crate::queue::renames::follow_rename(&db, old, &back, at(21)).unwrap();
     assert!(case(&db, 1).row.returned);
 }
 

@@ -136,7 +136,7 @@ impl Story {
     pub(super) fn reload(&mut self, priorities: [i64; 3]) {
         self.priorities = priorities;
         let watches = WATCHES.map(str::to_owned).into_iter().zip(priorities);
-        priority::follow(&self.db, &watches.collect::<Vec<_>>()).unwrap();
+        priority::follow_priorities(&self.db, &watches.collect::<Vec<_>>()).unwrap();
         for job in &mut self.jobs {
             let watch = WATCHES.iter().position(|name| *name == job.new.watch);
             if job.state != State::Done && job.new.priority < 1000 {

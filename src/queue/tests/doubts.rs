@@ -29,7 +29,7 @@ fn touched(db: &Connection) -> (NewJob, Doubt) {
 
 /// The file turned out to have other content.
 fn is_other(db: &Connection, new: &NewJob, doubt: &Doubt, now: Timestamp) -> Enqueued {
-    let settled = doubt::settle(db, new, (doubt, false), now).unwrap();
+    let settled = doubt::settle_doubt(db, new, (doubt, false), now).unwrap();
     settled.unwrap()
 }
 
@@ -155,7 +155,7 @@ fn a_rename_is_followed_only_once_the_content_was_looked_at() {
         panic!("its ctime moved: by the rename, or by a write before it");
     };
     assert_eq!(dump(&db), before, "nothing is taken over");
-    let same = doubt::settle(&db, &new, (&doubt, true), at(4)).unwrap();
+    let same = doubt::settle_doubt(&db, &new, (&doubt, true), at(4)).unwrap();
     assert_eq!(same, Some(Enqueued::Known(JobId(1), State::Queued)));
     let followed = job(&db, JobId(1));
     assert_eq!(
@@ -212,7 +212,7 @@ fn a_file_that_is_about_to_go_keeps_the_ctime_of_what_was_sent_when_it_is_rename
     let Offered::Doubtful(doubt) = offer_renamed(&db, &new) else {
         panic!("its ctime moved");
     };
-    doubt::settle(&db, &new, (&doubt, true), at(4)).unwrap();
+    doubt::settle_doubt(&db, &new, (&doubt, true), at(4)).unwrap();
     let after = job(&db, JobId(1));
     assert_eq!(
         (after.path.as_path(), after.identity),
@@ -229,7 +229,7 @@ fn a_doubt_that_changed_meanwhile_is_looked_at_again() {
     let before = dump(&db);
     for is_same in [true, false] {
         assert_eq!(
-            doubt::settle(&db, &touched, (&doubt, is_same), at(4)).unwrap(),
+            doubt::settle_doubt(&db, &touched, (&doubt, is_same), at(4)).unwrap(),
             None
         );
     }

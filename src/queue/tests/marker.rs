@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::queue::marker::{self, beside, count, read};
+use crate::queue::marker::{self, beside, count, read_number};
 use crate::queue::{Queue, open, open_for_reading, replace, restored};
 
 /// A table on the disk with a few queued jobs; the folder goes with the test.
@@ -31,7 +31,7 @@ fn counted(path: &Path) -> i64 {
 }
 
 fn marked(path: &Path) -> Option<i64> {
-    read(path).unwrap()
+    read_number(path).unwrap()
 }
 
 /// A backup, as `VACUUM INTO` makes it.
@@ -170,8 +170,8 @@ fn no_pipe_in_the_place_of_the_marker_is_waited_for() {
     let (done, ended) = std::sync::mpsc::channel();
     // A thread of its own: one that hangs must fail the test, and not stop it.
     std::thread::spawn(move || {
-        let refused = read(&path).unwrap_err().to_string();
-        let written = marker::write(&path, 3);
+        let refused = read_number(&path).unwrap_err().to_string();
+        let written = marker::write_number(&path, 3);
         done.send((refused, written, marked(&path)))
     });
     let limit = Duration::from_secs(20);

@@ -149,8 +149,8 @@ fn a_changed_priority_is_taken_over_but_not_by_what_was_bumped() {
     let other = new_job(&db, &of("sport", 3, 2), at(2));
     bump(&db, bumped, at(3));
     let to = [("news".to_owned(), 5), ("gone".to_owned(), 9)];
-    assert_eq!(priority::follow(&db, &to).unwrap(), 1);
-    assert_eq!(priority::follow(&db, &to).unwrap(), 0);
+    assert_eq!(priority::follow_priorities(&db, &to).unwrap(), 1);
+    assert_eq!(priority::follow_priorities(&db, &to).unwrap(), 0);
     let now = [bumped, JobId(2), other].map(|id| job(&db, id).priority);
     assert_eq!(now, [1000, 5, 3]);
     // A file that is moved into another watch takes that one's, unless it was bumped.
@@ -264,7 +264,7 @@ proptest! {
         }
         // One was put off, and is due again.
         db.execute("UPDATE jobs SET run_at = ?1 WHERE state = 'queued' AND id % 4 = 0", [crate::clock::text(at(25))]).unwrap();
-        let line = claim::line(&db, at(30)).unwrap();
+        let line = claim::list_due(&db, at(30)).unwrap();
         for (ahead, id) in line.iter().enumerate() {
             prop_assert_eq!(claim::ahead(&db, &job(&db, *id), at(30)).unwrap(), Some(ahead));
         }

@@ -119,7 +119,7 @@ pub(crate) async fn send(order: Order, cancel: CancellationToken) -> Result<Rece
     let progress = Arc::clone(&order.progress);
     let flight = Flight::new(progress, Box::new(|_| Ok(())));
     let flight = flight.sharing(order.throttle.share());
-    run(flight, timeouts, cancel, move |flight, wires| {
+    run_session(flight, timeouts, cancel, move |flight, wires| {
         carry(order, &flight, &wires)
     })
     .await
@@ -129,7 +129,7 @@ pub(crate) async fn send(order: Order, cancel: CancellationToken) -> Result<Rece
 ///
 /// # Errors
 /// What an upload would meet first.
-pub(crate) async fn check(server: Ftp, stall_timeout: Duration) -> Result<(), Error> {
+pub(crate) async fn check_login(server: Ftp, stall_timeout: Duration) -> Result<(), Error> {
     visit(server, stall_timeout, |_| Ok(())).await
 }
 
@@ -153,7 +153,7 @@ async fn visit(
     };
     let never = CancellationToken::new();
     let flight = Flight::new(Arc::default(), Box::new(|_| Ok(())));
-    run(flight, timeouts, never, move |flight, wires| {
+    run_session(flight, timeouts, never, move |flight, wires| {
         let mut session = Session::open(&server, flight, &wires, stall)?;
         errand(&mut session)?;
         session.quit();
@@ -163,7 +163,7 @@ async fn visit(
 }
 
 /// Runs a session on a thread of its own, until it ends, stalls, or is no longer wanted.
-async fn run<T: Send + 'static>(
+async fn run_session<T: Send + 'static>(
     flight: Flight,
     timeouts: Timeouts,
     cancel: CancellationToken,

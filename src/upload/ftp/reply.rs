@@ -15,7 +15,7 @@ use super::error::{Error, Refusal};
 use crate::text;
 
 /// What an error of the library means.
-pub(super) fn read(
+pub(super) fn translate_error(
     to: &'static str,
     error: FtpError,
     password: &SecretString,

@@ -12,7 +12,7 @@ use suppaftp::types::FileType;
 use suppaftp::{DataStream, FtpError, FtpResult, Mode, RustlsFtpStream, Status, TransferStream};
 
 use super::error::{Error, Refusal};
-use super::reply::{HIDDEN, Words, read};
+use super::reply::{HIDDEN, Words, translate_error};
 use super::tls::{self, Connector, Encrypted, Wires};
 use crate::config::{Ftp, Tls};
 use crate::upload::flight::Flight;
@@ -80,7 +80,7 @@ impl Session {
         } = self;
         let ftp = ftp
             .into_secure(connector, &server.host)
-            .map_err(|error| read("AUTH", error, &password, stall))?;
+            .map_err(|error| translate_error("AUTH", error, &password, stall))?;
         flight.pulse();
         Ok(Self {
             ftp,
@@ -198,7 +198,7 @@ impl Session {
     }
 
     fn read(&self, to: &'static str, error: FtpError) -> Error {
-        read(to, error, &self.password, self.stall)
+        translate_error(to, error, &self.password, self.stall)
     }
 }
 
@@ -217,7 +217,7 @@ fn connect(server: &Ftp, wires: &Wires, stall: Duration) -> Result<(RustlsFtpStr
         .to_socket_addrs()
         .map_err(Error::Unreachable)?
         .collect();
-    let said = |error| read("the connection", error, &server.password, stall);
+    let said = |error| translate_error("the connection", error, &server.password, stall);
     let mut last = Error::Unreachable(io::ErrorKind::NotFound.into());
     for address in addresses {
         let socket = match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT.min(stall)) {

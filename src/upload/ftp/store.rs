@@ -72,9 +72,9 @@ pub(super) fn store(
             trail: &trail,
         };
         cargo.send(session, at)?;
-        check(session, temporary, order.size)?;
+        check_size(session, temporary, order.size)?;
     }
-    let sum = wait(&trail)?;
+    let sum = wait_for_sum(&trail)?;
     Ok(Stored::Whole { sum: Some(sum) })
 }
 
@@ -176,7 +176,7 @@ fn is_about_resuming(error: &Error) -> bool {
 }
 
 /// The server said that it has all: it must have as many bytes as were sent.
-fn check(session: &mut Session, temporary: &str, size: u64) -> Result<(), Error> {
+fn check_size(session: &mut Session, temporary: &str, size: u64) -> Result<(), Error> {
     let mut there = None;
     for look in 0..LOOKS {
         if look > 0 {
@@ -196,7 +196,7 @@ fn check(session: &mut Session, temporary: &str, size: u64) -> Result<(), Error>
 }
 
 /// Waits until the thread that sums up is through the file.
-fn wait(trail: &Trail) -> Result<Sum, Error> {
+fn wait_for_sum(trail: &Trail) -> Result<Sum, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(Error::Start)?;

@@ -58,7 +58,7 @@ impl Links {
         let listing = held.listings.get(&refused.page).copied().unwrap_or(0);
         if listing == refused.listing {
             let asked = (refused.page, number);
-            held.take(list::one(&self.uploads, self.count, asked).await?);
+            held.take(list::list_page(&self.uploads, self.count, asked).await?);
             held.listings
                 .insert(refused.page, listing.saturating_add(1));
         }

@@ -58,7 +58,7 @@ pub(super) struct Entry {
 pub(super) type Entries = BTreeMap<u32, Entry>;
 
 /// Lists the slots 1 to `count`.
-pub(super) async fn all(uploads: &Uploads, count: u32) -> Result<Entries, Error> {
+pub(super) async fn list_slots(uploads: &Uploads, count: u32) -> Result<Entries, Error> {
     for _ in 0..MOST_DOUBTS {
         match walk(uploads, count).await {
             Err(Error::List(lie)) => tracing::debug!("{}; asking again", Error::List(lie)),
@@ -69,7 +69,7 @@ pub(super) async fn all(uploads: &Uploads, count: u32) -> Result<Entries, Error>
 }
 
 /// Lists the slots of one page, and sees to it that `number` is among them, with a link.
-pub(super) async fn one(
+pub(super) async fn list_page(
     uploads: &Uploads,
     count: u32,
     (page, number): (u32, u32),

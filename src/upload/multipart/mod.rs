@@ -121,7 +121,7 @@ async fn send_missing(
     };
     let entries = tokio::select! {
         biased;
-        entries = list::all(&order.uploads, cut.count()) => entries?,
+        entries = list::list_slots(&order.uploads, cut.count()) => entries?,
         () = cancel.cancelled() => return Err(Error::Cancelled { complete: false }),
     };
     let (file, recorder) = (Arc::new(order.file), Recorder::new(order.on_part));

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::range::{Held, Hitch, Piece};
-use super::reply::{Reply, Taken, judge};
+use super::reply::{Reply, Taken, judge_piece};
 use super::{Sent, Wire};
 use crate::upload::answered::Verdict;
 use crate::upload::error::Error;
@@ -83,7 +83,7 @@ impl<'a> Drive<'a> {
         let Sent { result, .. } = sent;
         match result {
             Ok(answer) => {
-                let reply = judge(&answer, self.size)?;
+                let reply = judge_piece(&answer, self.size)?;
                 if !released && matches!(reply, Reply::Taken(_)) {
                     return Err(self.unexpected(&answer, is_out));
                 }

@@ -43,7 +43,7 @@ impl Taken {
 ///
 /// # Errors
 /// For answers that end this transfer, at least for now.
-pub(super) fn judge(answer: &Answer, size: u64) -> Result<Reply, Error> {
+pub(super) fn judge_piece(answer: &Answer, size: u64) -> Result<Reply, Error> {
     if answer.status == 413 {
         let error = answer.error(Verdict::Refused, None, None);
         return Ok(Reply::TooLarge(error));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn judged(status: u16, complete: bool, body: &str) -> Result<Reply, Error> {
-        judge(&answer(status, complete, body), 10)
+        judge_piece(&answer(status, complete, body), 10)
     }
 
     const DONE: &str = r#"{"status":"ok","media":{"key":"k"},"file":{"size":"10"}}"#;
@@ -172,7 +172,7 @@ mod tests {
         let mut answer = answer(201, false, "0-4/10");
         let range = HeaderValue::from_static("0-6/10");
         answer.headers.insert("range", range);
-        match judge(&answer, 10).unwrap() {
+        match judge_piece(&answer, 10).unwrap() {
             Reply::Holds(Ok(held)) => assert_eq!(held.confirmed(), 7),
             other => panic!("{other:?}"),
         }
@@ -222,7 +222,7 @@ mod tests {
         let mut busy = answer(503, false, "");
         let wait = HeaderValue::from_static("7");
         busy.headers.insert("retry-after", wait);
-        let error = judge(&busy, 10).unwrap_err();
+        let error = judge_piece(&busy, 10).unwrap_err();
         let after = Some(std::time::Duration::from_secs(7));
         assert_eq!(error.disposition(), Disposition::Transient { after });
     }

@@ -140,7 +140,7 @@ fn a_file_asked_for_before_it_was_seen_is_not_passed_over() {
     fs::rename(&watch.path, &aside).unwrap();
     let (sender, mut reports) = tokio::sync::mpsc::channel(64);
     let known = |_: &_| known(files.clone());
-    let handle = crate::watch::start(
+    let handle = crate::watch::start_watching(
         std::slice::from_ref(&watch),
         known,
         sender,
@@ -174,7 +174,7 @@ fn a_folder_that_comes_late_brings_its_known_files() {
     fs::rename(&watch.path, &aside).unwrap();
     let (sender, mut reports) = tokio::sync::mpsc::channel(64);
     let known = |_: &_| known(files.clone());
-    let handle = crate::watch::start(
+    let handle = crate::watch::start_watching(
         std::slice::from_ref(&watch),
         known,
         sender,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::support::{Bench, watch};
 use crate::beneath::tests::flip_while;
 use crate::config::Mode;
-use crate::watch::{KnownFiles, Report, SeenBy, Waiting, start};
+use crate::watch::{KnownFiles, Report, SeenBy, Waiting, start_watching};
 
 #[test]
 fn a_root_made_again_is_watched_again_and_nothing_is_gone() {
@@ -140,7 +140,7 @@ fn a_root_that_is_missing_at_start_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
     let (sender, mut reports) = tokio::sync::mpsc::channel(64);
-    let handle = start(
+    let handle = start_watching(
         &[watch(&root)],
         |_| KnownFiles::none(),
         sender,
@@ -161,7 +161,7 @@ fn stopping_ends_a_watch_that_cannot_report() {
         fs::write(dir.path().join(format!("{number}.mp4")), b"x").unwrap();
     }
     let (sender, mut reports) = tokio::sync::mpsc::channel(1);
-    let handle = start(
+    let handle = start_watching(
         &[watch(dir.path())],
         |_| KnownFiles::none(),
         sender,
@@ -194,7 +194,7 @@ fn lost_events_are_made_good_by_a_scan() {
     const FILES: usize = 12_000;
     let dir = tempfile::tempdir().unwrap();
     let (sender, mut reports) = tokio::sync::mpsc::channel(1);
-    let handle = start(
+    let handle = start_watching(
         &[watch(dir.path())],
         |_| KnownFiles::none(),
         sender,

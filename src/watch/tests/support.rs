@@ -10,7 +10,7 @@ use globset::{GlobBuilder, GlobSetBuilder};
 use tempfile::TempDir;
 
 use crate::config::{Afterwards, Globs, MetadataOptions, Method, OnReplace, Watch, Watching};
-use crate::watch::{Handle, KnownFiles, Report, SettledFile, Waiting, start};
+use crate::watch::{Handle, KnownFiles, Report, SettledFile, Waiting, start_watching};
 
 /// Compiled patterns, which match in any case.
 pub(crate) fn globs(patterns: &[&str]) -> Globs {
@@ -103,7 +103,7 @@ impl Bench {
         let known = Cell::new(Some(known));
         let tell = |_: &Watch| known.take().unwrap();
         let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
-        let handle = start(
+        let handle = start_watching(
             std::slice::from_ref(&watch),
             tell,
             sender,

@@ -46,7 +46,7 @@ pub(super) fn answer(facts: &Facts<'_>, conclusion: &Conclusion<'_>, present: &P
         Conclusion::Outside => format!(
             "it is outside every watch folder: {}; move it into one, or run `jw-ingest add --watch \
              NAME FILE`",
-            place::list(&facts.outline.watches)
+            place::name_watches(&facts.outline.watches)
         ),
         Conclusion::Ignored(rule) => format!("it is ignored: {}", text::line(&rule.to_string())),
         Conclusion::Offline(error) => format!("its watch folder is offline: {}", offline(error)),

@@ -198,7 +198,7 @@ impl Thing {
         }
         Self::File {
             identity: Identity::of(&meta),
-            writer: place::open(path).map(|file| writer::probe(&file)),
+            writer: place::open_regular(path).map(|file| writer::probe(&file)),
         }
     }
 }

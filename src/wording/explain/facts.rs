@@ -112,7 +112,7 @@ impl Known {
             database: true,
             settling: settling::of(&db, path)?,
             paused: accounts::paused(&db)?,
-            clocks: clocks::all(&db)?,
+            clocks: clocks::list_skewed(&db)?,
             progress: query::progress(&db)?,
             jobs,
             stories,

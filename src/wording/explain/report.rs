@@ -140,7 +140,7 @@ fn job_object(facts: &Facts<'_>, job: &Job, present: &Present) -> Value {
         }))),
     );
     let place = story.place.map(|place| {
-        let start = story::job::wait(facts, place);
+        let start = story::job::estimate_wait(facts, place);
         let start = start.and_then(|wait| present.now.checked_add(wait).ok());
         json!({
             "jobs_ahead": place.ahead,

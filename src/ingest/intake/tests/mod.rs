@@ -41,7 +41,7 @@ async fn a_file_in_doubt_that_cannot_be_read_settles_again_and_again() {
     let (new, mut again) = (ground.file("a.mp4"), Again::default());
     for _ in 0..2 {
         let files = vec![(new.clone(), doubt())];
-        doubts::settle(&ground.context, files, &mut again)
+        doubts::settle_doubts(&ground.context, files, &mut again)
             .await
             .unwrap();
         assert_comes_again(&mut ground, &mut again, &new.path, "is not there").await;
@@ -109,7 +109,7 @@ async fn a_share_that_hangs_drops_no_file_in_doubt_and_no_rename() {
     let answer = ground.hang().await;
     let (doubtful, mut again) = (ground.file("a.mp4"), Again::default());
     let files = vec![(doubtful.clone(), doubt())];
-    doubts::settle(&ground.context, files, &mut again)
+    doubts::settle_doubts(&ground.context, files, &mut again)
         .await
         .unwrap();
     assert_comes_again(&mut ground, &mut again, &doubtful.path, "does not answer").await;
@@ -117,7 +117,7 @@ async fn a_share_that_hangs_drops_no_file_in_doubt_and_no_rename() {
     ground.enqueue(&doubtful).await;
     let (renamed, mut again) = (ground.file("b.mp4"), Again::default());
     let mut entries = vec![Entry::Job(renamed.clone())];
-    renames::follow(&ground.context, &mut entries, &mut again)
+    renames::follow_renames(&ground.context, &mut entries, &mut again)
         .await
         .unwrap();
     assert!(entries.is_empty(), "neither uploaded nor followed");

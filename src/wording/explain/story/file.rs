@@ -48,7 +48,7 @@ pub(super) fn facts(
         return told;
     }
     if let Some(watch) = facts.owner() {
-        told.push(Fact::new(now, "settle", settle(watch)));
+        told.push(Fact::new(now, "settle", tell_settling(watch)));
     }
     match &facts.disk.found {
         Some(Found::Still(found)) => told.extend(evidence(found, now)),
@@ -128,7 +128,7 @@ fn watch(facts: &Facts<'_>) -> String {
     )
 }
 
-fn settle(watch: &Watch) -> String {
+fn tell_settling(watch: &Watch) -> String {
     let settle = SignedDuration::try_from(watch.settle).unwrap_or(SignedDuration::MAX);
     if watch.watching.done_marker.is_some() {
         return "a file of this watch settles as soon as its done-marker is there".to_owned();

@@ -33,7 +33,7 @@ pub(super) fn facts(
     told.extend(way(job, present));
     told.extend(platform(job, present));
     if is_answer {
-        told.extend(end(job, present));
+        told.extend(tell_end(job, present));
     } else {
         let around = answer::around(facts, job, present);
         let sentence = answer::of_job(job, facts.known.stories.get(&job.id), around);
@@ -237,7 +237,7 @@ fn platform(job: &Job, present: &Present) -> Vec<Fact> {
 }
 
 /// The end of the job that the answer speaks of, and what was said last.
-fn end(job: &Job, present: &Present) -> Vec<Fact> {
+fn tell_end(job: &Job, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     if let Some(at) = job.finished_at {
         let text = format!("job {} ended: {}", job.id, job.standing().state_word());
@@ -286,7 +286,9 @@ fn turn(facts: &Facts<'_>, job: &Job, place: Place, present: &Present) -> Vec<Fa
     );
     let mut told = vec![Fact::new(present.now, "queue", text)];
     let stands_still = facts.daemon == Some(false) || facts.pause_of(&job.account).is_some();
-    if let Some(wait) = wait(facts, place).filter(|_| !stands_still && job.waits_for.is_none()) {
+    if let Some(wait) =
+        estimate_wait(facts, place).filter(|_| !stands_still && job.waits_for.is_none())
+    {
         let at = present.now.checked_add(wait).unwrap_or(Timestamp::MAX);
         let text = "it starts at about this time, if uploads continue as fast as the last ones";
         told.push(Fact::new(at, "queue", text));
@@ -295,7 +297,7 @@ fn turn(facts: &Facts<'_>, job: &Job, place: Place, present: &Present) -> Vec<Fa
 }
 
 /// How long it is about until its turn, where that can be said.
-pub(in super::super) fn wait(facts: &Facts<'_>, place: Place) -> Option<SignedDuration> {
+pub(in super::super) fn estimate_wait(facts: &Facts<'_>, place: Place) -> Option<SignedDuration> {
     let at_once = i64::from(facts.outline.upload.files_at_once.get());
     if place.ahead + place.running < at_once {
         return None;

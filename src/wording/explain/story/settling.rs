@@ -42,12 +42,12 @@ pub(super) fn facts(
     if let Some(ending) = ending(&settling.waiting_for) {
         told.push(Fact::new(present.now, "evidence", ending));
     }
-    told.extend(end(facts, settling.since, present));
+    told.extend(tell_rest(facts, settling.since, present));
     told
 }
 
 /// When the rest that it needs will be over, by what one look can tell.
-fn end(facts: &Facts<'_>, since: Timestamp, present: &Present) -> Option<Fact> {
+fn tell_rest(facts: &Facts<'_>, since: Timestamp, present: &Present) -> Option<Fact> {
     let Some(Found::Still(found)) = &facts.disk.found else {
         return None;
     };

@@ -36,7 +36,7 @@ const AHEAD: usize = 1000;
 ///
 /// # Errors
 /// The job table cannot be read, or `tell` says so.
-pub(crate) fn list(
+pub(crate) fn list_waiting(
     outline: &Outline,
     watches: &[&Watch],
     present: &Present,
@@ -80,7 +80,7 @@ impl List<'_> {
         let census = Census::new(watch.clone());
         let spawned = thread::Builder::new()
             .name("census".to_owned())
-            .spawn(move || send(census, &sender));
+            .spawn(move || send_entries(census, &sender));
         spawned.map_err(Error::NoThread)?;
         loop {
             match entries.recv_timeout(PATIENCE) {
@@ -122,7 +122,7 @@ impl List<'_> {
 
 /// Hands out all entries, each with the time since when it is there; ends early once no one listens
 /// any more.
-fn send(census: Census, to: &mpsc::SyncSender<(Entry, Option<Timestamp>)>) {
+fn send_entries(census: Census, to: &mpsc::SyncSender<(Entry, Option<Timestamp>)>) {
     for entry in census {
         let since = match &entry {
             Entry::Ignored(path, _) | Entry::IgnoredFolder(path, _) => path

@@ -133,7 +133,7 @@ impl<'a> Table<'a> {
         Ok(Self {
             db,
             paused: accounts::paused(db)?,
-            clocks: clocks::all(db)?,
+            clocks: clocks::list_skewed(db)?,
             progress: query::progress(db)?,
         })
     }
