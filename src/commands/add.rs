@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         let (asked, named) = (typed.clone(), watch.cloned());
         let outline = Arc::clone(&outline);
         let checked = patience::within(patience::FOLDER, move || {
-            candidate(&asked, named.as_ref(), &outline, now)
+            look_at_candidate(&asked, named.as_ref(), &outline, now)
         });
         let silent = || {
             Err(format!(
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         let checked = checked.unwrap_or_else(silent);
         let answer = match checked {
             Ok(candidate) => {
-                let (answer, queued) = enqueue(&mut db, &candidate, now)?;
+                let (answer, queued) = enqueue_file(&mut db, &candidate, now)?;
                 is_queued |= queued;
                 answer
             }
@@ -130,7 +130,7 @@ struct Candidate {
 }
 
 /// Looks at the file once.
-fn candidate(
+fn look_at_candidate(
     typed: &Path,
     watch: Option<&Watch>,
     outline: &Outline,
@@ -145,7 +145,7 @@ fn candidate(
             place::name_watches(&outline.watches)
         )
     })?;
-    let (identity, unsure) = settled(&path, watch, now)?;
+    let (identity, unsure) = settled_identity(&path, watch, now)?;
     let mut remarks: Vec<String> = unsure.into_iter().collect();
     if let Some(owner) = owner
         && let Verdict::Ignored(rule) = verdict_on_disk(owner, &path)
@@ -166,7 +166,7 @@ fn candidate(
 }
 
 /// The identity of a file that is complete as far as one look can tell, and what it cannot tell.
-fn settled(
+fn settled_identity(
     path: &Path,
     watch: &Watch,
     now: Timestamp,
@@ -220,7 +220,7 @@ fn changed_at(identity: &Identity) -> Timestamp {
 }
 
 /// Enqueues it; answers also whether the daemon has something to do now.
-fn enqueue(
+fn enqueue_file(
     db: &mut Connection,
     candidate: &Candidate,
     now: Timestamp,

@@ -49,14 +49,14 @@ impl Bar {
     /// A bar of `length` that looks as the template says; it is drawn when it first moves.
     pub(super) fn new(template: &str, length: u64) -> Self {
         // In this order: a bar that is drawn before it has its style shows the library's own.
-        let bar = ProgressBar::new(length).with_style(style(template));
+        let bar = ProgressBar::new(length).with_style(bar_style(template));
         Self(screen().add(bar))
     }
 
     /// Changes how it looks from the next move on.
     #[cfg(feature = "sandbox")]
     pub(super) fn restyle(&self, template: &str) {
-        self.0.set_style(style(template));
+        self.0.set_style(bar_style(template));
     }
 
     /// Moves it, with new words beside it.
@@ -74,7 +74,7 @@ impl Drop for Bar {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+fn bar_style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -100,7 +100,7 @@ pub(super) fn draw(runtime: &Runtime, live: &Live) -> Drawing {
         }
         let mut bars = HashMap::new();
         while !ended.is_cancelled() {
-            update(&mut bars, &live.uploads(), Instant::now());
+            update_bars(&mut bars, &live.uploads(), Instant::now());
             drop(tokio::time::timeout(PAUSE, ended.cancelled()).await);
         }
     });
@@ -117,7 +117,7 @@ impl Drawing {
     }
 }
 
-fn update(bars: &mut HashMap<JobId, (Bar, Pace)>, uploads: &[Upload], now: Instant) {
+fn update_bars(bars: &mut HashMap<JobId, (Bar, Pace)>, uploads: &[Upload], now: Instant) {
     bars.retain(|job, _| uploads.iter().any(|upload| upload.job == *job));
     for upload in uploads {
         let (bar, pace) = bars.entry(upload.job).or_insert_with(|| {
@@ -126,12 +126,12 @@ fn update(bars: &mut HashMap<JobId, (Bar, Pace)>, uploads: &[Upload], now: Insta
             (bar, Pace::default())
         });
         let rate = pace.rate(upload.sent, now);
-        bar.at(upload.sent, beside(upload, rate));
+        bar.at(upload.sent, describe_upload(upload, rate));
     }
 }
 
 /// "540.0 MB of 1.2 GB, 11.0 MB/s, 1 min left  film.mp4"
-fn beside(upload: &Upload, rate: Option<u64>) -> String {
+fn describe_upload(upload: &Upload, rate: Option<u64>) -> String {
     let mut words = so_far(upload.sent, upload.size);
     if let Some(rate) = rate {
         let left = upload.size.saturating_sub(upload.sent) / rate.max(1);
@@ -244,9 +244,12 @@ mod tests {
             size: 1_200 * MB,
             sent: 540 * MB,
         };
-        assert_eq!(beside(&upload, None), "540.0 MB of 1.2 GB  big\\nfilm.mp4");
         assert_eq!(
-            beside(&upload, Some(11 * MB)),
+            describe_upload(&upload, None),
+            "540.0 MB of 1.2 GB  big\\nfilm.mp4"
+        );
+        assert_eq!(
+            describe_upload(&upload, Some(11 * MB)),
             "540.0 MB of 1.2 GB, 11.0 MB/s, 1 min left  big\\nfilm.mp4"
         );
     }

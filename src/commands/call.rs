@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Path of the call, such as /videos/show, or with API v2 /media/ID
     path: String,
     /// Parameters; the credentials are added
-    #[arg(value_name = "KEY=VALUE", value_parser = parameter)]
+    #[arg(value_name = "KEY=VALUE", value_parser = parse_parameter)]
     parameters: Vec<(String, String)>,
     /// With API v2: GET, POST, PUT, PATCH, or DELETE [default: GET]
     #[arg(short = 'X', long, value_name = "METHOD")]
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     account: Option<String>,
 }
 
-fn parameter(text: &str) -> Result<(String, String), &'static str> {
+fn parse_parameter(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
@@ -55,7 +55,7 @@ fn parameter(text: &str) -> Result<(String, String), &'static str> {
 /// See [`CommandError`].
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandError> {
     let config = config::load_to_wait(&context.config)?;
-    let client = Client::new(account(&config, args.account.as_deref())?)?;
+    let client = Client::new(choose_account(&config, args.account.as_deref())?)?;
     let path = format!("/{}", args.path.trim_start_matches('/'));
     let parameters: Vec<_> = args
         .parameters
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     Ok(exit)
 }
 
-fn account<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Account, CommandError> {
+fn choose_account<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Account, CommandError> {
     let mut accounts = config.accounts.values();
     let found = match (name, accounts.len()) {
         (Some(name), _) => config.accounts.get(name),

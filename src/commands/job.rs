@@ -89,11 +89,11 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         ("metadata", not_told.map(|fault| text::line(&fault))),
         ("afterwards", fate),
     ];
-    show(&job, around, (&attempts, more), &mut context.screen)?;
+    show_job(&job, around, (&attempts, more), &mut context.screen)?;
     Ok(Exit::Done)
 }
 
-fn show(
+fn show_job(
     job: &Job,
     around: Around<'_>,
     (attempts, more): (&[Attempt], [(&'static str, Option<String>); 3]),
@@ -113,7 +113,7 @@ fn show(
     let more = more
         .into_iter()
         .filter_map(|(name, fact)| Some((name, fact?)));
-    for (name, fact) in facts(job, around).into_iter().chain(more) {
+    for (name, fact) in list_facts(job, around).into_iter().chain(more) {
         screen.line(format_args!("  {name:<13} {fact}"))?;
     }
     screen.line("")?;
@@ -122,16 +122,16 @@ fn show(
     }
     let rows = attempts
         .iter()
-        .map(|attempt| row(attempt, job, present))
+        .map(|attempt| attempt_row(attempt, job, present))
         .collect();
     screen.line(table::lay_out(&COLUMNS, rows, screen.width))
 }
 
-fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
+fn list_facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
     let present = around.present;
     let optional = |text: &Option<String>| text.as_deref().map(text::line);
     let moment = |at| present.both(at);
-    let (state, is_told) = state(job);
+    let (state, is_told) = show_state(job);
     let platform = job.platform.as_ref();
     let platform = platform.map(|status| text::line(status.word()));
     let duration = job.duration.map(|seconds| format!("{seconds:.2} s"));
@@ -174,7 +174,7 @@ fn facts(job: &Job, around: Around<'_>) -> Vec<(&'static str, String)> {
 }
 
 /// The state, with the step where that says more; and whether the sentence above has the last error.
-fn state(job: &Job) -> (String, bool) {
+fn show_state(job: &Job) -> (String, bool) {
     let word = job.standing().state_word().to_owned();
     let with_step = format!("{word}, step {}", cells::step_word(job.step.word()));
     match job.standing() {
@@ -228,7 +228,7 @@ const COLUMNS: [Column; 8] = [
     Column::Text("RESPONSE"),
 ];
 
-fn row(attempt: &Attempt, job: &Job, present: &Present) -> Vec<String> {
+fn attempt_row(attempt: &Attempt, job: &Job, present: &Present) -> Vec<String> {
     let or_empty = |text: &Option<String>| text::line(text.as_deref().unwrap_or_default());
     let message = if attempt.message.is_some() && attempt.message == job.last_error {
         "see above".to_owned()

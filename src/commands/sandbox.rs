@@ -66,22 +66,22 @@ pub(crate) struct Args {
     #[arg(long)]
     control: bool,
     /// Time that a video is `processing`
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     processing_time: Duration,
     /// Time from a PUT to S3 until the platform notices the file
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     s3_notice: Duration,
     /// Lifetime of an upload link
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     link_lifetime: Duration,
     /// Lifetime of the link of one part (v2)
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     part_link_lifetime: Duration,
     /// Lifetime of the token of a multipart upload (v2)
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     upload_token_lifetime: Duration,
     /// Time until a search finds new media (v2)
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     search_lag: Duration,
     /// Calls a minute, list calls excepted, and v2 requests a minute for each token; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 60)]
@@ -92,7 +92,7 @@ pub(crate) struct Args {
 }
 
 /// A time such as `2s`, `200ms`, `7d`, `1h 30m`.
-fn duration(text: &str) -> Result<Duration, String> {
+fn parse_duration(text: &str) -> Result<Duration, String> {
     const WRITE: &str = "write a duration like \"10s\", \"90m\", or \"5d\"";
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!(
@@ -120,10 +120,10 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         )));
     }
     let requests = listen()?;
-    super::runtime()?.block_on(serve(args, context, requests.stop))
+    super::runtime()?.block_on(serve_sandbox(args, context, requests.stop))
 }
 
-async fn serve(
+async fn serve_sandbox(
     args: &Args,
     context: &mut Context,
     stop: CancellationToken,

@@ -121,7 +121,7 @@ fn read_account(name: &str, mut section: Section<'_>) -> Option<Account> {
     });
     let at_once = |value: &DeValue<'_>| value::count(value, MOST_AT_ONCE);
     let files_at_once = section.get("files-at-once", at_once);
-    let api = api(section)?;
+    let api = read_api(section)?;
     // One that is wrong has its faults noted, and must not look like none.
     let ftp = match ftp {
         None if has_ftp => return None,
@@ -136,8 +136,8 @@ fn read_account(name: &str, mut section: Section<'_>) -> Option<Account> {
     })
 }
 
-fn api(mut section: Section<'_>) -> Option<Api> {
-    let version = section.get("api", version);
+fn read_api(mut section: Section<'_>) -> Option<Api> {
+    let version = section.get("api", parse_version);
     if version.is_none() && section.has("api") {
         // The other keys belong to an API that is not known here: blaming them would mislead.
         return None;
@@ -162,7 +162,11 @@ fn v1(section: &mut Section<'_>) -> Option<Api> {
 }
 
 fn v2(section: &mut Section<'_>) -> Option<Api> {
-    let site = section.required("site", "\"XOqEAfxj\", the site ID of the property", site);
+    let site = section.required(
+        "site",
+        "\"XOqEAfxj\", the site ID of the property",
+        parse_site,
+    );
     let token = secret::read_secret(section, secret::SECRET);
     let token = token.filter(|token| {
         // It goes into an HTTP header as it is (RFC 6750, bearer tokens).
@@ -189,7 +193,7 @@ enum Version {
     V2,
 }
 
-fn version(value: &DeValue<'_>) -> Result<Version, String> {
+fn parse_version(value: &DeValue<'_>) -> Result<Version, String> {
     match value::text(value)?.as_str() {
         "v1" => Ok(Version::V1),
         "v2" => Ok(Version::V2),
@@ -213,7 +217,7 @@ fn key(value: &DeValue<'_>) -> Result<String, String> {
 }
 
 /// A site ID is the API key of the same property, seen from v2; another length is a mistake here too.
-fn site(value: &DeValue<'_>) -> Result<String, String> {
+fn parse_site(value: &DeValue<'_>) -> Result<String, String> {
     key(value).map_err(|_| {
         "expected the site ID of the property, 8 letters and digits; the API v2 secret belongs in \
          secret-file"

@@ -77,7 +77,7 @@ impl Afterwards {
         const YEAR: Duration = Duration::from_hours(24 * 365);
         let default = Self::default();
         let after_upload = section.get("after-upload", after_upload);
-        let move_to = folder(section, "move-to", own);
+        let move_to = read_folder(section, "move-to", own);
         if after_upload == Some(AfterUpload::Move) && !section.has("move-to") {
             section.fault(
                 "after-upload",
@@ -87,7 +87,7 @@ impl Afterwards {
         Self {
             after_upload: after_upload.unwrap_or(default.after_upload),
             move_to,
-            failed_dir: folder(section, "failed-dir", own),
+            failed_dir: read_folder(section, "failed-dir", own),
             grace: section
                 .get("grace", |v| value::duration(v, Duration::ZERO..=YEAR))
                 .unwrap_or(default.grace),
@@ -117,7 +117,11 @@ fn after_upload(value: &DeValue<'_>) -> Result<AfterUpload, String> {
 /// A folder; it is written with all of it that exists made canonical, as that of the watch (`own`)
 /// is. Below the watch folder nothing is: a user who can write there could put a symlink in the
 /// place of the folder, and lead the daemon elsewhere.
-fn folder(section: &mut Section<'_>, key: &'static str, own: Option<&Path>) -> Option<PathBuf> {
+fn read_folder(
+    section: &mut Section<'_>,
+    key: &'static str,
+    own: Option<&Path>,
+) -> Option<PathBuf> {
     let path = section.get(key, value::absolute)?;
     match section.look() {
         Look::TextOnly => {
@@ -168,8 +172,8 @@ pub(super) fn check_folders(drafts: &[Draft<'_>]) {
             let target = place(draft, folder);
             let fault = watched
                 .iter()
-                .find_map(|watch| clash(draft, watch, (folder, &target)))
-                .or_else(|| unusable(draft, folder));
+                .find_map(|watch| find_clash(draft, watch, (folder, &target)))
+                .or_else(|| find_unusable(draft, folder));
             if let Some(fault) = fault {
                 draft.section.fault(key, fault);
             }
@@ -186,7 +190,7 @@ fn place<'a>(draft: &Draft<'_>, folder: &'a Path) -> Place<'a> {
 }
 
 /// How a folder of a draft conflicts with a watch, its own or another.
-fn clash(
+fn find_clash(
     draft: &Draft<'_>,
     (watch, watched): &(&Draft<'_>, Place<'_>),
     (folder, target): (&Path, &Place<'_>),
@@ -218,7 +222,7 @@ fn clash(
 
 /// A folder that is not there: made by us, it would lie beneath a share that is not mounted. One
 /// inside the watch folder is made when it is needed.
-fn unusable(draft: &Draft<'_>, folder: &Path) -> Option<String> {
+fn find_unusable(draft: &Draft<'_>, folder: &Path) -> Option<String> {
     let own = draft.path.as_ref()?;
     match draft.section.look() {
         Look::TextOnly => None,

@@ -50,7 +50,7 @@ const KEY_WAIT: Duration = Duration::from_hours(24);
 impl Ftp {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let host = section.required("host", "\"ftp.example.com\", the name of the server", host);
-        let tls = section.get("tls", tls);
+        let tls = section.get("tls", parse_tls);
         let tls = if section.has("tls") {
             tls
         } else {
@@ -117,7 +117,7 @@ fn check_line(value: &DeValue<'_>) -> Result<String, String> {
     Ok(text)
 }
 
-fn tls(value: &DeValue<'_>) -> Result<Tls, String> {
+fn parse_tls(value: &DeValue<'_>) -> Result<Tls, String> {
     match value::text(value)?.as_str() {
         "explicit" => Ok(Tls::Explicit),
         "implicit" => Ok(Tls::Implicit),

@@ -38,12 +38,12 @@ impl MetadataOptions {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let default = Self::default();
         let faults_before = section.has("name-pattern");
-        let name_pattern = section.get("name-pattern", pattern);
+        let name_pattern = section.get("name-pattern", parse_pattern);
         // With a pattern that is wrong, it is unknown which groups it should have.
         let known =
             (!faults_before || name_pattern.is_some()).then(|| Groups::of(name_pattern.as_ref()));
         let mut one = |key| {
-            let value = |value: &DeValue<'_>| template(value, known.as_ref());
+            let value = |value: &DeValue<'_>| parse_template(value, known.as_ref());
             section.get(key, value).flatten()
         };
         let (title, description, author) = (one("title"), one("description"), one("author"));
@@ -57,7 +57,7 @@ impl MetadataOptions {
                 .flatten()
                 .collect())
         });
-        let custom = section.get("custom", |value| custom(value, known.as_ref()));
+        let custom = section.get("custom", |value| parse_custom(value, known.as_ref()));
         let least = Duration::from_millis(100);
         Self {
             rules: Rules {
@@ -90,7 +90,7 @@ impl Groups {
     }
 }
 
-fn pattern(value: &DeValue<'_>) -> Result<Regex, String> {
+fn parse_pattern(value: &DeValue<'_>) -> Result<Regex, String> {
     let text = value::text(value)?;
     let pattern = Regex::new(&text).map_err(|fault| {
         // The last line of several says what is wrong.
@@ -122,11 +122,14 @@ fn parse(text: &str, known: Option<&Groups>) -> Result<Option<Template>, String>
     Template::parse(text, &names).map(Some)
 }
 
-fn template(value: &DeValue<'_>, known: Option<&Groups>) -> Result<Option<Template>, String> {
+fn parse_template(value: &DeValue<'_>, known: Option<&Groups>) -> Result<Option<Template>, String> {
     parse(&value::text(value)?, known)
 }
 
-fn custom(value: &DeValue<'_>, known: Option<&Groups>) -> Result<Vec<(String, Template)>, String> {
+fn parse_custom(
+    value: &DeValue<'_>,
+    known: Option<&Groups>,
+) -> Result<Vec<(String, Template)>, String> {
     let DeValue::Table(table) = value else {
         let found = value::kind(value);
         return Err(format!(
@@ -137,7 +140,8 @@ fn custom(value: &DeValue<'_>, known: Option<&Groups>) -> Result<Vec<(String, Te
     for (name, value) in table {
         let name: &str = name.get_ref();
         custom_name(name)?;
-        let text = template(value.get_ref(), known).map_err(|fault| format!("{name}: {fault}"))?;
+        let text =
+            parse_template(value.get_ref(), known).map_err(|fault| format!("{name}: {fault}"))?;
         fields.extend(text.map(|text| (name.to_owned(), text)));
     }
     Ok(fields)

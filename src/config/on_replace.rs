@@ -32,7 +32,7 @@ impl OnReplace {
     }
 
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        section.get("on-replace", policy).unwrap_or_default()
+        section.get("on-replace", parse_policy).unwrap_or_default()
     }
 
     /// Notes what the upload method cannot do.
@@ -45,7 +45,7 @@ impl OnReplace {
     }
 }
 
-fn policy(value: &DeValue<'_>) -> Result<OnReplace, String> {
+fn parse_policy(value: &DeValue<'_>) -> Result<OnReplace, String> {
     let word = value::text(value)?;
     let known = OnReplace::ALL.into_iter().find(|it| it.word() == word);
     known.ok_or_else(|| {

@@ -43,7 +43,7 @@ pub(super) fn limit(value: &DeValue<'_>) -> Result<Option<Rate>, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
-    let bytes = bytes(text)?;
+    let bytes = parse_bytes(text)?;
     if bytes < LEAST {
         return Err(format!(
             "{text:?} would never let an upload finish; write at least \"64 kbit/s\", \"none\" for \
@@ -60,7 +60,7 @@ pub(super) fn limit(value: &DeValue<'_>) -> Result<Option<Rate>, String> {
     Ok(Some(Rate { bytes, written }))
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is not a rate; {WRITE}");
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -71,12 +71,12 @@ fn bytes(text: &str) -> Result<u64, String> {
         return Err(format!("{text:?} has no unit; {WRITE}"));
     }
     let Some(unit) = unit.strip_suffix("/s").map(str::trim) else {
-        return match bits(unit) {
+        return match bits_of_unit(unit) {
             Some(_) => Err(format!("{text:?} is an amount; write \"{text}/s\"")),
             None => Err(wrong()),
         };
     };
-    let bits = bits(unit).ok_or_else(|| match unit.strip_suffix('b') {
+    let bits = bits_of_unit(unit).ok_or_else(|| match unit.strip_suffix('b') {
         Some(prefix) => {
             let prefix = if prefix == "m" { "M" } else { prefix };
             format!(
@@ -102,7 +102,7 @@ fn millionths(text: &str) -> Option<u128> {
 }
 
 /// How many bits one of a unit has. The case of the prefix does not matter, that of a `B` does.
-fn bits(unit: &str) -> Option<u128> {
+fn bits_of_unit(unit: &str) -> Option<u128> {
     let (prefix, bits) = match unit.strip_suffix('B') {
         Some(prefix) => (prefix, 8),
         None => (

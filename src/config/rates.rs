@@ -72,10 +72,10 @@ impl Rates {
 
 impl Slot {
     fn read(mut section: Section<'_>) -> Option<Self> {
-        let from = section.required("from", "\"08:00\"", |value| time(value, DAY - 1));
-        let to = section.required("to", "\"18:00\"", |value| time(value, DAY));
+        let from = section.required("from", "\"08:00\"", |value| parse_time(value, DAY - 1));
+        let to = section.required("to", "\"18:00\"", |value| parse_time(value, DAY));
         let days = match section.take("days") {
-            Some(_) => section.get("days", days),
+            Some(_) => section.get("days", parse_days),
             None => Some(every_day()),
         };
         let limit = section.required("limit", "\"20 Mbit/s\", or \"none\"", rate::limit);
@@ -110,7 +110,7 @@ fn minute(time: Time) -> u16 {
 }
 
 /// A time of the day in minutes after midnight, up to `most`.
-fn time(value: &DeValue<'_>, most: u16) -> Result<u16, String> {
+fn parse_time(value: &DeValue<'_>, most: u16) -> Result<u16, String> {
     let text = match value {
         DeValue::Datetime(time) => {
             return Err(format!("{time} needs quotes; {WRITE_TIME}"));
@@ -136,7 +136,7 @@ fn time(value: &DeValue<'_>, most: u16) -> Result<u16, String> {
 }
 
 /// Days of the week: `mon-fri`, `sat,sun`, `daily`.
-fn days(value: &DeValue<'_>) -> Result<Vec<Weekday>, String> {
+fn parse_days(value: &DeValue<'_>) -> Result<Vec<Weekday>, String> {
     let text = value::text(value)?;
     if text.trim().eq_ignore_ascii_case("daily") {
         return Ok(every_day());
@@ -144,7 +144,7 @@ fn days(value: &DeValue<'_>) -> Result<Vec<Weekday>, String> {
     let mut all = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (day(first)?, day(last)?);
+        let (first, last) = (parse_day(first)?, parse_day(last)?);
         // Over the end of the week too: "fri-mon" is four days.
         let span = usize::try_from(last.since(first)).unwrap_or_default();
         all.extend(first.cycle_forward().take(span + 1));
@@ -152,7 +152,7 @@ fn days(value: &DeValue<'_>) -> Result<Vec<Weekday>, String> {
     Ok(all)
 }
 
-fn day(text: &str) -> Result<Weekday, String> {
+fn parse_day(text: &str) -> Result<Weekday, String> {
     let text = text.trim();
     DAYS.into_iter()
         .find(|(name, _)| text.eq_ignore_ascii_case(name))
@@ -272,8 +272,9 @@ mod tests {
     #[test]
     fn days_go_over_the_end_of_the_week() {
         use Weekday::{Friday, Monday, Saturday, Sunday, Tuesday};
-        let names =
-            |text: &str| -> Vec<Weekday> { days(DeValue::parse(text).unwrap().get_ref()).unwrap() };
+        let names = |text: &str| -> Vec<Weekday> {
+            parse_days(DeValue::parse(text).unwrap().get_ref()).unwrap()
+        };
         assert_eq!(names("\"fri-mon\""), [Friday, Saturday, Sunday, Monday]);
         assert_eq!(names("\"tue, sat-sun\""), [Tuesday, Saturday, Sunday]);
         assert_eq!(names("\"daily\""), every_day());

@@ -112,10 +112,10 @@ fn read_all(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>),
     reader.problems().map_or(Ok(()), Err)?;
 
     let mut top = Section::new(reader, "", String::new(), None, table.get_ref());
-    let (database, database_section) = database(&mut top);
-    let upload = section(&mut top, "upload", Upload::read);
-    let retry = section(&mut top, "retry", Retry::read);
-    let confirm = section(&mut top, "confirm", Confirm::read);
+    let (database, database_section) = read_database(&mut top);
+    let upload = read_section(&mut top, "upload", Upload::read);
+    let retry = read_section(&mut top, "retry", Retry::read);
+    let confirm = read_section(&mut top, "confirm", Confirm::read);
     let accounts = account::read_all(&mut top);
     let watches = top.listed_tables("watch");
     if watches.is_empty() && !top.has("watch") {
@@ -158,14 +158,14 @@ fn read_all(reader: &Reader<'_>) -> Result<(Outline, BTreeMap<String, Account>),
 }
 
 /// `[database]`, with its section kept open for what the watches have to say about it.
-fn database<'a>(top: &mut Section<'a>) -> (Database, Option<Section<'a>>) {
+fn read_database<'a>(top: &mut Section<'a>) -> (Database, Option<Section<'a>>) {
     let mut section = top.table("database");
     let database = section.as_mut().map(Database::read).unwrap_or_default();
     (database, section)
 }
 
 /// A section that may be left out, with everything at its default.
-fn section<T: Default>(
+fn read_section<T: Default>(
     top: &mut Section<'_>,
     key: &'static str,
     read: impl FnOnce(&mut Section<'_>) -> T,

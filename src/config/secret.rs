@@ -111,7 +111,7 @@ fn from_file(path: &Path, kind: Kind) -> Result<SecretString, String> {
             "{shown} is open to other users (mode {mode:03o}); run: chmod 600 {shown}"
         ));
     }
-    contents(path, kind)
+    read_contents(path, kind)
 }
 
 /// The group bits of a credential are systemd's own doing, so its mode is not looked at.
@@ -129,10 +129,10 @@ fn from_systemd(name: &str, directory: Option<&Path>, kind: Kind) -> Result<Secr
             "no such credential; put LoadCredential={name}:FILE into the unit's [Service] section"
         ));
     }
-    contents(&path, kind)
+    read_contents(&path, kind)
 }
 
-fn contents(path: &Path, kind: Kind) -> Result<SecretString, String> {
+fn read_contents(path: &Path, kind: Kind) -> Result<SecretString, String> {
     let shown = path.display();
     let mut bytes = Vec::new();
     fs::File::open(path)

@@ -217,14 +217,14 @@ fn nearest<'k>(key: &str, known: &BTreeSet<&'k str>) -> Option<&'k str> {
     let key = plain(key);
     known
         .iter()
-        .map(|candidate| (distance(&key, candidate), *candidate))
+        .map(|candidate| (edit_distance(&key, candidate), *candidate))
         .filter(|(away, candidate)| *away <= (candidate.len() / 2).min(2))
         .min()
         .map(|(_, candidate)| candidate)
 }
 
 /// How many characters have to be put in, left out, or changed to turn one text into the other.
-fn distance(one: &str, other: &str) -> usize {
+fn edit_distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (before, left) in one.chars().enumerate() {
@@ -254,7 +254,7 @@ mod tests {
             ("key", "", 3),
             ("kitten", "sitting", 3),
         ] {
-            assert_eq!(distance(one, other), edits, "{one} -> {other}");
+            assert_eq!(edit_distance(one, other), edits, "{one} -> {other}");
         }
     }
 

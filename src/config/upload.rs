@@ -73,14 +73,14 @@ impl Upload {
         let parts_at_once = at_once("parts-at-once", default.parts_at_once);
         let (s3_limit, size_limit) = limits(section, &default);
         let direct_limit = section
-            .get("direct-limit", direct)
+            .get("direct-limit", parse_direct)
             .unwrap_or(default.direct_limit);
         let bounds = Duration::from_secs(1)..=Duration::from_hours(1);
         let stall_timeout = section
             .get("stall-timeout", |value| value::duration(value, bounds))
             .unwrap_or(default.stall_timeout);
         let segment_size = section
-            .get("segment-size", segment)
+            .get("segment-size", parse_segment)
             .unwrap_or(default.segment_size);
         Self {
             files_at_once,
@@ -95,7 +95,7 @@ impl Upload {
     }
 }
 
-fn direct(value: &DeValue<'_>) -> Result<u64, String> {
+fn parse_direct(value: &DeValue<'_>) -> Result<u64, String> {
     let size = value::size(value)?;
     if size <= S3_MOST {
         Ok(size)
@@ -104,7 +104,7 @@ fn direct(value: &DeValue<'_>) -> Result<u64, String> {
     }
 }
 
-fn segment(value: &DeValue<'_>) -> Result<u64, String> {
+fn parse_segment(value: &DeValue<'_>) -> Result<u64, String> {
     let size = value::size(value)?;
     if (SEGMENT_LEAST..=SEGMENT_MOST).contains(&size) {
         Ok(size)

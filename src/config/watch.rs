@@ -175,7 +175,7 @@ impl<'a> Draft<'a> {
         });
         let account = section.get("account", value::text);
         let recursive = section.get("recursive", value::flag).unwrap_or(true);
-        let include = globs(&mut section, "include", &INCLUDE);
+        let include = read_globs(&mut section, "include", &INCLUDE);
         if include
             .as_ref()
             .is_some_and(|globs| globs.patterns.is_empty())
@@ -185,7 +185,7 @@ impl<'a> Draft<'a> {
                 "empty, so that no file would count; leave it out for all videos",
             );
         }
-        let exclude = globs(&mut section, "exclude", &[]);
+        let exclude = read_globs(&mut section, "exclude", &[]);
         let bounds = Duration::from_millis(100)..=Duration::from_hours(24);
         let settle = section
             .get("settle", |value| value::duration(value, bounds))
@@ -323,7 +323,7 @@ fn name(value: &DeValue<'_>) -> Result<String, String> {
     Ok(name)
 }
 
-fn globs(section: &mut Section<'_>, key: &'static str, default: &[&str]) -> Option<Globs> {
+fn read_globs(section: &mut Section<'_>, key: &'static str, default: &[&str]) -> Option<Globs> {
     let patterns = if section.take(key).is_some() {
         section.get(key, value::texts)?
     } else {

@@ -30,7 +30,7 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     let mut settings = context.settings.clone();
     let mut healthy = true;
     while !context.closing.is_cancelled() {
-        let rest = match fill(&context, &mut crew).await {
+        let rest = match fill_crew(&context, &mut crew).await {
             Ok(rest) => {
                 healthy = true;
                 rest
@@ -60,14 +60,14 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
 }
 
 /// Claims until there is nothing due or no place; answers how long to rest.
-async fn fill(context: &Context, crew: &mut Crew) -> Result<Duration, Error> {
+async fn fill_crew(context: &Context, crew: &mut Crew) -> Result<Duration, Error> {
     loop {
         let config = &context.now_settings().config;
         let room = Room::beside(crew, config.upload.files_at_once);
         if room == Room::None || context.closing.is_cancelled() {
             return Ok(LONGEST_REST);
         }
-        let terms = terms(config, room);
+        let terms = claim_terms(config, room);
         let now = clock::now();
         let of_claim = terms.clone();
         let claimed = context
@@ -87,7 +87,7 @@ async fn fill(context: &Context, crew: &mut Crew) -> Result<Duration, Error> {
     }
 }
 
-fn terms(config: &Config, room: Room) -> Terms {
+fn claim_terms(config: &Config, room: Room) -> Terms {
     let bounds = config.accounts.values();
     let bounds = bounds.filter_map(|account| Some((account.name.clone(), account.files_at_once?)));
     Terms {

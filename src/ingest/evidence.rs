@@ -134,7 +134,7 @@ fn judge_answer(sent: &Sent, video: Video) -> Answer {
     if fetch::is_address(&sent.path) && sent.md5.is_none() {
         return Answer::Yes(Box::new(video));
     }
-    match compare(sent, &video) {
+    match compare_bytes(sent, &video) {
         None => Answer::Yes(Box::new(video)),
         Some(fault) => Answer::No(fault),
     }
@@ -143,7 +143,7 @@ fn judge_answer(sent: &Sent, video: Video) -> Answer {
 /// What the platform reports of the bytes decides. Where that proves nothing, also since an MD5
 /// that it tells can be compared with none of ours, the upload server must have confirmed every
 /// byte, and nothing have changed since.
-fn compare(sent: &Sent, video: &Video) -> Option<Fault> {
+fn compare_bytes(sent: &Sent, video: &Video) -> Option<Fault> {
     // Not sent to this very video: a web server may have other bytes of the same length, and so may another video of
     // the same name.
     let came_by_itself = !sent.is_verified && matches!(sent.way, Some(Way::Fetch | Way::Ftp));

@@ -68,7 +68,7 @@ async fn write_down(
         }
     })
     .await?;
-    tell(sent, &why, became);
+    log_loss(sent, &why, became);
     context.ring_all();
     Ok(became != Became::Nothing)
 }
@@ -108,7 +108,7 @@ async fn is_under_its_name(context: &Context, sent: &Sent) -> Result<bool, Error
     Ok(looking.await.unwrap_or(false))
 }
 
-fn tell(sent: &Sent, why: &str, became: Became) {
+fn log_loss(sent: &Sent, why: &str, became: Became) {
     let (id, path) = (sent.job, text::path(&sent.path));
     match became {
         Became::Queued => {

@@ -23,16 +23,16 @@ pub(super) async fn run(context: Context) -> Result<(), Error> {
     // A daemon is often restarted because something was fixed.
     persist(&context, move |db| accounts::probe_now(db, started)).await?;
     let duty = Duty::new(&context, "probe", LONGEST_REST).woken_by(&context.pauses);
-    while duty.round(round(&context)).await? {}
+    while duty.round(probe_due(&context)).await? {}
     Ok(())
 }
 
 /// Sees to all paused accounts; answers how long to rest.
-async fn round(context: &Context) -> Result<Duration, Error> {
+async fn probe_due(context: &Context) -> Result<Duration, Error> {
     let paused = persist(context, accounts::paused).await?;
     let now = clock::now();
     for account in &paused {
-        attend(context, account, now).await?;
+        see_to_account(context, account, now).await?;
     }
     let next = paused
         .iter()
@@ -42,7 +42,7 @@ async fn round(context: &Context) -> Result<Duration, Error> {
     Ok(next.map_or(LONGEST_REST, |at| until(now, at)))
 }
 
-async fn attend(context: &Context, paused: &Paused, now: Timestamp) -> Result<(), Error> {
+async fn see_to_account(context: &Context, paused: &Paused, now: Timestamp) -> Result<(), Error> {
     if paused.trying {
         no_job_left(context, &paused.account).await
     } else if paused.probe_at <= now {

@@ -87,14 +87,16 @@ impl Source {
         let place = match reach::place(watch, &job.path) {
             Ok(place) => place,
             Err(Error::Link(link)) => return Err(Problem::Linked(link)),
-            Err(error) => return Err(unopened(error, job, root)),
+            Err(error) => return Err(explain_unopened(error, job, root)),
         };
         Self::at(place, job, root)
     }
 
     /// Opens the job's file, which may have another name for the moment.
     pub(super) fn at(place: Place, job: &Job, root: Option<&Path>) -> Result<Self, Problem> {
-        let file = place.open().map_err(|error| unopened(error, job, root))?;
+        let file = place
+            .open()
+            .map_err(|error| explain_unopened(error, job, root))?;
         let identity = Identity::now(&file).map_err(Problem::Unreadable)?;
         if !identity.may_still_be(&job.identity) {
             return Err(Problem::Changed);
@@ -256,7 +258,7 @@ pub(super) enum Freshness {
 const READ_AT_ONCE: usize = 256 * 1024;
 
 /// Why there is nothing to be read.
-fn unopened(error: Error, job: &Job, root: Option<&Path>) -> Problem {
+fn explain_unopened(error: Error, job: &Job, root: Option<&Path>) -> Problem {
     match error {
         Error::Absent(_) => absence((&job.path, &job.identity), root),
         // Another thing has its name.

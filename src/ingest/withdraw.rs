@@ -54,12 +54,12 @@ enum Local {
 /// Runs until the daemon stops.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
     let duty = Duty::new(&context, "withdraw", LONGEST_REST).woken_by(&context.withdrawals);
-    while duty.round(round(&context)).await? {}
+    while duty.round(withdraw_due(&context)).await? {}
     Ok(())
 }
 
 /// Sees to the next one that is due; answers how long to rest.
-async fn round(context: &Context) -> Result<Duration, Error> {
+async fn withdraw_due(context: &Context) -> Result<Duration, Error> {
     let now = clock::now();
     if let Some(withdrawal) = persist(context, move |db| withdraw::due(db, now)).await? {
         withdraw_video(context, &withdrawal).await?;
@@ -87,7 +87,7 @@ async fn withdraw_video(context: &Context, withdrawal: &Withdrawal) -> Result<()
     };
     // What was made late enough is found later still where the search lags behind.
     let late = LATE_CREATE.saturating_add(client.patience());
-    match delete(context, client, withdrawal).await? {
+    match delete_videos(context, client, withdrawal).await? {
         Ok(Outcome::Later(why)) => {
             let run_at = later(now, wait());
             persist(context, move |db| withdraw::again(db, id, run_at, &why)).await
@@ -133,12 +133,12 @@ async fn withdraw_video(context: &Context, withdrawal: &Withdrawal) -> Result<()
 }
 
 /// Deletes what there is of it, unless it may be the only copy of its file.
-async fn delete(
+async fn delete_videos(
     context: &Context,
     client: &Client,
     withdrawal: &Withdrawal,
 ) -> Result<Result<Outcome, platform::Error>, Error> {
-    let found = match find(client, withdrawal).await {
+    let found = match find_videos(client, withdrawal).await {
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
@@ -166,7 +166,7 @@ async fn delete(
 }
 
 /// The videos that it may be, as they are now.
-async fn find(
+async fn find_videos(
     client: &Client,
     withdrawal: &Withdrawal,
 ) -> Result<Vec<(VideoKey, Status)>, platform::Error> {

@@ -17,12 +17,12 @@ pub const TAGS: usize = 500;
 
 /// One line; nothing if nothing is left of it, as the platform refuses empty values.
 pub fn clean_line(text: &str) -> Option<String> {
-    clean(text, LINE, |_| false)
+    clean_text(text, LINE, |_| false)
 }
 
 /// Several lines; nothing if nothing is left of them.
 pub fn paragraphs(text: &str) -> Option<String> {
-    clean(&text.replace("\r\n", "\n"), PARAGRAPHS, |c| c == '\n')
+    clean_text(&text.replace("\r\n", "\n"), PARAGRAPHS, |c| c == '\n')
 }
 
 /// Tags, each once, in their order. A comma ends a tag: API v1 has all of them in one text, so that
@@ -46,7 +46,7 @@ pub fn composed(text: &str) -> String {
         .into_owned()
 }
 
-fn clean(text: &str, most: usize, keeps: impl Fn(char) -> bool) -> Option<String> {
+fn clean_text(text: &str, most: usize, keeps: impl Fn(char) -> bool) -> Option<String> {
     let plain: String = text
         .chars()
         .map(|c| if c.is_control() && !keeps(c) { ' ' } else { c })

@@ -47,7 +47,7 @@ impl Facts {
             folder: text(Some(folder.as_os_str())),
             watch: watch.to_owned(),
             changed: changed.to_zoned(TimeZone::system()),
-            groups: pattern.map_or_else(BTreeMap::new, |pattern| found(pattern, &name)),
+            groups: pattern.map_or_else(BTreeMap::new, |pattern| match_groups(pattern, &name)),
             name,
         }
     }
@@ -58,7 +58,7 @@ impl Facts {
     }
 }
 
-fn found(pattern: &Regex, name: &str) -> BTreeMap<String, String> {
+fn match_groups(pattern: &Regex, name: &str) -> BTreeMap<String, String> {
     let Some(captures) = pattern.captures(name) else {
         return BTreeMap::new();
     };

@@ -48,7 +48,7 @@ impl Template {
         while let Some(at) = rest.find(['{', '}']) {
             let (before, brace) = rest.split_at(at);
             plain.push_str(before);
-            if let Some((doubled, after)) = doubled(brace) {
+            if let Some((doubled, after)) = find_doubled(brace) {
                 plain.push(doubled);
                 rest = after;
                 continue;
@@ -62,7 +62,7 @@ impl Template {
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
             }
-            pieces.push(placeholder(inside, groups)?);
+            pieces.push(parse_placeholder(inside, groups)?);
             rest = after;
         }
         plain.push_str(rest);
@@ -83,7 +83,7 @@ impl Template {
                 Piece::Folder => filled.push_str(&facts.folder),
                 Piece::Watch => filled.push_str(&facts.watch),
                 Piece::Changed(format) => {
-                    filled.push_str(&formatted(format, &facts.changed).unwrap_or_default());
+                    filled.push_str(&format_date(format, &facts.changed).unwrap_or_default());
                 }
                 Piece::Group(name) => {
                     filled.push_str(facts.groups.get(name).map_or("", String::as_str));
@@ -95,15 +95,15 @@ impl Template {
 }
 
 /// `{{` and `}}` stand for one of them.
-fn doubled(text: &str) -> Option<(char, &str)> {
+fn find_doubled(text: &str) -> Option<(char, &str)> {
     [("{{", '{'), ("}}", '}')]
         .into_iter()
         .find_map(|(two, one)| Some((one, text.strip_prefix(two)?)))
 }
 
-fn placeholder(inside: &str, groups: &[&str]) -> Result<Piece, String> {
+fn parse_placeholder(inside: &str, groups: &[&str]) -> Result<Piece, String> {
     if let Some(format) = inside.strip_prefix("mtime:") {
-        return match formatted(format, &Zoned::default()) {
+        return match format_date(format, &Zoned::default()) {
             Ok(_) if !format.is_empty() => Ok(Piece::Changed(format.to_owned())),
             Ok(_) => Err("{mtime:} has no format; write one like {mtime:%Y-%m-%d}".to_owned()),
             Err(fault) => Err(format!(
@@ -136,6 +136,6 @@ fn placeholder(inside: &str, groups: &[&str]) -> Result<Piece, String> {
     }
 }
 
-fn formatted(format: &str, at: &Zoned) -> Result<String, String> {
+fn format_date(format: &str, at: &Zoned) -> Result<String, String> {
     strtime::format(format, at).map_err(|fault| fault.to_string())
 }

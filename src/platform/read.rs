@@ -35,15 +35,15 @@ pub(super) struct Head {
 impl Head {
     pub(super) fn of(response: &reqwest::Response) -> Self {
         let headers = response.headers();
-        let number = |name| header(headers, name).and_then(|text| text.trim().parse().ok());
-        let date = header(headers, DATE.as_str()).and_then(http_date);
+        let number = |name| header_text(headers, name).and_then(|text| text.trim().parse().ok());
+        let date = header_text(headers, DATE.as_str()).and_then(http_date);
         Self {
             status: response.status().as_u16(),
-            retry_after: header(headers, RETRY_AFTER.as_str())
+            retry_after: header_text(headers, RETRY_AFTER.as_str())
                 .and_then(|text| parse_wait(text, date)),
             request_id: REQUEST_ID
                 .iter()
-                .find_map(|name| header(headers, name))
+                .find_map(|name| header_text(headers, name))
                 .map(lenient::bound_line)
                 .filter(|id| !id.is_empty()),
             is_v2: headers.contains_key("jw-request-id"),
@@ -125,7 +125,7 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Garbage> {
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -33,17 +33,17 @@ pub fn put_back(table: &Path, backup: &Path, now: Timestamp) -> Result<Option<Pa
     }
     let number = marker::read_first(table)?;
     let draft = beside(table, ".restoring");
-    remove(&draft).map_err(in_words)?;
-    copy(backup, &draft).map_err(in_words)?;
+    remove_database(&draft).map_err(in_words)?;
+    copy_backup(backup, &draft).map_err(in_words)?;
     let ready = check_copy(&draft)
         .and_then(|()| restored::accept(&draft, number, now).map_err(|error| crate::chain(&error)))
-        .and_then(|()| fold(&draft).map_err(|error| error.to_string()));
+        .and_then(|()| fold_log(&draft).map_err(|error| error.to_string()));
     if let Err(why) = ready {
-        remove(&draft).map_err(in_words)?;
+        remove_database(&draft).map_err(in_words)?;
         return Err(refused(why));
     }
     let kept = beside(table, &format!(".replaced-{}", now.as_second()));
-    exchange(table, &draft, &kept).map_err(in_words)
+    exchange_tables(table, &draft, &kept).map_err(in_words)
 }
 
 fn is_same(table: &Path, backup: &Path) -> io::Result<bool> {
@@ -53,7 +53,7 @@ fn is_same(table: &Path, backup: &Path) -> io::Result<bool> {
 }
 
 /// Removes a database with all that SQLite keeps beside it.
-fn remove(database: &Path) -> io::Result<()> {
+fn remove_database(database: &Path) -> io::Result<()> {
     for ending in ["-wal", "-shm", ""] {
         match fs::remove_file(beside(database, ending)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -64,7 +64,7 @@ fn remove(database: &Path) -> io::Result<()> {
 }
 
 /// Copies the backup, and the log of writes of one that was copied with it. Nothing is written to the backup.
-fn copy(backup: &Path, draft: &Path) -> io::Result<()> {
+fn copy_backup(backup: &Path, draft: &Path) -> io::Result<()> {
     for ending in ["", "-wal"] {
         let mut from = match File::open(beside(backup, ending)) {
             Err(error) if !ending.is_empty() && error.kind() == io::ErrorKind::NotFound => continue,
@@ -101,7 +101,7 @@ fn check_copy(draft: &Path) -> Result<(), String> {
 }
 
 /// Brings all of it into the one file, and that to the disk.
-fn fold(draft: &Path) -> rusqlite::Result<()> {
+fn fold_log(draft: &Path) -> rusqlite::Result<()> {
     let db = Connection::open(draft)?;
     let is_busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     drop(db);
@@ -125,7 +125,7 @@ fn finish_copy(draft: &Path) -> io::Result<()> {
 
 /// The old table gets its second name first, then loses the first one, then the draft gets that. The table goes
 /// before its log: without the log it would be an older one.
-fn exchange(table: &Path, draft: &Path, kept: &Path) -> io::Result<Option<PathBuf>> {
+fn exchange_tables(table: &Path, draft: &Path, kept: &Path) -> io::Result<Option<PathBuf>> {
     let folder = File::open(db::parent(table))?;
     // Between the two, a daemon that starts must not make an empty table.
     if !marker::is_there(table) {

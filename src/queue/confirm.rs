@@ -123,7 +123,7 @@ pub fn accounts_due(db: &Connection) -> Result<Vec<(String, Timestamp)>, Error> 
 
 /// The platform says `ready`: the job is done.
 pub fn ready(db: &Connection, job: &Waiting, facts: &Facts, now: Timestamp) -> Result<bool, Error> {
-    record(db, job, facts)?;
+    record_facts(db, job, facts)?;
     let report = facts
         .doubt
         .as_deref()
@@ -143,7 +143,7 @@ pub fn failed(
     facts: &Facts,
     (report, now): (&Report, Timestamp),
 ) -> Result<bool, Error> {
-    record(db, job, facts)?;
+    record_facts(db, job, facts)?;
     note_attempt(db, job, ("permanent", report), now)?;
     finish_waiting(db, job, Final::Failed, report, now)
 }
@@ -156,7 +156,7 @@ pub fn later(
     run_at: Timestamp,
 ) -> Result<(), Error> {
     if let Some(facts) = facts {
-        record(db, job, facts)?;
+        record_facts(db, job, facts)?;
     }
     if still_waits(db, job)? {
         row::set(db, job.id, &[("run_at", &At(run_at))])?;
@@ -199,7 +199,7 @@ pub fn mismatches(db: &Connection, job: JobId) -> Result<i64, Error> {
         .query_row(params![job.0, fetch::MISMATCH], |row| row.get(0))?)
 }
 
-fn record(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
+fn record_facts(db: &Connection, job: &Waiting, facts: &Facts) -> Result<(), Error> {
     db.prepare_cached(
         "UPDATE jobs SET status = ?3, duration = coalesce(?4, duration), platform_size = coalesce(?5, platform_size),
                 verified = iif(?6, ingest_id, verified),

@@ -76,17 +76,17 @@ pub(super) fn open_or_make(path: &Path) -> Result<Connection, Error> {
         });
     }
     create_private(path, &folder)?;
-    let mut db = Connection::open(path).map_err(|source| explain(path, source))?;
+    let mut db = Connection::open(path).map_err(|source| explain_error(path, source))?;
     // SQLite opens what it may not write for reading, and would say so at the first job.
     if db
         .is_readonly(MAIN_DB)
-        .map_err(|source| explain(path, source))?
+        .map_err(|source| explain_error(path, source))?
     {
         return Err(Error::ReadOnly {
             path: path.to_owned(),
         });
     }
-    prepare(&mut db, path)?;
+    prepare_database(&mut db, path)?;
     Ok(db)
 }
 
@@ -105,11 +105,12 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).map_err(|source| explain(path, source))?;
+    let db =
+        Connection::open_with_flags(path, flags).map_err(|source| explain_error(path, source))?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     let version: i64 = db
         .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(|source| explain(path, source))?;
+        .map_err(|source| explain_error(path, source))?;
     match usize::try_from(version) {
         Ok(version) if version > MIGRATIONS.len() => Err(Error::Newer {
             path: path.to_owned(),
@@ -170,11 +171,11 @@ pub(super) fn give_to_owner_of(path: &Path, folder: &Path) {
 
 /// Settings and migrations. A command and the daemon may meet over a new database, and SQLite does
 /// not let one wait for the other while it changes the journal or has read what is migrated.
-fn prepare(db: &mut Connection, path: &Path) -> Result<(), Error> {
+fn prepare_database(db: &mut Connection, path: &Path) -> Result<(), Error> {
     let mut tries = 0..MEETINGS;
     loop {
-        let done = configure(db)
-            .map_err(|source| explain(path, source))
+        let done = set_pragmas(db)
+            .map_err(|source| explain_error(path, source))
             .and_then(|()| migrate(db, path));
         let met = matches!(&done, Err(Error::Open { source, .. })
             if source.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
@@ -187,7 +188,7 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<(), Error> {
     }
 }
 
-fn configure(db: &Connection) -> rusqlite::Result<()> {
+fn set_pragmas(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // A recorded key must survive power loss: without it the file would be uploaded again.
@@ -232,7 +233,7 @@ fn check_version(path: &Path, db: &Connection) -> Result<(), Error> {
     let is_dumped = "SELECT 1 FROM pragma_user_version, sqlite_master
                      WHERE user_version = 0 AND type = 'table' AND sqlite_master.name = 'jobs'";
     let is_dumped = db.prepare(is_dumped).and_then(|mut rows| rows.exists([]));
-    if is_dumped.map_err(|source| explain(path, source))? {
+    if is_dumped.map_err(|source| explain_error(path, source))? {
         return Err(Error::Dumped {
             path: path.to_owned(),
             version: MIGRATIONS.len(),
@@ -258,7 +259,7 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
         Err(error) if newer(&error) => Err(Error::Newer {
             path: path.to_owned(),
         }),
-        Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(explain(path, err)),
+        Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(explain_error(path, err)),
         Err(error) => Err(Error::Migration(error)),
     }
 }
@@ -279,7 +280,7 @@ pub(super) fn in_memory() -> Connection {
     db
 }
 
-fn explain(path: &Path, source: rusqlite::Error) -> Error {
+fn explain_error(path: &Path, source: rusqlite::Error) -> Error {
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

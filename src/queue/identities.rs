@@ -29,7 +29,7 @@ pub struct Followed {
 
 /// Whether [`follow_accounts`] would give a row another name: then no worker may hold the old one.
 pub fn would_rename(db: &Connection, present: &Identities) -> Result<bool, Error> {
-    Ok(!renames(&known(db)?, present).is_empty())
+    Ok(!list_renames(&known(db)?, present).is_empty())
 }
 
 /// Whether the configuration does not have the account that this name stands for, under any name.
@@ -43,7 +43,7 @@ pub fn is_gone(db: &Connection, name: &str, present: &Identities) -> Result<bool
 
 /// Whether the account has unfinished work.
 pub fn has_work(db: &Connection, name: &str) -> Result<bool, Error> {
-    Ok(unfinished(db)?.contains(name))
+    Ok(list_unfinished(db)?.contains(name))
 }
 
 /// Lets all rows follow the accounts of the configuration. `watches`: the account of each watch.
@@ -54,17 +54,17 @@ pub fn follow_accounts(
     now: Timestamp,
 ) -> Result<Followed, Error> {
     let known = known(db)?;
-    let renamed = renames(&known, present);
-    rename(db, &renamed)?;
-    remember(db, &known, &renamed, present)?;
+    let renamed = list_renames(&known, present);
+    rename_accounts(db, &renamed)?;
+    store_accounts(db, &known, &renamed, present)?;
     let mut moved = 0;
-    for name in unfinished(db)? {
+    for name in list_unfinished(db)? {
         if !present.contains_key(&name) {
-            moved += release(db, &name, watches)?;
+            moved += release_jobs(db, &name, watches)?;
         }
     }
     let mut gone = Vec::new();
-    for name in unfinished(db)? {
+    for name in list_unfinished(db)? {
         if !present.contains_key(&name) {
             let reason = format!(
                 "the configuration has no account {name:?} any more: put its section back, with the same api and key or \
@@ -93,7 +93,7 @@ fn known(db: &Connection) -> Result<Identities, Error> {
 }
 
 /// Each name whose rows belong under another one now.
-fn renames(known: &Identities, present: &Identities) -> Vec<(String, String)> {
+fn list_renames(known: &Identities, present: &Identities) -> Vec<(String, String)> {
     let renamed = known.iter().filter_map(|(name, identity)| {
         if present.get(name) == Some(identity) {
             return None;
@@ -102,7 +102,7 @@ fn renames(known: &Identities, present: &Identities) -> Vec<(String, String)> {
         match section {
             Some((section, _)) => Some((name.clone(), section.clone())),
             // The name stands for another account: its key must not be used for these rows.
-            None if present.contains_key(name) => Some((name.clone(), aside(name, identity))),
+            None if present.contains_key(name) => Some((name.clone(), name_aside(name, identity))),
             None => None,
         }
     });
@@ -110,16 +110,16 @@ fn renames(known: &Identities, present: &Identities) -> Vec<(String, String)> {
 }
 
 /// A name that no section can have.
-fn aside(name: &str, identity: &str) -> String {
+fn name_aside(name: &str, identity: &str) -> String {
     format!("{name} ({identity})")
 }
 
 /// Two names may have been exchanged, so that each goes by a name that nothing has.
-fn rename(db: &Connection, renamed: &[(String, String)]) -> Result<(), Error> {
+fn rename_accounts(db: &Connection, renamed: &[(String, String)]) -> Result<(), Error> {
     if renamed.is_empty() {
         return Ok(());
     }
-    for table in tables(db)? {
+    for table in list_tables(db)? {
         // Where a table has one row an account, two accounts that became one keep one of them.
         let sql = format!("UPDATE OR REPLACE {table} SET account = ?2 WHERE account = ?1");
         for (at, (old, _)) in renamed.iter().enumerate() {
@@ -133,7 +133,7 @@ fn rename(db: &Connection, renamed: &[(String, String)]) -> Result<(), Error> {
 }
 
 /// All tables that name an account: one that is added later is not forgotten.
-fn tables(db: &Connection) -> Result<Vec<String>, Error> {
+fn list_tables(db: &Connection) -> Result<Vec<String>, Error> {
     let mut statement = db.prepare(
         "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
          WHERE m.type = 'table' AND c.name = 'account' ORDER BY m.name",
@@ -142,7 +142,7 @@ fn tables(db: &Connection) -> Result<Vec<String>, Error> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn remember(
+fn store_accounts(
     db: &Connection,
     known: &Identities,
     renamed: &[(String, String)],
@@ -171,7 +171,7 @@ fn remember(
 }
 
 /// The accounts with work to do.
-fn unfinished(db: &Connection) -> Result<BTreeSet<String>, Error> {
+fn list_unfinished(db: &Connection) -> Result<BTreeSet<String>, Error> {
     let mut statement = db.prepare(
         "SELECT account FROM jobs WHERE state IN ('queued', 'running')
          UNION SELECT account FROM withdrawals WHERE finished_at IS NULL",
@@ -181,7 +181,7 @@ fn unfinished(db: &Connection) -> Result<BTreeSet<String>, Error> {
 }
 
 /// Jobs that have begun nothing on the account that is gone: where a file goes is its watch's say.
-fn release(db: &Connection, gone: &str, watches: &[(String, String)]) -> Result<usize, Error> {
+fn release_jobs(db: &Connection, gone: &str, watches: &[(String, String)]) -> Result<usize, Error> {
     let mut moved = 0;
     for (watch, account) in watches {
         moved += db.execute(

@@ -35,14 +35,14 @@ pub(super) fn next(db: &Connection, now: Timestamp, terms: &Terms) -> Result<Opt
     let under_way = UnderWay::read(db)?;
     let mut priority = next_priority(db, i64::MAX)?;
     while let Some(present) = priority {
-        let mut groups = groups(db, present)?;
+        let mut groups = list_groups(db, present)?;
         groups.sort_by_key(|group| under_way.share(&group.watch));
         let equal = |a: &Group, b: &Group| under_way.share(&a.watch) == under_way.share(&b.watch);
         for equals in groups.chunk_by(equal) {
             let mut first = None;
             for group in equals {
                 let door = under_way.door(&group.account, terms);
-                let front = front(db, present, group, door, now)?;
+                let front = find_front(db, present, group, door, now)?;
                 first = first.into_iter().chain(front).min();
             }
             if let Some((_, id)) = first {
@@ -60,9 +60,9 @@ pub(super) fn next_due(db: &Connection, terms: &Terms) -> Result<Option<Timestam
     let mut first: Option<Timestamp> = None;
     let mut priority = next_priority(db, i64::MAX)?;
     while let Some(present) = priority {
-        for group in groups(db, present)? {
+        for group in list_groups(db, present)? {
             let door = under_way.door(&group.account, terms);
-            let front = front(db, present, &group, door, Timestamp::MAX)?;
+            let front = find_front(db, present, &group, door, Timestamp::MAX)?;
             first = first.into_iter().chain(front.map(|front| front.0)).min();
         }
         priority = next_priority(db, present)?;
@@ -155,7 +155,7 @@ fn next_priority(db: &Connection, below: i64) -> Result<Option<i64>, Error> {
 
 /// The groups of one priority, found by leaping from each to the next: over all that lie between,
 /// which SQLite would not do for `(watch, account) > (?, ?)`.
-fn groups(db: &Connection, priority: i64) -> Result<Vec<Group>, Error> {
+fn list_groups(db: &Connection, priority: i64) -> Result<Vec<Group>, Error> {
     let statement = |behind| {
         db.prepare_cached(&format!(
             "SELECT watch, account FROM jobs INDEXED BY jobs_due
@@ -192,7 +192,7 @@ fn groups(db: &Connection, priority: i64) -> Result<Vec<Group>, Error> {
 }
 
 /// The first job of a group that the door lets pass and that is due `by` then.
-fn front(
+fn find_front(
     db: &Connection,
     priority: i64,
     group: &Group,

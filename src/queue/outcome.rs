@@ -180,10 +180,10 @@ pub fn failed(
     report: &Report,
     now: Timestamp,
 ) -> Result<(), Error> {
-    fail(db, lease, Final::Failed, report, now)
+    end_failed(db, lease, Final::Failed, report, now)
 }
 
-fn fail(
+fn end_failed(
     db: &Connection,
     lease: &Lease,
     end: Final,
@@ -271,7 +271,7 @@ pub fn vanished(
     now: Timestamp,
 ) -> Result<Option<(String, PathBuf)>, Error> {
     let (watch, path) = path_of(db, lease)?;
-    fail(db, lease, Final::Gone, report, now)?;
+    end_failed(db, lease, Final::Gone, report, now)?;
     Ok((path != lease.job.path).then_some((watch, path)))
 }
 

@@ -113,7 +113,7 @@ pub fn take_as_backup(table: &Path, now: Timestamp) -> Result<(), Error> {
 pub(super) fn accept(table: &Path, number: i64, now: Timestamp) -> Result<(), Error> {
     let mut db = db::open_or_make(table)?;
     write_now(&mut db, |db| {
-        doubt(db, now)?;
+        doubt_jobs(db, now)?;
         order(db, number, now)
     })
 }
@@ -126,7 +126,7 @@ fn order(db: &Connection, number: i64, now: Timestamp) -> Result<(), Error> {
 }
 
 /// The jobs of a backup may be further than it knows: what they would send is asked for first.
-fn doubt(db: &Connection, now: Timestamp) -> Result<(), Error> {
+fn doubt_jobs(db: &Connection, now: Timestamp) -> Result<(), Error> {
     let last: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM jobs", [], |row| {
         row.get(0)
     })?;

@@ -44,7 +44,7 @@ impl Seal {
                         crate::text::path(&path)
                     );
                 }
-                let key = fresh()?;
+                let key = make_key()?;
                 if let Err(error) = keep(&path, &key) {
                     tracing::warn!(
                         "cannot write the key file {} ({error}): uploads that are active when the \
@@ -61,7 +61,7 @@ impl Seal {
     /// A key that no file has.
     #[cfg(test)]
     pub(super) fn for_tests() -> Self {
-        Self::of(&fresh().unwrap()).unwrap()
+        Self::of(&make_key().unwrap()).unwrap()
     }
 
     fn of(key: &[u8; KEY_LENGTH]) -> Result<Self, Error> {
@@ -98,7 +98,7 @@ fn key_file(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn fresh() -> Result<[u8; KEY_LENGTH], Error> {
+fn make_key() -> Result<[u8; KEY_LENGTH], Error> {
     let mut key = [0; KEY_LENGTH];
     rand::fill(&mut key).map_err(|_| Error::Seal)?;
     Ok(key)

@@ -147,8 +147,8 @@ pub fn of(db: &Connection, job: &Job, now: Timestamp) -> Result<Story, Error> {
             .into_iter()
             .collect(),
         metadata: metadata(db, job.id)?,
-        afterwards: afterwards(db, job.id)?,
-        place: place(db, job, now)?,
+        afterwards: read_afterwards(db, job.id)?,
+        place: find_place(db, job, now)?,
     })
 }
 
@@ -225,7 +225,7 @@ fn metadata(db: &Connection, job: JobId) -> Result<Option<Told>, Error> {
         .optional()?)
 }
 
-fn afterwards(db: &Connection, job: JobId) -> Result<Option<Afterwards>, Error> {
+fn read_afterwards(db: &Connection, job: JobId) -> Result<Option<Afterwards>, Error> {
     let path = |row: &Row<'_>, column| {
         Ok::<_, rusqlite::Error>(row.get::<_, Option<StoredPath>>(column)?.map(|path| path.0))
     };
@@ -249,7 +249,7 @@ fn afterwards(db: &Connection, job: JobId) -> Result<Option<Afterwards>, Error> 
 }
 
 /// The place of a job that is due, in the order in which jobs are claimed.
-fn place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Error> {
+fn find_place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Error> {
     let is_in_line = matches!(job.standing(), Standing::Turn | Standing::WaitingForCopy);
     if !is_in_line || job.run_at > now {
         return Ok(None);
@@ -277,12 +277,12 @@ fn place(db: &Connection, job: &Job, now: Timestamp) -> Result<Option<Place>, Er
         ahead: i64::try_from(ahead.len()).unwrap_or(i64::MAX),
         bytes_ahead: bytes.saturating_add(left),
         running,
-        pace: pace(db)?,
+        pace: median_pace(db)?,
     }))
 }
 
 /// The median rate of the last transfers that went well, bytes a second.
-fn pace(db: &Connection) -> Result<Option<i64>, Error> {
+fn median_pace(db: &Connection) -> Result<Option<i64>, Error> {
     let mut statement = db.prepare_cached(
         "SELECT bytes_sent, started_at, ended_at FROM attempts
          WHERE step = 'transfer' AND outcome = 'done' AND bytes_sent > 0 ORDER BY id DESC LIMIT ?1",

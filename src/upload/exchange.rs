@@ -41,11 +41,11 @@ pub(super) async fn exchange(
     flight: &Arc<Flight>,
 ) -> Result<Answer, Error> {
     let again = request.try_clone();
-    let first = attempt(request, cargo, wrapping.clone(), flight, None).await;
+    let first = try_exchange(request, cargo, wrapping.clone(), flight, None).await;
     match (first, again) {
         (Err(error), Some(again)) if may_hide_an_answer(&error) && flight.sent() <= EARLY => {
             flight.rewind(0);
-            attempt(again, cargo, wrapping, flight, Some(PAUSE)).await
+            try_exchange(again, cargo, wrapping, flight, Some(PAUSE)).await
         }
         (first, _) => first,
     }
@@ -90,7 +90,7 @@ fn causes<'a>(
     std::iter::successors(Some(first), |error| error.source())
 }
 
-async fn attempt(
+async fn try_exchange(
     request: reqwest::RequestBuilder,
     cargo: &Cargo,
     wrapping: Wrapping,

@@ -51,7 +51,9 @@ fn wrapping(boundary: &str, file_name: &str) -> Wrapping {
 fn judge_form(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Error> {
     let object = match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(object)) => object,
-        _ if answer.is_success() && !answer.complete => return Err(early(answer, cargo, flight)),
+        _ if answer.is_success() && !answer.complete => {
+            return Err(judge_early(answer, cargo, flight));
+        }
         _ => return Err(answer.error(answer.verdict_by_status(), None, None)),
     };
     let status = object.get("status").and_then(Value::as_str);
@@ -59,15 +61,15 @@ fn judge_form(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt
         return Err(refusal(answer, &object));
     }
     if !answer.complete {
-        return Err(early(answer, cargo, flight));
+        return Err(judge_early(answer, cargo, flight));
     }
     if status != Some("ok") {
         return Err(answer.error(Verdict::Unclear, None, None));
     }
-    receipt(answer, &object, cargo.size)
+    make_receipt(answer, &object, cargo.size)
 }
 
-fn early(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Error {
+fn judge_early(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Error {
     Error::TooEarly {
         status: answer.status,
         sent: flight.sent(),
@@ -75,7 +77,7 @@ fn early(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Error {
     }
 }
 
-fn receipt(answer: &Answer, object: &Map<String, Value>, size: u64) -> Result<Receipt, Error> {
+fn make_receipt(answer: &Answer, object: &Map<String, Value>, size: u64) -> Result<Receipt, Error> {
     let their_size = under(object, ["file", "video"], "size");
     let their_md5 = under(object, ["file", "video"], "md5").filter(|md5| is_md5(md5));
     if their_size.is_none() && their_md5.is_none() {
@@ -163,7 +165,7 @@ mod tests {
             Err(_) => return Err(answer.error(answer.verdict_by_status(), None, None)),
         };
         if object.get("status").and_then(Value::as_str) == Some("ok") {
-            receipt(&answer, &object, 3)
+            make_receipt(&answer, &object, 3)
         } else {
             Err(refusal(&answer, &object))
         }

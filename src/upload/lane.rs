@@ -89,7 +89,7 @@ impl Lane {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => Err(Error::Cancelled { complete: !flight.close() }),
-                    result = carry(way, &cargo, &flight, timeouts, &mut kept) => result,
+                    result = carry_cargo(way, &cargo, &flight, timeouts, &mut kept) => result,
                 }
             });
             if way == Way::Multipart && result.is_ok() {
@@ -153,7 +153,7 @@ impl Peer {
     }
 }
 
-async fn carry(
+async fn carry_cargo(
     way: Way,
     cargo: &Cargo,
     flight: &Arc<Flight>,
@@ -164,7 +164,7 @@ async fn carry(
     let client = match kept {
         Some(kept) if kept.timeouts == timeouts && kept.peer == peer => kept.client.clone(),
         _ => {
-            let client = client(timeouts, peer)?;
+            let client = build_client(timeouts, peer)?;
             *kept = Some(Kept {
                 timeouts,
                 peer,
@@ -184,7 +184,7 @@ async fn carry(
 
 /// HTTP/1.1, as one socket per transfer is several times faster than HTTP/2's small windows; and no
 /// timeout of the library's, as none of them knows an upload that moves from one that does not.
-fn client(timeouts: Timeouts, peer: Peer) -> Result<reqwest::Client, Error> {
+fn build_client(timeouts: Timeouts, peer: Peer) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("jw-ingest/", env!("CARGO_PKG_VERSION")))
         .http1_only()

@@ -65,21 +65,21 @@ async fn follow_redirects(
             return judge_put(&answer, cargo, flight);
         }
         let status = answer.status;
-        url = elsewhere(&answer, &url).ok_or(Error::Redirected { status })?;
+        url = find_redirect(&answer, &url).ok_or(Error::Redirected { status })?;
         flight.rewind(0);
     }
     Err(Error::Redirected { status: 307 })
 }
 
 /// Where a redirect leads, if it is safe to go there with the same bytes.
-fn elsewhere(answer: &Answer, from: &Url) -> Option<Url> {
+fn find_redirect(answer: &Answer, from: &Url) -> Option<Url> {
     let url = from.join(answer.header(LOCATION.as_str())?).ok()?;
     (url.scheme() == "https" || (is_loopback(&url) && is_loopback(from))).then_some(url)
 }
 
 fn judge_put(answer: &Answer, cargo: &Cargo, flight: &Flight) -> Result<Receipt, Error> {
     if !answer.is_success() {
-        return Err(refusal(answer));
+        return Err(parse_refusal(answer));
     }
     if !answer.complete {
         let (status, sent) = (answer.status, flight.sent());
@@ -118,11 +118,11 @@ struct Document {
     message: Option<String>,
 }
 
-fn refusal(answer: &Answer) -> Error {
+fn parse_refusal(answer: &Answer) -> Error {
     let document = parse(&answer.body);
     let message = document.message.as_deref();
     let verdict = match document.code.as_deref() {
-        Some(code) => verdict(code, message.unwrap_or_default(), answer),
+        Some(code) => judge_code(code, message.unwrap_or_default(), answer),
         None => answer.verdict_by_status(),
     };
     answer.error(verdict, document.code.as_deref(), message)
@@ -130,7 +130,7 @@ fn refusal(answer: &Answer) -> Error {
 
 /// What S3's codes come to (AWS, "Error responses"). An error in S3's own words means that it did
 /// not store the object, unlike a gateway's 502.
-fn verdict(code: &str, message: &str, answer: &Answer) -> Verdict {
+fn judge_code(code: &str, message: &str, answer: &Answer) -> Verdict {
     match code {
         "ExpiredToken" | "TokenRefreshRequired" => Verdict::LinkExpired,
         "AccessDenied" if message.contains("expired") => Verdict::LinkExpired,
@@ -207,7 +207,7 @@ mod tests {
 
     fn judged(status: u16, complete: bool, body: &str) -> Error {
         let headers = HeaderMap::new();
-        refusal(&Answer {
+        parse_refusal(&Answer {
             status,
             headers,
             body: body.into(),

@@ -89,7 +89,7 @@ impl Events {
             return;
         }
         let inbox = self.inbox.clone();
-        let handler = move |event| announce(&inbox, event);
+        let handler = move |event| announce_event(&inbox, event);
         match RecommendedWatcher::new(handler, Config::default()) {
             Ok(watcher) => self.watcher = Some(Watches::new(watcher)),
             Err(error) => {
@@ -243,7 +243,7 @@ impl Events {
 }
 
 /// Runs on notify's thread, which must neither wait nor call the watcher.
-fn announce(inbox: &Sender, event: notify::Result<Event>) {
+fn announce_event(inbox: &Sender, event: notify::Result<Event>) {
     let Ok(event) = event else {
         return inbox.overflowed();
     };
@@ -275,7 +275,7 @@ mod tests {
     /// What is passed on of an event, as text; `None` if nothing.
     fn passed_on(kind: EventKind) -> Option<String> {
         let (sender, inbox) = inbox::pair();
-        announce(
+        announce_event(
             &sender,
             Ok(Event::new(kind).add_path(PathBuf::from("/v/a.mp4"))),
         );
@@ -315,12 +315,12 @@ mod tests {
     #[test]
     fn a_lost_event_has_no_path_and_is_seen() {
         let (sender, inbox) = inbox::pair();
-        announce(
+        announce_event(
             &sender,
             Ok(Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)),
         );
         assert!(inbox.take_overflow());
-        announce(&sender, Err(notify::Error::new(ErrorKind::MaxFilesWatch)));
+        announce_event(&sender, Err(notify::Error::new(ErrorKind::MaxFilesWatch)));
         assert!(inbox.take_overflow());
     }
 

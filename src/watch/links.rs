@@ -46,7 +46,7 @@ impl Refusal {
 
 /// Where a link in a watch leads.
 pub(super) fn leads(watch: &Watch, link: &Path) -> Leads {
-    match target(watch, link) {
+    match find_target(watch, link) {
         Ok(target) => Leads::Inside(target),
         Err(refusal) => Leads::Nowhere(refusal),
     }
@@ -81,7 +81,7 @@ pub(super) fn behind(watch: &Watch, folder: &Path) -> Option<Refusal> {
     select::set_aside(watch, &real).map(Refusal::Aside)
 }
 
-fn target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
+fn find_target(watch: &Watch, link: &Path) -> Result<PathBuf, Refusal> {
     if !watch.watching.follow_links {
         return Err(Refusal::Disabled);
     }

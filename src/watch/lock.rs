@@ -211,7 +211,7 @@ impl FolderLocks {
                 }
                 continue;
             }
-            if attempt(&file, owned, path) {
+            if try_lock(&file, owned, path) {
                 let handle = Arc::new(Handle {
                     id,
                     file,
@@ -270,7 +270,7 @@ impl Drop for FolderLock {
 
 /// Tries the lock; `false`: another process has it. A filesystem that refuses locks counts as if it had
 /// been given: `check` says so.
-fn attempt(file: &File, owned: bool, path: &Path) -> bool {
+fn try_lock(file: &File, owned: bool, path: &Path) -> bool {
     let tried = if owned {
         file.try_lock()
     } else {

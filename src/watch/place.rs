@@ -25,13 +25,13 @@ pub(crate) fn absolute(typed: &Path) -> io::Result<PathBuf> {
         // The root, or a path that ends in `..`: a folder in any case.
         return Ok(path.canonicalize().unwrap_or(path));
     };
-    let mut canonical = deepest(parent);
+    let mut canonical = deepest_existing(parent);
     canonical.push(name);
     Ok(canonical)
 }
 
 /// Canonical as far as it exists.
-fn deepest(folder: &Path) -> PathBuf {
+fn deepest_existing(folder: &Path) -> PathBuf {
     for ancestor in folder.ancestors() {
         if let Ok(canonical) = ancestor.canonicalize() {
             let rest = folder.strip_prefix(ancestor).unwrap_or(Path::new(""));

@@ -24,7 +24,7 @@ pub(crate) fn place(watch: Option<&Watch>, path: &Path) -> Result<Place, Error> 
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
                 return Err(Error::Absent(path.to_path_buf()));
             };
-            Ok(followed(watch, folder)?.place(name))
+            Ok(follow_folder(watch, folder)?.place(name))
         }
         _ => {
             let (root, below) = split(watch, path);
@@ -56,7 +56,7 @@ pub(crate) fn is_held(watch: Option<&Watch>, held: &Place) -> Result<bool, Error
 /// It is not there, is behind a link, or cannot be reached.
 pub(crate) fn folder(watch: &Watch, path: &Path) -> Result<Folder, Error> {
     if watch.watching.follow_links && path != watch.path {
-        return followed(watch, path);
+        return follow_folder(watch, path);
     }
     let (root, below) = split(Some(watch), path);
     Folder::root(root)?.folder(below)
@@ -98,7 +98,7 @@ fn split<'a>(watch: Option<&'a Watch>, path: &'a Path) -> (&'a Path, &'a Path) {
     (root, path.strip_prefix(root).unwrap_or(path))
 }
 
-fn followed(watch: &Watch, folder: &Path) -> Result<Folder, Error> {
+fn follow_folder(watch: &Watch, folder: &Path) -> Result<Folder, Error> {
     let root = Folder::root(&watch.path)?;
     let real = folder.canonicalize();
     let real = real.map_err(|error| Error::of(folder, error))?;

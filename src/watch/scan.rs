@@ -159,7 +159,7 @@ impl Walk {
                 self.of_open = self.folders.len();
                 None
             }
-            Err(error) => trouble(path, error),
+            Err(error) => find_trouble(path, error),
         }
     }
 }
@@ -188,7 +188,7 @@ impl Iterator for Walk {
                     return Some(Found::Folder(path, id));
                 }
                 Err(error) => {
-                    if let Some(trouble) = trouble(path, error) {
+                    if let Some(trouble) = find_trouble(path, error) {
                         return Some(trouble);
                     }
                 }
@@ -199,7 +199,7 @@ impl Iterator for Walk {
 
 /// A folder that has just gone, or become a link that is not followed, is no trouble: its parent's events
 /// tell.
-fn trouble(folder: PathBuf, error: Error) -> Option<Found> {
+fn find_trouble(folder: PathBuf, error: Error) -> Option<Found> {
     match error {
         Error::Absent(_) | Error::Link(_) => None,
         error => Some(Found::Trouble(folder, error.into_source())),

@@ -97,7 +97,7 @@ const SYSTEM: [&str; 7] = [
 
 /// Says whether a file at this path counts.
 pub(crate) fn verdict(watch: &Watch, path: &Path) -> Verdict {
-    match rule(watch, path) {
+    match find_rule(watch, path) {
         Some(rule) => Verdict::Ignored(rule),
         None => Verdict::Taken,
     }
@@ -121,7 +121,7 @@ pub(super) fn file_in_folder(watch: &Watch, path: &Path) -> Verdict {
     rule.map_or(Verdict::Taken, Verdict::Ignored)
 }
 
-fn rule(watch: &Watch, path: &Path) -> Option<Rule> {
+fn find_rule(watch: &Watch, path: &Path) -> Option<Rule> {
     let Ok(relative) = path.strip_prefix(&watch.path) else {
         return Some(Rule::Outside);
     };
@@ -193,10 +193,10 @@ pub(super) fn set_aside(watch: &Watch, path: &Path) -> Option<&'static str> {
     let relative = path.strip_prefix(&watch.path).ok()?;
     // What an earlier configuration has put there stays there.
     let trash = relative.starts_with(TRASH).then_some(TRASH);
-    trash.or_else(|| Some(aside(watch, relative)?.0))
+    trash.or_else(|| Some(find_aside(watch, relative)?.0))
 }
 
-fn aside<'a>(watch: &'a Watch, relative: &Path) -> Option<(&'static str, &'a Path)> {
+fn find_aside<'a>(watch: &'a Watch, relative: &Path) -> Option<(&'static str, &'a Path)> {
     let mut folders = watch.afterwards.folders();
     folders.find(|(_, folder)| {
         let inside = folder.strip_prefix(&watch.path);
@@ -206,7 +206,7 @@ fn aside<'a>(watch: &'a Watch, relative: &Path) -> Option<(&'static str, &'a Pat
 
 /// Whether files of this watch are moved to the folder, or to one above it.
 fn aside_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
-    let (key, folder) = aside(watch, relative)?;
+    let (key, folder) = find_aside(watch, relative)?;
     Some(Rule::Aside {
         folder: folder.to_string_lossy().into_owned(),
         key,
@@ -360,7 +360,7 @@ mod tests {
     fn rule_of(relative: impl AsRef<Path>) -> Option<Rule> {
         let mut watch = watch(Path::new("/v"));
         watch.exclude = globs(&["draft-*", "old/**", "attic"]);
-        rule(&watch, &at(relative))
+        find_rule(&watch, &at(relative))
     }
 
     #[test]
@@ -485,7 +485,7 @@ mod tests {
             folder: "/v/up/done".to_owned(),
             key: "move-to",
         };
-        let rule_of = |path: &str| rule(&watch, &at(path));
+        let rule_of = |path: &str| find_rule(&watch, &at(path));
         assert_eq!(rule_of("up/done/x/a.mp4"), Some(aside.clone()));
         assert_eq!(descend(&watch, &at("up/done")), Verdict::Ignored(aside));
         assert_eq!(descend(&watch, &at("up")), Verdict::Taken);

@@ -33,7 +33,7 @@ pub(crate) fn sentence(job: &Job, around: Around<'_>) -> String {
     match job.standing() {
         Standing::Confirming | Standing::SeekingKey => waiting_for_ready(job, key, around),
         Standing::WaitingForCopy => waiting_for_copy(job, around),
-        Standing::Turn => queued(job, around),
+        Standing::Turn => say_queued(job, around),
         Standing::Creating | Standing::Uploading if around.daemon == Some(false) => {
             stopped_hard(job, around)
         }
@@ -47,25 +47,25 @@ pub(crate) fn sentence(job: &Job, around: Around<'_>) -> String {
         ),
         Standing::DoneWithoutKey => done_without_key(job, present),
         Standing::Done | Standing::BeingReplaced | Standing::MaybeReplaced | Standing::Replaced => {
-            done(job, key, present)
+            say_done(job, key, present)
         }
-        Standing::Failed | Standing::Gone => failed(job, present),
-        Standing::Held => held(job, present),
+        Standing::Failed | Standing::Gone => say_failed(job, present),
+        Standing::Held => say_held(job, present),
         Standing::Superseded => format!(
             "ended{}, because its file changed: a file that is there becomes a job of its own once it has settled",
-            ended("at", job, present)
+            say_when("at", job, present)
         ),
         Standing::Cancelled => format!(
             "was cancelled{}; `jw-ingest retry {}` queues it again",
-            ended("at", job, present),
+            say_when("at", job, present),
             job.id
         ),
-        Standing::Duplicate => duplicate(job, around),
+        Standing::Duplicate => say_duplicate(job, around),
     }
 }
 
 /// A file that was not uploaded, since another has its content.
-fn duplicate(job: &Job, around: Around<'_>) -> String {
+fn say_duplicate(job: &Job, around: Around<'_>) -> String {
     let key = around
         .neighbour
         .and_then(|other| other.video_key.as_deref());
@@ -127,14 +127,14 @@ fn done_without_key(job: &Job, present: &Present) -> String {
     let reason = job.last_error.as_deref();
     format!(
         "is done{}, without a key: {}",
-        ended("since", job, present),
+        say_when("since", job, present),
         text::line(reason.unwrap_or("no reason was recorded"))
     )
 }
 
 /// Its video is ready.
-fn done(job: &Job, key: &str, present: &Present) -> String {
-    let since = ended("since", job, present);
+fn say_done(job: &Job, key: &str, present: &Present) -> String {
+    let since = say_when("since", job, present);
     if let Some(replaced) = job.replaced {
         return format!(
             "was done{since} as video {key}; {}",
@@ -164,7 +164,7 @@ pub(crate) fn replaced(replaced: Replaced) -> String {
 }
 
 /// It waits for a person to decide.
-fn held(job: &Job, present: &Present) -> String {
+fn say_held(job: &Job, present: &Present) -> String {
     let reason = job.last_error.as_deref();
     let reason = reason.unwrap_or("a person decides");
     let advice = match job.advice {
@@ -182,17 +182,17 @@ fn held(job: &Job, present: &Present) -> String {
             id = job.id
         ),
     };
-    let since = ended("since", job, present);
+    let since = say_when("since", job, present);
     format!("is held{since}: {}{advice}", text::line(reason))
 }
 
 /// It has failed.
-fn failed(job: &Job, present: &Present) -> String {
+fn say_failed(job: &Job, present: &Present) -> String {
     let reason = job.last_error.as_deref();
     let reason = reason.unwrap_or("no reason was recorded");
     format!(
         "failed{}: {}{}",
-        ended("at", job, present),
+        say_when("at", job, present),
         text::line(reason),
         advice(job)
     )
@@ -236,7 +236,7 @@ fn stopped_hard(job: &Job, around: Around<'_>) -> String {
     format!("{what} when the daemon was killed; it resumes when the daemon is started")
 }
 
-fn queued(job: &Job, around: Around<'_>) -> String {
+fn say_queued(job: &Job, around: Around<'_>) -> String {
     let what = match job.step {
         Step::Create => "waits to be uploaded",
         Step::Transfer | Step::Confirm => "waits to send its bytes",
@@ -297,7 +297,7 @@ fn waiting_for_ready(job: &Job, key: &str, around: Around<'_>) -> String {
     format!("{what}{sent} and waits for `ready`; {status}; {look}")
 }
 
-fn ended(preposition: &str, job: &Job, present: &Present) -> String {
+fn say_when(preposition: &str, job: &Job, present: &Present) -> String {
     job.finished_at.map_or_else(String::new, |at| {
         format!(" {preposition} {}", present.both(at))
     })

@@ -26,7 +26,7 @@ pub(super) fn check_credentials(config: &Config) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (call, account) in calls.into_iter().zip(config.accounts.values()) {
             let (answer, skew) = call.await.unwrap_or((Answer::Silence, None));
-            findings.push(finding(account, &answer));
+            findings.push(describe_account(account, &answer));
             findings.extend(skew.and_then(|skew| clock_finding(account, skew)));
         }
         findings
@@ -72,7 +72,7 @@ fn is_from_elsewhere(error: &Error) -> bool {
     }
 }
 
-fn finding(account: &Account, answer: &Answer) -> Finding {
+fn describe_account(account: &Account, answer: &Answer) -> Finding {
     let subject = format!("account {}", account.name);
     let (key, end) = match account.api {
         Api::V1 { .. } => ("key", "/v1"),

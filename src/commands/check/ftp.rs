@@ -35,13 +35,13 @@ pub(super) fn check_servers(config: &Config) -> Vec<Finding> {
             let answer = call
                 .await
                 .unwrap_or(Err(ftp::Error::Died { complete: false }));
-            findings.push(finding(name, server, answer));
+            findings.push(describe_server(name, server, answer));
         }
         findings
     })
 }
 
-fn finding(account: &str, server: &Ftp, answer: Result<(), ftp::Error>) -> Finding {
+fn describe_server(account: &str, server: &Ftp, answer: Result<(), ftp::Error>) -> Finding {
     let subject = format!("account {account} ftp");
     match answer {
         Ok(()) if server.tls == Tls::None => Finding::warn(

@@ -15,11 +15,11 @@ pub(super) fn check_kernel(folders: usize, watches: usize) -> Vec<Finding> {
         ("max_user_instances", watches, "one for each watch"),
     ]
     .into_iter()
-    .filter_map(|(name, needed, why)| finding(name, limit(name)?, needed, why))
+    .filter_map(|(name, needed, why)| describe_limit(name, limit(name)?, needed, why))
     .collect()
 }
 
-fn finding(name: &str, limit: usize, needed: usize, why: &str) -> Option<Finding> {
+fn describe_limit(name: &str, limit: usize, needed: usize, why: &str) -> Option<Finding> {
     (needed > limit / SHARE).then(|| {
         Finding::warn(
             "inotify",
@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_near_is_told_with_a_number_that_will_do() {
-        assert!(finding("max_user_watches", 8192, 4096, "").is_none());
-        let line = finding("max_user_watches", 8192, 4097, "one for each folder")
+        assert!(describe_limit("max_user_watches", 8192, 4096, "").is_none());
+        let line = describe_limit("max_user_watches", 8192, 4097, "one for each folder")
             .unwrap()
             .line(0);
         assert!(

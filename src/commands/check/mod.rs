@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         screen: &mut context.screen,
         failed: false,
     };
-    report.all(configuration(loaded.as_ref()))?;
+    report.all(check_configuration(loaded.as_ref()))?;
     report.all(silent.findings())?;
     if let Some(outline) = &outline {
         report.one(&database::check_database(&outline.database.path))?;
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     }
     report.all(network::check_network())?;
     if !args.offline {
-        report.all(credentials(loaded))?;
+        report.all(check_accounts(loaded))?;
     }
     Ok(if report.failed {
         Exit::Config
@@ -143,7 +143,7 @@ fn width(watches: &[Watch], loaded: Option<&Loaded>, is_offline: bool) -> usize 
     longest.max("configuration".len())
 }
 
-fn configuration(loaded: Option<&Loaded>) -> Vec<Finding> {
+fn check_configuration(loaded: Option<&Loaded>) -> Vec<Finding> {
     let subject = "configuration";
     match loaded {
         Some(Ok(config)) => {
@@ -170,7 +170,7 @@ fn configuration(loaded: Option<&Loaded>) -> Vec<Finding> {
     }
 }
 
-fn credentials(loaded: Option<Loaded>) -> Vec<Finding> {
+fn check_accounts(loaded: Option<Loaded>) -> Vec<Finding> {
     let why = match loaded {
         Some(Ok(config)) => {
             let mut findings = credentials::check_credentials(&config);

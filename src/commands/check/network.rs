@@ -15,10 +15,13 @@ const AVAILABLE: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
 pub(super) fn check_network() -> Option<Finding> {
     let read = |path: &str| fs::read_to_string(Path::new(path)).ok();
     let in_use = read(IN_USE)?;
-    Some(finding(&in_use, &read(AVAILABLE).unwrap_or_default()))
+    Some(describe_congestion(
+        &in_use,
+        &read(AVAILABLE).unwrap_or_default(),
+    ))
 }
 
-fn finding(in_use: &str, available: &str) -> Finding {
+fn describe_congestion(in_use: &str, available: &str) -> Finding {
     let in_use = in_use.trim();
     if in_use == "bbr" {
         return Finding::ok("network", "TCP congestion control is bbr");
@@ -44,7 +47,7 @@ mod tests {
 
     #[test]
     fn anything_but_bbr_is_told_with_what_it_costs_and_what_to_do() {
-        let line = |in_use, available| finding(in_use, available).line(0);
+        let line = |in_use, available| describe_congestion(in_use, available).line(0);
         assert!(line("bbr\n", "").starts_with("ok"));
         let cubic = line("cubic\n", "reno cubic\n");
         assert!(cubic.starts_with("warn") && cubic.contains("modprobe tcp_bbr && sysctl"));

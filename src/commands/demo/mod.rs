@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
         Until::Stopped,
         live.clone(),
     ));
-    let mut shown = show(context, &place, database, &stop);
+    let mut shown = show_demo(context, &place, database, &stop);
     if !args.exit && matches!(shown, Ok(Exit::Done)) && !stop.is_cancelled() {
         stage::invite(&mut context.screen, &place)?;
         let bars = bars::draw(&runtime, &live);
@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
 }
 
 /// Writes the sample while it is followed to its key, and shows the table.
-fn show(
+fn show_demo(
     context: &mut Context,
     place: &Place,
     database: &Path,

@@ -69,7 +69,7 @@ pub(super) fn go_on(
         // A look that fails is made up for by the next one.
         let look = || {
             let db = queue::open_for_reading(database)?;
-            let jobs = ended(&db)?;
+            let jobs = list_ended(&db)?;
             Ok::<_, queue::Error>((db, jobs))
         };
         if let Ok((db, jobs)) = look() {
@@ -90,7 +90,7 @@ pub(super) fn go_on(
 /// How many of the newest jobs are looked at each time.
 const AT_ONCE: u32 = 1000;
 
-fn ended(db: &Connection) -> Result<Vec<Job>, queue::Error> {
+fn list_ended(db: &Connection) -> Result<Vec<Job>, queue::Error> {
     let filter = Filter {
         states: vec![
             State::Done,
@@ -185,7 +185,7 @@ pub(super) fn follow_file(
     while !stop.is_cancelled() && Instant::now() < deadline {
         if let Ok(db) = queue::open_for_reading(database) {
             let job = query::by_path(&db, video)?.pop();
-            for line in stages(&db, video, job.as_ref())? {
+            for line in list_stages(&db, video, job.as_ref())? {
                 if !shown.contains(&line) {
                     bars::aside(|| screen.line_now(&line))?;
                     shown.insert(line);
@@ -195,7 +195,7 @@ pub(super) fn follow_file(
                 if let Some(exit) = find_exit(&job) {
                     return Ok(exit);
                 }
-                draw(
+                draw_bar(
                     bar.get_or_insert_with(|| Bar::new(WAITING, job.identity.bytes())),
                     &db,
                     &job,
@@ -215,7 +215,11 @@ pub(super) fn follow_file(
 }
 
 /// All stages that the file has reached, the first one first; the faster ones may pass unseen.
-fn stages(db: &Connection, video: &Path, job: Option<&Job>) -> Result<Vec<String>, CommandError> {
+fn list_stages(
+    db: &Connection,
+    video: &Path,
+    job: Option<&Job>,
+) -> Result<Vec<String>, CommandError> {
     let name = text::path(video.file_name().map_or(video, Path::new));
     let seen = format!("  seen      {name}");
     let Some(job) = job else {
@@ -254,7 +258,7 @@ fn stages(db: &Connection, video: &Path, job: Option<&Job>) -> Result<Vec<String
 const WAITING: &str = "  {spinner} waiting for a worker";
 
 /// The upload's bar, or what is waited for.
-fn draw(bar: &Bar, db: &Connection, job: &Job) -> Result<(), CommandError> {
+fn draw_bar(bar: &Bar, db: &Connection, job: &Job) -> Result<(), CommandError> {
     bar.restyle(match job.step {
         Step::Create => WAITING,
         Step::Transfer => "  uploading {bar:24} {wide_msg}",

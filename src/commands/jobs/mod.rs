@@ -146,7 +146,7 @@ fn folder_exists(database: &Path) -> bool {
 }
 
 fn list_as_json(args: &Args, db: &Connection, context: &mut Context) -> Result<Exit, CommandError> {
-    let jobs = query::jobs(db, &filter(args, args.limit))?;
+    let jobs = query::jobs(db, &make_filter(args, args.limit))?;
     let progress = query::progress(db)?;
     let clocks = clocks::list_skewed(db)?;
     for job in &jobs {
@@ -164,14 +164,14 @@ fn list_as_table(
 ) -> Result<Exit, CommandError> {
     let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
     // One more than is shown says whether there are more.
-    let mut jobs = query::jobs(db, &filter(args, Some(limit.saturating_add(1))))?;
+    let mut jobs = query::jobs(db, &make_filter(args, Some(limit.saturating_add(1))))?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = jobs.len() > shown;
     if more {
         jobs.remove(0);
     }
     let view = View {
-        ahead: ahead(db, &jobs, &context.present)?,
+        ahead: count_ahead(db, &jobs, &context.present)?,
         neighbours: story::neighbours(db, &jobs)?,
         progress: query::progress(db)?,
         paused: accounts::paused(db)?,
@@ -214,7 +214,7 @@ fn list_as_table(
 }
 
 /// How many jobs go before each of those that are due, where one of them is shown.
-fn ahead(
+fn count_ahead(
     db: &Connection,
     shown: &[Job],
     present: &Present,
@@ -299,7 +299,7 @@ fn leads_to_one(folder: &Path, named: &[PathBuf]) -> bool {
     real.flatten().is_some_and(|real| named.contains(&real))
 }
 
-fn filter(args: &Args, limit: Option<u32>) -> Filter {
+fn make_filter(args: &Args, limit: Option<u32>) -> Filter {
     let (mut states, mut standings) = (Vec::new(), Vec::new());
     for wanted in &args.states {
         match wanted {

@@ -23,7 +23,7 @@ pub(super) fn for_a_terminal(rows: &[Row], width: u16, screen: &mut Screen) -> i
         .all(|row| rows.first().map(|row| &row[WATCH]) == Some(&row[WATCH]));
     let columns = (0..COLUMNS.len())
         .filter(|column| !(matches!(*column, TRIES | WRONG) || one_watch && *column == WATCH));
-    screen.line(select(rows, columns, Some(width)))?;
+    screen.line(select_columns(rows, columns, Some(width)))?;
     let wrong: Vec<_> = rows
         .iter()
         .filter(|row| !row[WRONG].is_empty())
@@ -31,18 +31,22 @@ pub(super) fn for_a_terminal(rows: &[Row], width: u16, screen: &mut Screen) -> i
         .collect();
     if !wrong.is_empty() {
         screen.line("")?;
-        screen.line(select(&wrong, [ID, TRIES, WRONG], Some(width)))?;
+        screen.line(select_columns(&wrong, [ID, TRIES, WRONG], Some(width)))?;
     }
     Ok(())
 }
 
 /// The table of all columns, for a pipe or a file.
 pub(super) fn in_full(rows: &[Row]) -> String {
-    select(rows, 0..COLUMNS.len(), None)
+    select_columns(rows, 0..COLUMNS.len(), None)
 }
 
 /// The table of some of the columns.
-fn select(rows: &[Row], columns: impl IntoIterator<Item = usize>, width: Option<u16>) -> String {
+fn select_columns(
+    rows: &[Row],
+    columns: impl IntoIterator<Item = usize>,
+    width: Option<u16>,
+) -> String {
     let columns: Vec<_> = columns.into_iter().collect();
     let cells = |row: &Row| {
         columns

@@ -42,13 +42,13 @@ pub(super) async fn look_for_keys(
     let seeking = persist(context, move |db| ftp::seeking(db, &name, now, AT_ONCE)).await?;
     for job in seeking {
         let since = since(&job, client);
-        let titles = titles(&job);
+        let titles = list_titles(&job);
         let md5 = job.md5.as_deref().unwrap_or_default();
         let words: Vec<&str> = titles.iter().map(String::as_str).collect();
         match client.find_by_content(md5, &words, since).await {
             Ok(videos) => {
                 let mut found = Found {
-                    videos: free(context, &job, videos).await?,
+                    videos: keep_free(context, &job, videos).await?,
                     since,
                 };
                 if let Err(error) = ask_for_bytes(client, &mut found, &titles).await {
@@ -63,7 +63,11 @@ pub(super) async fn look_for_keys(
 }
 
 /// Those that are no job's, and were not taken for this one's by mistake before.
-async fn free(context: &Context, job: &Seeking, videos: Vec<Video>) -> Result<Vec<Video>, Error> {
+async fn keep_free(
+    context: &Context,
+    job: &Seeking,
+    videos: Vec<Video>,
+) -> Result<Vec<Video>, Error> {
     let id = job.id;
     persist(context, move |db| {
         let mut free = videos.clone();
@@ -131,7 +135,7 @@ pub(super) async fn let_go(context: &Context, job: &Waiting, why: &str) -> Resul
 }
 
 /// What the platform may have made of the file's name.
-fn titles(job: &Seeking) -> Vec<String> {
+fn list_titles(job: &Seeking) -> Vec<String> {
     let name = plain(job.path.file_name().unwrap_or_default());
     let other = other(&name, &job.ingest_id);
     let mut titles = Vec::new();
@@ -156,7 +160,7 @@ async fn settle_search(
 ) -> Result<(), Error> {
     let (id, now) = (job.id, clock::now());
     let path = text::path(&job.path);
-    let picked = pick((job, found.since), &found.videos, titles);
+    let picked = pick_video((job, found.since), &found.videos, titles);
     if let Pick::One(video) = picked {
         let key = video.key.to_string();
         let taken = key.clone();
@@ -271,7 +275,7 @@ fn is_likely(video: &Video, (since, titles): (Timestamp, &[String])) -> bool {
 }
 
 /// Chooses the video: by its MD5, then by its title.
-fn pick<'a>(
+fn pick_video<'a>(
     (job, since): (&Seeking, Timestamp),
     videos: &'a [Video],
     titles: &[String],
@@ -362,7 +366,7 @@ mod tests {
     fn picked(videos: &[Video]) -> String {
         let job = job();
         let since = job.sent_at.checked_sub(SLACK).unwrap();
-        match pick((&job, since), videos, &titles(&job)) {
+        match pick_video((&job, since), videos, &list_titles(&job)) {
             Pick::One(video) => video.key.to_string(),
             Pick::None => "none".to_owned(),
             Pick::Several(keys) => keys.join("|"),
@@ -378,7 +382,7 @@ mod tests {
             "Harbour-deadbeef",
             "Harbour-deadbeef.mp4",
         ];
-        assert_eq!(titles(&job()), expected);
+        assert_eq!(list_titles(&job()), expected);
     }
 
     #[test]

@@ -33,12 +33,12 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 /// Runs until the daemon stops.
 pub(super) async fn run(context: Context) -> Result<(), Error> {
     let duty = Duty::new(&context, "confirm", LONGEST_REST).woken_by(&context.confirms);
-    while duty.round(round(&context)).await? {}
+    while duty.round(look_at_due(&context)).await? {}
     Ok(())
 }
 
 /// Looks at all accounts that are due; answers how long to rest.
-async fn round(context: &Context) -> Result<Duration, Error> {
+async fn look_at_due(context: &Context) -> Result<Duration, Error> {
     let mut rest = LONGEST_REST;
     for (account, due) in due_accounts(context).await? {
         let now = clock::now();

@@ -91,12 +91,12 @@ pub(super) fn judge_video(
             None => Verdict::Ready(facts),
         },
         Status::Created | Status::Processing | Status::Updating | Status::Other(_) => {
-            unfinished(job, facts, limits, now)
+            judge_unfinished(job, facts, limits, now)
         }
     }
 }
 
-fn unfinished(job: &Waiting, facts: Facts, limits: &Confirm, now: Timestamp) -> Verdict {
+fn judge_unfinished(job: &Waiting, facts: Facts, limits: &Confirm, now: Timestamp) -> Verdict {
     if later(job.sent_at, limits.give_up_after) > now {
         let wait = pause(now.duration_since(job.sent_at), limits);
         return Verdict::Wait(facts, later(now, wait));

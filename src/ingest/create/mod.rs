@@ -50,7 +50,7 @@ async fn proceed(
         Plan::Send { why: Some(why) } => (Fetch::Unserved(why), None),
         Plan::Fetch(order) => (kind(&order), Some(order)),
     };
-    let choice = choose(attempt, client, fetch).await?;
+    let choice = choose_way(attempt, client, fetch).await?;
     if choice.way == Way::Ftp {
         let why = choice.why.into();
         return Ok(Done::GoesByFtp { why });
@@ -80,7 +80,7 @@ pub(super) fn is_dear(way: Way, sent: i64) -> bool {
     way == Way::Form && sent >= DEAR_BREAK
 }
 
-async fn choose(attempt: &Attempt, client: &Client, fetch: Fetch) -> Result<Choice, End> {
+async fn choose_way(attempt: &Attempt, client: &Client, fetch: Fetch) -> Result<Choice, End> {
     let (settings, id) = (attempt.settings(), attempt.job().id);
     let form_broke =
         attempt.write(move |db, _| outcome::broke_off(db, id, Way::Form.word(), DEAR_BREAK));

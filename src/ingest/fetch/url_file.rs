@@ -62,20 +62,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Url, Fault> {
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
         return Err(Fault::TooLong);
     }
-    let text = decoded(bytes).ok_or(Fault::NotText)?;
+    let text = decode_text(bytes).ok_or(Fault::NotText)?;
     let lines = || {
         let trimmed = text.split(['\n', '\r']).map(str::trim);
         trimmed.filter(|line| !line.is_empty())
     };
     let first = lines().next().ok_or(Fault::Empty)?;
     let found: Vec<&str> = if first.starts_with('[') {
-        shortcut(lines())
+        list_urls(lines())
     } else {
         lines().flat_map(str::split_whitespace).collect()
     };
     match found.as_slice() {
         [] => Err(Fault::NoUrl),
-        [one] => address(one),
+        [one] => parse_address(one),
         many => Err(
             match many.iter().filter(|word| is_like_a_url(word)).count() {
                 0 => Fault::NoUrl,
@@ -87,7 +87,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Url, Fault> {
 }
 
 /// The text, without a byte order ingest id; UTF-16 as Windows' editor may save it.
-fn decoded(bytes: &[u8]) -> Option<String> {
+fn decode_text(bytes: &[u8]) -> Option<String> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
@@ -107,7 +107,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
 
 /// Each value of `URL` in the section `[InternetShortcut]`; other sections and keys are for the
 /// browser.
-fn shortcut<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
+fn list_urls<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
     let mut is_inside = false;
     let mut found = Vec::new();
     for line in lines {
@@ -128,7 +128,7 @@ fn is_like_a_url(word: &str) -> bool {
     Url::parse(word).is_ok()
 }
 
-fn address(text: &str) -> Result<Url, Fault> {
+fn parse_address(text: &str) -> Result<Url, Fault> {
     if text.contains(char::is_whitespace) {
         return Err(Fault::Malformed("there is a space in it".to_owned()));
     }

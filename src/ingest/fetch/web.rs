@@ -57,7 +57,7 @@ async fn ask_server(mut url: Url, size: u64, allow_private: bool) -> Result<(), 
             return Err(format!("{why} (allow-private-urls)"));
         }
         let host = address::host(&url);
-        let response = head(&url).await.map_err(|error| {
+        let response = send_head(&url).await.map_err(|error| {
             format!(
                 "{host} could not be asked for it ({})",
                 chain(&error.without_url())
@@ -66,14 +66,14 @@ async fn ask_server(mut url: Url, size: u64, allow_private: bool) -> Result<(), 
         if !response.status().is_redirection() {
             return judge_response(&response, size).map_err(|said| format!("{host} {said}"));
         }
-        url = target(&url, &response)
+        url = redirect_target(&url, &response)
             .ok_or_else(|| format!("{host} redirected to no web address"))?;
     }
     let host = address::host(&url);
     Err(format!("{host} redirected more than {REDIRECTS} times"))
 }
 
-async fn head(url: &Url) -> Result<Response, reqwest::Error> {
+async fn send_head(url: &Url) -> Result<Response, reqwest::Error> {
     // Redirects are followed one by one: each may lead into the own network.
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("jw-ingest/", env!("CARGO_PKG_VERSION")))
@@ -92,7 +92,7 @@ async fn head(url: &Url) -> Result<Response, reqwest::Error> {
 }
 
 /// Where a redirect leads to.
-fn target(from: &Url, response: &Response) -> Option<Url> {
+fn redirect_target(from: &Url, response: &Response) -> Option<Url> {
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     let to = from.join(location).ok()?;
     ["http", "https"].contains(&to.scheme()).then_some(to)

@@ -32,12 +32,12 @@ const AT_ONCE: usize = 100;
 /// Runs until the daemon stops.
 pub(in crate::ingest) async fn run(context: Context) -> Result<(), Error> {
     let duty = Duty::new(&context, "metadata", LONGEST_REST).woken_by(&context.sidecars);
-    while duty.round(round(&context)).await? {}
+    while duty.round(send_due(&context)).await? {}
     Ok(())
 }
 
 /// Works off those that are due; answers how long to rest.
-async fn round(context: &Context) -> Result<Duration, Error> {
+async fn send_due(context: &Context) -> Result<Duration, Error> {
     let now = clock::now();
     let due = persist(context, move |db| metadata::due(db, now, AT_ONCE)).await?;
     if !due.is_empty() {
@@ -72,7 +72,7 @@ async fn work_off(context: &Context, due: Vec<Due>) -> Result<(), Error> {
     let (mut same, mut paused) = (Vec::new(), Vec::new());
     for (due, beside) in due.into_iter().zip(found) {
         if due.untold {
-            if !paused.contains(&due.account) && first(context, &due).await? {
+            if !paused.contains(&due.account) && send_first(context, &due).await? {
                 paused.push(due.account);
             }
         } else if beside.digest.is_none()
@@ -106,7 +106,7 @@ async fn send_one(context: &Context, due: &Due, beside: Beside) -> Result<bool, 
         let why = "its account is not configured any more";
         return again(context, due, (why, settings.config.retry.max_delay)).await;
     };
-    match tell(context, client, due, &beside).await? {
+    match call_update(context, client, due, &beside).await? {
         Ok(()) => {
             tracing::info!(
                 job.id = due.job.0,
@@ -115,12 +115,12 @@ async fn send_one(context: &Context, due: &Due, beside: Beside) -> Result<bool, 
             );
             compared(context, due, (beside.digest, None)).await
         }
-        Err(error) => failed(context, due, &error).await,
+        Err(error) => note_failure(context, due, &error).await,
     }
 }
 
 /// Tells all of a video whose bytes came without a call. The platform has called it by its file's name.
-async fn first(context: &Context, due: &Due) -> Result<bool, Error> {
+async fn send_first(context: &Context, due: &Due) -> Result<bool, Error> {
     let Gathered {
         described,
         digest,
@@ -140,13 +140,13 @@ async fn first(context: &Context, due: &Due) -> Result<bool, Error> {
         let video = (due.job, due.video_key.as_str());
         let answer = own_change::update(context, client, video, update).await?;
         if let Err(error) = answer {
-            return failed(context, due, &error).await;
+            return note_failure(context, due, &error).await;
         }
     }
     compared(context, due, (digest, fault)).await
 }
 
-async fn tell(
+async fn call_update(
     context: &Context,
     client: &Client,
     due: &Due,
@@ -162,7 +162,11 @@ async fn tell(
 }
 
 /// What failed was not sent: the digest stays that of what was.
-async fn failed(context: &Context, due: &Due, error: &platform::Error) -> Result<bool, Error> {
+async fn note_failure(
+    context: &Context,
+    due: &Due,
+    error: &platform::Error,
+) -> Result<bool, Error> {
     let (path, said) = (text::path(&due.path), address::hosts_only(&chain(error)));
     let id = due.job.0;
     let retry = context.now_settings().config.retry.clone();

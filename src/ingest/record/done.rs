@@ -26,13 +26,15 @@ pub(super) async fn record(attempt: &mut Attempt, done: Done) -> Result<bool, Er
             created,
             replaced,
         } => match created.grant {
-            Grant::Fetch => fetches(attempt, &created, replaced).await.map(|()| false),
+            Grant::Fetch => record_fetch(attempt, &created, replaced)
+                .await
+                .map(|()| false),
             Grant::Link(_) | Grant::Parts(_) => {
                 created_video(attempt, (way, created), replaced).await?;
                 Ok(true)
             }
         },
-        Done::Fetches { video_key } => asked(attempt, (video_key, None), clock::now())
+        Done::Fetches { video_key } => record_asked(attempt, (video_key, None), clock::now())
             .await
             .map(|()| false),
         Done::HasArrived { video_key, md5 } => {
@@ -40,10 +42,10 @@ pub(super) async fn record(attempt: &mut Attempt, done: Done) -> Result<bool, Er
         }
         Done::GoesByFtp { why } => goes_by_ftp(attempt, why).await.map(|()| true),
         Done::GoesAnotherWay => goes_another_way(attempt).await.map(|()| true),
-        Done::Sent { md5, report } => sent(attempt, md5, report).await.map(|()| false),
-        Done::Delivered { named_at, sent } => {
-            delivered(attempt, named_at, sent).await.map(|()| false)
-        }
+        Done::Sent { md5, report } => record_sent(attempt, md5, report).await.map(|()| false),
+        Done::Delivered { named_at, sent } => record_delivered(attempt, named_at, sent)
+            .await
+            .map(|()| false),
     }
 }
 
@@ -95,7 +97,7 @@ async fn created_video(
 }
 
 /// The platform fetches the bytes by itself.
-async fn fetches(
+async fn record_fetch(
     attempt: &Attempt,
     created: &Created,
     replaced: Option<Replaced>,
@@ -104,12 +106,12 @@ async fn fetches(
     tracing::info!(job.id = attempt.job().id.0, video.key = %key, "{path}: the platform fetches it as video {key}");
     let poll = attempt.settings().config.confirm.poll_interval;
     let first_look = later(clock::now(), poll);
-    asked(attempt, (key.to_string(), replaced), first_look).await
+    record_asked(attempt, (key.to_string(), replaced), first_look).await
 }
 
 /// The video exists, and its bytes come by themselves: only the platform's word is left to wait for.
 /// `replaced` where it is another job's video.
-async fn asked(
+async fn record_asked(
     attempt: &Attempt,
     (key, replaced): (String, Option<Replaced>),
     first_look: Timestamp,
@@ -177,7 +179,7 @@ async fn goes_another_way(attempt: &mut Attempt) -> Result<(), Error> {
     Ok(())
 }
 
-async fn sent(attempt: &Attempt, md5: Option<String>, report: Report) -> Result<(), Error> {
+async fn record_sent(attempt: &Attempt, md5: Option<String>, report: Report) -> Result<(), Error> {
     let (now, first_look) = first_look(attempt);
     write_under_lease(attempt, move |db, lease| {
         outcome::transferred(db, lease, md5.as_deref(), first_look, (&report, now))
@@ -187,7 +189,7 @@ async fn sent(attempt: &Attempt, md5: Option<String>, report: Report) -> Result<
     Ok(())
 }
 
-async fn delivered(attempt: &Attempt, named_at: Timestamp, sent: i64) -> Result<(), Error> {
+async fn record_delivered(attempt: &Attempt, named_at: Timestamp, sent: i64) -> Result<(), Error> {
     let report = Report {
         bytes_sent: sent,
         ..Report::default()

@@ -24,17 +24,23 @@ pub(super) async fn settle_failure(attempt: &Attempt, failure: Failure) -> Resul
         report,
     } = failure;
     match disposition {
-        Disposition::Transient { after } => again(attempt, ("transient", after), report, now).await,
-        Disposition::Ambiguous => again(attempt, ("ambiguous", None), report, now).await,
-        Disposition::Permanent => fail(attempt, report, now).await,
+        Disposition::Transient { after } => {
+            retry_later(attempt, ("transient", after), report, now).await
+        }
+        Disposition::Ambiguous => retry_later(attempt, ("ambiguous", None), report, now).await,
+        Disposition::Permanent => fail_for_good(attempt, report, now).await,
         Disposition::LinkExpired => start_over(attempt, ("link-expired", report), now).await,
-        Disposition::Blocked(need) => blocked(attempt, (Cause::Refused(need), report), now).await,
-        Disposition::Unreachable => blocked(attempt, (Cause::Unreachable, report), now).await,
+        Disposition::Blocked(need) => {
+            return_blocked(attempt, (Cause::Refused(need), report), now).await
+        }
+        Disposition::Unreachable => {
+            return_blocked(attempt, (Cause::Unreachable, report), now).await
+        }
     }
 }
 
 /// Tries again later, unless the job has failed for too long.
-async fn again(
+async fn retry_later(
     attempt: &Attempt,
     (word, after): (&'static str, Option<Duration>),
     report: Report,
@@ -43,7 +49,7 @@ async fn again(
     let job = attempt.job();
     let retry = &attempt.settings().config.retry;
     if let Some(last) = given_up((job.id, job.failing_since), retry, &report, now) {
-        return fail(attempt, last, now).await;
+        return fail_for_good(attempt, last, now).await;
     }
     let wait = retry::delay(job.attempts, retry.first_delay, retry.max_delay, after);
     let run_at = later(now, wait);
@@ -87,7 +93,7 @@ pub(in crate::ingest) fn given_up(
 }
 
 /// Fails the job for good.
-async fn fail(attempt: &Attempt, report: Report, now: Timestamp) -> Result<(), Error> {
+async fn fail_for_good(attempt: &Attempt, report: Report, now: Timestamp) -> Result<(), Error> {
     tracing::error!(
         job.id = attempt.job().id.0,
         "{}: failed: {}",
@@ -111,7 +117,7 @@ pub(super) async fn start_over(
     let job = attempt.job();
     let retry = &attempt.settings().config.retry;
     if let Some(last) = given_up((job.id, job.failing_since), retry, &report, now) {
-        return fail(attempt, last, now).await;
+        return fail_for_good(attempt, last, now).await;
     }
     // The first time a fresh video is made at once: nothing is wrong but the age of the old one.
     let run_at = if job.failing_since.is_none() {
@@ -140,7 +146,7 @@ pub(super) async fn start_over(
 }
 
 /// Pauses the job's account, and puts the job back as if it had not been tried.
-async fn blocked(
+async fn return_blocked(
     attempt: &Attempt,
     (cause, report): (Cause, Report),
     now: Timestamp,

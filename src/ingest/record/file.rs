@@ -31,7 +31,7 @@ pub(super) async fn settle_file(
     };
     match problem {
         Problem::Changed | Problem::BeingWritten if is_watched(attempt) => {
-            superseded(attempt, report).await
+            record_superseded(attempt, report).await
         }
         // Taken by hand against the rules of its folder, or from outside: no watch looks at it.
         Problem::BeingWritten => {
@@ -44,12 +44,12 @@ pub(super) async fn settle_file(
                 advice: Advice::InWords,
                 ..report
             };
-            vanished(attempt, report).await
+            record_vanished(attempt, report).await
         }
         Problem::Touched(ctime_ns) => {
-            touched(attempt, ctime_ns, report.advising(Advice::Rest)).await
+            record_touched(attempt, ctime_ns, report.advising(Advice::Rest)).await
         }
-        Problem::Gone => gone(attempt, report).await,
+        Problem::Gone => record_gone(attempt, report).await,
         Problem::Offline { .. }
         | Problem::OfflineByLink { .. }
         | Problem::Unreadable(_)
@@ -84,7 +84,7 @@ fn settle_time(attempt: &Attempt) -> Duration {
 }
 
 /// It rests as long as a file that settles, counted from this look. The log says so once.
-async fn touched(attempt: &Attempt, ctime_ns: i64, report: Report) -> Result<(), Error> {
+async fn record_touched(attempt: &Attempt, ctime_ns: i64, report: Report) -> Result<(), Error> {
     let now = clock::now();
     let rest = settle_time(attempt);
     let run_at = later(now, rest);
@@ -111,7 +111,7 @@ async fn touched(attempt: &Attempt, ctime_ns: i64, report: Report) -> Result<(),
 }
 
 /// Back to settling. The settler waits until the writer is done; what is on the platform is half.
-async fn superseded(attempt: &Attempt, report: Report) -> Result<(), Error> {
+async fn record_superseded(attempt: &Attempt, report: Report) -> Result<(), Error> {
     let now = clock::now();
     if write_under_lease(attempt, outcome::absence).await? == Absence::Renamed {
         // Another file has the old name by now; this one is tried under its new one.
@@ -137,14 +137,14 @@ fn settle_again(attempt: &Attempt, renamed: Option<(String, PathBuf)>) {
 
 /// Not at its path: the watch may be about to find it under another name, so it is looked for once
 /// more before it counts as gone.
-async fn gone(attempt: &Attempt, report: Report) -> Result<(), Error> {
+async fn record_gone(attempt: &Attempt, report: Report) -> Result<(), Error> {
     let now = clock::now();
     let grace = settle_time(attempt) * SETTLE_TIMES_OF_GRACE;
     // A rename that was followed is no miss: it leaves the grace for a real one.
     let (word, run_at) = match write_under_lease(attempt, outcome::absence).await? {
         Absence::Renamed => ("renamed", now),
         Absence::First => ("gone", later(now, grace)),
-        Absence::Again => return vanished(attempt, report).await,
+        Absence::Again => return record_vanished(attempt, report).await,
     };
     write_under_lease(attempt, move |db, lease| {
         outcome::again(db, lease, (run_at, Count::No), (word, &report), now)
@@ -153,7 +153,7 @@ async fn gone(attempt: &Attempt, report: Report) -> Result<(), Error> {
 }
 
 /// It failed for good. Should the file be there again, it is a new job as soon as it settles.
-async fn vanished(attempt: &Attempt, report: Report) -> Result<(), Error> {
+async fn record_vanished(attempt: &Attempt, report: Report) -> Result<(), Error> {
     let path = attempt.path();
     tracing::error!(
         job.id = attempt.job().id.0,

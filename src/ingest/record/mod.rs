@@ -29,11 +29,11 @@ use crate::{address, chain, clock};
 pub(super) async fn record(attempt: &mut Attempt, ended: Result<Done, End>) -> Result<bool, Error> {
     match ended {
         Ok(done) => done::record(attempt, done).await,
-        Err(end) => early(attempt, end).await.map(|()| false),
+        Err(end) => record_early(attempt, end).await.map(|()| false),
     }
 }
 
-async fn early(attempt: &Attempt, end: End) -> Result<(), Error> {
+async fn record_early(attempt: &Attempt, end: End) -> Result<(), Error> {
     match end {
         End::Written => Ok(()),
         End::Table(error) => Err(error),
@@ -53,7 +53,7 @@ async fn early(attempt: &Attempt, end: End) -> Result<(), Error> {
         End::StartOver { word, report } => {
             failure::start_over(attempt, (word, report), clock::now()).await
         }
-        End::Held(message) => hold(attempt, message).await,
+        End::Held(message) => record_hold(attempt, message).await,
         End::NotReplaced(message) => not_replaced(attempt, message).await,
     }
 }
@@ -92,7 +92,7 @@ async fn give_back(
 }
 
 /// Nothing is done until a person decides.
-async fn hold(attempt: &Attempt, message: String) -> Result<(), Error> {
+async fn record_hold(attempt: &Attempt, message: String) -> Result<(), Error> {
     let path = attempt.path();
     tracing::warn!(job.id = attempt.job().id.0, "{path}: {message}");
     let now = clock::now();

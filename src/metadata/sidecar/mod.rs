@@ -56,7 +56,7 @@ pub(crate) fn beside(video: &Place) -> Beside {
         };
         return match read {
             Ok(sidecar) => Beside {
-                digest: Some(digest(&sidecar)),
+                digest: Some(digest_sidecar(&sidecar)),
                 sidecar,
                 fault: None,
             },
@@ -82,7 +82,9 @@ pub(crate) fn digest_of(name: &OsStr, file: &File) -> Option<String> {
     let ends = |ending: &str| name.as_bytes().ends_with(ending.as_bytes());
     let (_, format) = ENDINGS.into_iter().find(|(ending, _)| ends(ending))?;
     let bytes = read_to_end(file).ok()?;
-    parse::parse(&bytes, format).ok().map(|said| digest(&said))
+    parse::parse(&bytes, format)
+        .ok()
+        .map(|said| digest_sidecar(&said))
 }
 
 /// What a video's sidecar may be called; the first counts most.
@@ -151,7 +153,7 @@ fn read_to_end(file: &File) -> Result<Vec<u8>, Fault> {
 }
 
 /// For telling changes only: how the file is written does not count, only what it says.
-fn digest(sidecar: &Sidecar) -> String {
+fn digest_sidecar(sidecar: &Sidecar) -> String {
     let said = format!("{sidecar:?}");
     crate::hex::lower(&Sha1::digest(said.as_bytes()))
 }

@@ -130,21 +130,21 @@ pub(super) fn parse(bytes: &[u8], format: Format) -> Result<Sidecar, Fault> {
             return Err(Fault::Json(expected.to_owned()));
         }
         Format::Json => {
-            serde_json::from_str(text).map_err(|e| Fault::Json(short(&e.to_string())))?
+            serde_json::from_str(text).map_err(|e| Fault::Json(shorten_message(&e.to_string())))?
         }
-        Format::Toml => toml(text)?,
+        Format::Toml => parse_toml(text)?,
     };
-    sidecar(written)
+    make_sidecar(written)
 }
 
 /// TOML has dates of its own, which are equal to those in quotes.
-fn toml(text: &str) -> Result<Written, Fault> {
+fn parse_toml(text: &str) -> Result<Written, Fault> {
     let wrong = |fault: &toml::de::Error| {
         let at = fault.span().map(|span| {
             let before = text.get(..span.start).unwrap_or(text);
             format!(" at line {}", before.matches('\n').count() + 1)
         });
-        Fault::Toml(short(fault.message()) + &at.unwrap_or_default())
+        Fault::Toml(shorten_message(fault.message()) + &at.unwrap_or_default())
     };
     let mut table: toml::Table = text.parse().map_err(|e| wrong(&e))?;
     for name in ["publish-date", "publish_date"] {
@@ -158,7 +158,7 @@ fn toml(text: &str) -> Result<Written, Fault> {
 }
 
 /// A field's name, which such messages repeat, may be as long as the file.
-fn short(message: &str) -> String {
+fn shorten_message(message: &str) -> String {
     const MOST: usize = 300;
     let mut short: String = message.chars().take(MOST).collect();
     if short.len() < message.len() {
@@ -167,14 +167,14 @@ fn short(message: &str) -> String {
     short
 }
 
-fn sidecar(written: Written) -> Result<Sidecar, Fault> {
+fn make_sidecar(written: Written) -> Result<Sidecar, Fault> {
     let line = |word: Option<Word>| clean::clean_line(&word?.0);
     let custom = written.custom.unwrap_or_default();
     for name in custom.keys() {
-        custom_name(name).map_err(|fault| Fault::Custom(short(&fault)))?;
+        custom_name(name).map_err(|fault| Fault::Custom(shorten_message(&fault)))?;
     }
     let publish_date = line(written.publish_date)
-        .map(|text| date::parse_date(&text).ok_or_else(|| Fault::Date(short(&text))))
+        .map(|text| date::parse_date(&text).ok_or_else(|| Fault::Date(shorten_message(&text))))
         .transpose()?;
     let tags = written.tags.unwrap_or_default();
     Ok(Sidecar {

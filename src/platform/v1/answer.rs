@@ -128,7 +128,7 @@ fn is_host(address: &str) -> bool {
 
 /// Reads the `video` of `/videos/show`.
 pub(super) fn shown(answer: &Map<String, Value>) -> Result<Video, Missing> {
-    video(answer.get("video").ok_or("no video")?)
+    parse_video(answer.get("video").ok_or("no video")?)
 }
 
 /// Reads one page of `/videos/list`; with each video, whether it came with its custom fields.
@@ -141,7 +141,7 @@ pub(super) fn listed(
         .and_then(Value::as_array)
         .ok_or("no list of videos")?;
     // One unreadable entry spoils the page: skipping it could hide the video that is looked for.
-    let videos = items.iter().map(video).collect::<Result<_, _>>()?;
+    let videos = items.iter().map(parse_video).collect::<Result<_, _>>()?;
     let has_custom = items
         .iter()
         .map(|item| item.get("custom").is_some())
@@ -158,7 +158,7 @@ pub(super) fn listed(
     ))
 }
 
-fn video(value: &Value) -> Result<Video, Missing> {
+fn parse_video(value: &Value) -> Result<Video, Missing> {
     let text = |name: &str| lenient::text(value.get(name));
     let key = value
         .get("key")

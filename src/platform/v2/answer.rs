@@ -41,7 +41,7 @@ pub(super) fn created(
         Way::Multipart => {
             let id = text("upload_id").ok_or("no upload id")?;
             let token = text("upload_token").ok_or("no upload token")?;
-            Grant::Parts(pass(base, id, token)?)
+            Grant::Parts(make_pass(base, id, token)?)
         }
         Way::Direct | Way::S3 | Way::Form | Way::Resumable | Way::Ftp => {
             let link = text("upload_link").ok_or("no upload link")?;
@@ -55,7 +55,7 @@ pub(super) fn created(
 
 /// The upload's address is not in the answer: it is known from its id (JW docs, v2 multipart
 /// uploads).
-fn pass(base: &Url, id: &str, token: &str) -> Result<Pass, Missing> {
+fn make_pass(base: &Url, id: &str, token: &str) -> Result<Pass, Missing> {
     let bad = "an upload id that cannot be used";
     // Dots alone would name another place; all else is escaped below.
     if id.is_empty() || id.len() > LONGEST_ID || id.bytes().all(|byte| byte == b'.') {

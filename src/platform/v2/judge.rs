@@ -37,7 +37,7 @@ impl Call {
         let garbage = match (object, head.status) {
             // Where nothing is expected, a list of errors is not a success, even with a status of
             // success.
-            (Ok(object), 200..300) if self.bare && said(Some(&object)).is_some() => {
+            (Ok(object), 200..300) if self.bare && parse_said(Some(&object)).is_some() => {
                 Garbage::Shape("errors under a status of success".to_owned())
             }
             (Ok(object), 200..300) => return Ok(object),
@@ -48,7 +48,7 @@ impl Call {
                 // Its own word even without a list of errors: some refusals are a bare text (the
                 // official clients allow for it), and no proxy marks an answer as the API does.
                 let is_own = head.is_v2 || is_plain_absence(&head, &body);
-                let told = said(object.as_ref().ok());
+                let told = parse_said(object.as_ref().ok());
                 match (told, object) {
                     (Some(told), _) => return Err(self.refused(head, after, told)),
                     (None, _) if is_own => {
@@ -130,7 +130,7 @@ struct Said {
 
 /// Reads `{"errors":[{"code","description"}]}`, which may have several entries: the first code, and
 /// every description. `None` for anything else.
-fn said(object: Option<&Map<String, Value>>) -> Option<Said> {
+fn parse_said(object: Option<&Map<String, Value>>) -> Option<Said> {
     let errors = object?.get("errors")?.as_array()?;
     let word = |entry: &Value, name| lenient::text(entry.get(name));
     let message = errors
@@ -176,13 +176,13 @@ mod tests {
             (json!({"errors": [{"code": 7}, 3, null]}), Some("7"), ""),
             (json!({"errors": []}), None, ""),
         ] {
-            let said = said(body.as_object()).unwrap();
+            let said = parse_said(body.as_object()).unwrap();
             assert_eq!((said.code.as_deref(), &*said.message), (code, message));
         }
         for body in [json!({}), json!({"errors": "x"}), json!({"error": []})] {
-            assert_eq!(said(body.as_object()), None, "{body}");
+            assert_eq!(parse_said(body.as_object()), None, "{body}");
         }
         let long = json!({"errors": vec![json!({"description": "é".repeat(10_000)}); 1_000]});
-        assert!(said(long.as_object()).unwrap().message.len() < 400);
+        assert!(parse_said(long.as_object()).unwrap().message.len() < 400);
     }
 }

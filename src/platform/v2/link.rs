@@ -22,7 +22,7 @@ pub(super) fn parse_link(text: &str) -> Option<Link> {
     if !is_safe || !is_plain || url.fragment().is_some() || !is_unchanged(text, &url) {
         return None;
     }
-    let expires_at = expiry(&url);
+    let expires_at = link_expiry(&url);
     Some(Link::new(url, expires_at))
 }
 
@@ -52,7 +52,7 @@ fn is_unchanged(text: &str, url: &Url) -> bool {
 
 /// When a link ends: `X-Amz-Date` and `X-Amz-Expires` (AWS, Signature Version 4), or `Expires`
 /// (Version 2).
-fn expiry(url: &Url) -> Option<Timestamp> {
+fn link_expiry(url: &Url) -> Option<Timestamp> {
     let value = |wanted: &str| {
         url.query_pairs()
             .find(|(name, _)| name.eq_ignore_ascii_case(wanted))

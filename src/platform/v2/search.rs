@@ -32,7 +32,7 @@ impl Client {
             ("sort", listing.sort),
         ];
         query.extend(listing.query.map(|text| ("q", text)));
-        let request = request(&query);
+        let request = search_request(&query);
         let call = request.call();
         let answer = self.transport().send(request).await?;
         answer::listed(&answer).map_err(|missing| call.lacks(missing))
@@ -43,7 +43,7 @@ impl Client {
     /// # Errors
     /// Also if there are more candidates than can exist, rather than a part of them.
     pub async fn find_by_ingest_id(&self, ingest_id: &str) -> Result<Vec<Video>, Error> {
-        let query = phrase("external_id", ingest_id);
+        let query = quote_phrase("external_id", ingest_id);
         let is_it = |video: &Video| video.ingest_id.as_deref() == Some(ingest_id);
         let found = self.all((query.as_deref(), None), is_it).await?;
         Ok(oldest_first(found))
@@ -63,7 +63,7 @@ impl Client {
     ) -> Result<Vec<Video>, Error> {
         let mut found: Vec<Video> = Vec::new();
         for title in titles.iter().filter(|title| !title.is_empty()) {
-            let query = phrase("title", title);
+            let query = quote_phrase("title", title);
             let is_it = |video: &Video| video.title.as_deref() == Some(title);
             for video in self.all((query.as_deref(), Some(since)), is_it).await? {
                 if found.iter().all(|known| known.key != video.key) {
@@ -106,13 +106,13 @@ impl Client {
                 return Ok(found);
             }
         }
-        Err(request(&[])
+        Err(search_request(&[])
             .call()
             .lacks("more videos in it than can be searched"))
     }
 }
 
-fn request<'a>(query: &'a [(&'a str, &'a str)]) -> Request<'a> {
+fn search_request<'a>(query: &'a [(&'a str, &'a str)]) -> Request<'a> {
     Request {
         verb: Verb::Get,
         path: &[MEDIA],
@@ -124,7 +124,7 @@ fn request<'a>(query: &'a [(&'a str, &'a str)]) -> Request<'a> {
 
 /// `field:"text"`: the search takes words, in any case and with anything between them (JW docs,
 /// "Building a request": filters on media are analysed text). `None` for a text without any.
-fn phrase(field: &str, text: &str) -> Option<String> {
+fn quote_phrase(field: &str, text: &str) -> Option<String> {
     let words: String = text
         .chars()
         .map(|letter| match letter {
@@ -159,7 +159,7 @@ mod tests {
             ("— !", None),
             ("", None),
         ] {
-            assert_eq!(phrase("title", text).as_deref(), expected, "{text}");
+            assert_eq!(quote_phrase("title", text).as_deref(), expected, "{text}");
         }
     }
 }

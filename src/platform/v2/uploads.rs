@@ -134,7 +134,7 @@ fn read_page(answer: &Map<String, Value>) -> Result<PartsPage, &'static str> {
     let slots = parts
         .ok_or("no list of parts")?
         .iter()
-        .map(slot)
+        .map(parse_slot)
         .collect::<Result<_, _>>()?;
     let page = lenient::unsigned(answer.get("page"));
     Ok(PartsPage {
@@ -144,7 +144,7 @@ fn read_page(answer: &Map<String, Value>) -> Result<PartsPage, &'static str> {
     })
 }
 
-fn slot(value: &Value) -> Result<Slot, &'static str> {
+fn parse_slot(value: &Value) -> Result<Slot, &'static str> {
     let number = lenient::unsigned(value.get("id")).and_then(|id| u32::try_from(id).ok());
     let link = match lenient::text(value.get("upload_link")) {
         Some(text) => {

@@ -120,7 +120,7 @@ pub(crate) async fn send(order: Order, cancel: CancellationToken) -> Result<Rece
     let flight = Flight::new(progress, Box::new(|_| Ok(())));
     let flight = flight.sharing(order.throttle.share());
     run_session(flight, timeouts, cancel, move |flight, wires| {
-        carry(order, &flight, &wires)
+        carry_file(order, &flight, &wires)
     })
     .await
 }
@@ -130,19 +130,19 @@ pub(crate) async fn send(order: Order, cancel: CancellationToken) -> Result<Rece
 /// # Errors
 /// What an upload would meet first.
 pub(crate) async fn check_login(server: Ftp, stall_timeout: Duration) -> Result<(), Error> {
-    visit(server, stall_timeout, |_| Ok(())).await
+    visit_server(server, stall_timeout, |_| Ok(())).await
 }
 
 /// Deletes what a transfer that will never continue has left under its temporary name.
 pub(crate) async fn sweep(server: Ftp, mark: &str, stall_timeout: Duration) -> Result<(), Error> {
     let temporary = name::temporary(mark);
-    visit(server, stall_timeout, move |session| {
+    visit_server(server, stall_timeout, move |session| {
         session.delete(&temporary)
     })
     .await
 }
 
-async fn visit(
+async fn visit_server(
     server: Ftp,
     stall: Duration,
     errand: impl FnOnce(&mut Session) -> Result<(), Error> + Send + 'static,
@@ -209,7 +209,7 @@ impl Drop for End {
     }
 }
 
-fn carry(mut order: Order, flight: &Arc<Flight>, wires: &Wires) -> Result<Receipt, Error> {
+fn carry_file(mut order: Order, flight: &Arc<Flight>, wires: &Wires) -> Result<Receipt, Error> {
     let temporary = name::temporary(&order.mark);
     let mut session = Session::open(
         &order.server,

@@ -37,7 +37,7 @@ impl Session {
         wires: &Wires,
         stall: Duration,
     ) -> Result<Self, Error> {
-        let (ftp, is_v6) = connect(server, wires, stall)?;
+        let (ftp, is_v6) = connect_server(server, wires, stall)?;
         let mut session = Self {
             ftp,
             flight,
@@ -212,7 +212,11 @@ pub(super) enum Store {
 }
 
 /// Connects, and hears the greeting. Also says whether that went by IPv6.
-fn connect(server: &Ftp, wires: &Wires, stall: Duration) -> Result<(RustlsFtpStream, bool), Error> {
+fn connect_server(
+    server: &Ftp,
+    wires: &Wires,
+    stall: Duration,
+) -> Result<(RustlsFtpStream, bool), Error> {
     let addresses: Vec<SocketAddr> = (server.host.as_str(), server.port)
         .to_socket_addrs()
         .map_err(Error::Unreachable)?

@@ -29,12 +29,12 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
         None => builder
             .with_platform_verifier()
             .map_err(|error| setup(&error))?,
-        Some(path) => builder.with_root_certificates(roots(path)?),
+        Some(path) => builder.with_root_certificates(read_roots(path)?),
     };
     Ok(builder.with_no_client_auth())
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, Error> {
+fn read_roots(path: &Path) -> Result<RootCertStore, Error> {
     let fault = |what: String| Error::Setup(format!("ca-file {}: {what}", path.display()));
     let mut roots = RootCertStore::empty();
     let certificates =
@@ -79,7 +79,7 @@ impl Wires {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         match sockets.as_mut() {
             Some(sockets) => sockets.push(clone),
-            None => shut(&clone),
+            None => shut_socket(&clone),
         }
         Ok(())
     }
@@ -92,12 +92,12 @@ impl Wires {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         for socket in sockets.unwrap_or_default() {
-            shut(&socket);
+            shut_socket(&socket);
         }
     }
 }
 
-fn shut(socket: &TcpStream) {
+fn shut_socket(socket: &TcpStream) {
     // Fails only for one that has ended by itself.
     socket.shutdown(Shutdown::Both).ok();
 }

@@ -76,7 +76,7 @@ pub(super) async fn list_page(
 ) -> Result<Entries, Error> {
     let look = async || -> Result<Entries, Error> {
         let mut list = List::new(count);
-        list.take(page, fetch(uploads, page).await?)?;
+        list.take(page, fetch_page(uploads, page).await?)?;
         match list.entries.get(&number) {
             None => Err(Lie::Missing(number).into()),
             Some(Entry { link: None, .. }) => Err(Lie::NoLink(number).into()),
@@ -95,7 +95,7 @@ pub(super) async fn list_page(
 async fn walk(uploads: &Uploads, count: u32) -> Result<Entries, Error> {
     let mut list = List::new(count);
     for page in 1..=MOST_PAGES {
-        if !list.take(page, fetch(uploads, page).await?)? {
+        if !list.take(page, fetch_page(uploads, page).await?)? {
             return Err(Lie::Missing(list.first_missing()).into());
         }
         if list.is_complete() {
@@ -106,7 +106,7 @@ async fn walk(uploads: &Uploads, count: u32) -> Result<Entries, Error> {
 }
 
 /// One page; what passes is waited for a moment, as running parts may depend on it.
-async fn fetch(uploads: &Uploads, page: u32) -> Result<PartsPage, Error> {
+async fn fetch_page(uploads: &Uploads, page: u32) -> Result<PartsPage, Error> {
     let mut tries = 1;
     loop {
         let error = match uploads.page(page, PAGE_LENGTH).await {

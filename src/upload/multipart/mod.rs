@@ -98,7 +98,7 @@ pub async fn send_parts(order: PartsOrder, cancel: CancellationToken) -> Result<
                         accepted"
         );
     }
-    complete(&uploads, before_complete, response, &cancel).await?;
+    complete_upload(&uploads, before_complete, response, &cancel).await?;
     Ok(Receipt {
         bytes: size,
         md5: None,
@@ -148,7 +148,7 @@ async fn send_missing(
     Ok((order.before_complete, verified && sent_verified))
 }
 
-async fn complete(
+async fn complete_upload(
     uploads: &Uploads,
     before_complete: BeforeComplete,
     response_timeout: Duration,

@@ -71,7 +71,7 @@ impl Sender {
                 issued = self.links.renew(number, &issued).await?;
                 continue;
             }
-            let pause = pause(&error).max(BACKOFF * tries);
+            let pause = pause_after(&error).max(BACKOFF * tries);
             if tries >= MOST_TRIES || !is_passing(&error) || pause > LONGEST_PAUSE {
                 return Err(in_part(number, error));
             }
@@ -160,7 +160,7 @@ fn wants_new_link(error: &Error) -> bool {
         && matches!(verdict, Verdict::LinkExpired | Verdict::LinkRefused)
 }
 
-fn pause(error: &Error) -> Duration {
+fn pause_after(error: &Error) -> Duration {
     match error {
         Error::Answered(answered) => answered.after.unwrap_or_default(),
         _ => Duration::ZERO,

@@ -42,7 +42,7 @@ pub(super) async fn post(
     if cargo.size < Piece::PROBE.length {
         return Err(Error::OneByte);
     }
-    let headers = headers(cargo)?;
+    let headers = session_headers(cargo)?;
     let trail = if cargo.hash {
         let (file, flight_of_trail) = (Arc::clone(&cargo.file), Arc::clone(flight));
         let trail = trail::start(file, (cargo.size, cargo.seen), flight_of_trail);
@@ -62,7 +62,7 @@ pub(super) async fn post(
     };
     let taken = drive::Drive::new(wire).run().await?;
     let md5 = match trail {
-        Some(trail) => sum(&trail).await,
+        Some(trail) => sum_file(&trail).await,
         None => None,
     };
     let verified = taken.matches(md5.as_deref())?;
@@ -76,7 +76,7 @@ pub(super) async fn post(
 }
 
 /// The file has arrived: a sum that cannot be had must not make a failure of it.
-async fn sum(trail: &Trail) -> Option<String> {
+async fn sum_file(trail: &Trail) -> Option<String> {
     let sum = trail
         .finish()
         .await
@@ -87,7 +87,7 @@ async fn sum(trail: &Trail) -> Option<String> {
 }
 
 /// What all requests of a session have in common.
-fn headers(cargo: &Cargo) -> Result<HeaderMap, Error> {
+fn session_headers(cargo: &Cargo) -> Result<HeaderMap, Error> {
     let session = cargo.link.session().ok_or(Error::NoSession)?;
     let mut session = HeaderValue::from_str(session.expose()).map_err(|_| Error::NoSession)?;
     session.set_sensitive(true);

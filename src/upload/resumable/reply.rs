@@ -77,13 +77,15 @@ fn held(answer: &Answer, size: u64) -> Result<Held, Hitch> {
 
 fn by_object(answer: &Answer, object: &Map<String, Value>, size: u64) -> Result<Reply, Error> {
     match object.get("status").and_then(Value::as_str) {
-        Some("ok") if answer.is_success() || answer.status == 302 => taken(answer, object, size),
+        Some("ok") if answer.is_success() || answer.status == 302 => {
+            parse_taken(answer, object, size)
+        }
         None if answer.is_success() && !answer.complete => Ok(Reply::Holds(Err(Hitch::Malformed))),
-        _ => refusal(answer, object),
+        _ => parse_refusal(answer, object),
     }
 }
 
-fn taken(answer: &Answer, object: &Map<String, Value>, size: u64) -> Result<Reply, Error> {
+fn parse_taken(answer: &Answer, object: &Map<String, Value>, size: u64) -> Result<Reply, Error> {
     let Some(theirs) = form::under(object, ["file", "video"], "size") else {
         // An end without a file: the host found its notes on the session spoilt.
         return Err(if answer.complete {
@@ -102,7 +104,7 @@ fn taken(answer: &Answer, object: &Map<String, Value>, size: u64) -> Result<Repl
 
 /// The platform's own refusal. What it does not like is the session rather than the file: a new one
 /// is the way on, and the caller counts those.
-fn refusal(answer: &Answer, object: &Map<String, Value>) -> Result<Reply, Error> {
+fn parse_refusal(answer: &Answer, object: &Map<String, Value>) -> Result<Reply, Error> {
     let mut error = form::refusal(answer, object);
     if let Error::Answered(answered) = &mut error
         && answered.verdict == Verdict::Refused

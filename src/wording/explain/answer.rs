@@ -24,7 +24,7 @@ pub(super) fn answer(facts: &Facts<'_>, conclusion: &Conclusion<'_>, present: &P
                 facts.known.stories.get(&job.id),
                 around(facts, job, present),
             );
-            let gone = gone(facts, job);
+            let gone = say_gone(facts, job);
             format!("its job {} {sentence}{gone}", job.id)
         }
         Conclusion::Settling(settling, former) => format!(
@@ -37,7 +37,7 @@ pub(super) fn answer(facts: &Facts<'_>, conclusion: &Conclusion<'_>, present: &P
         Conclusion::Unseen(former) => format!(
             "{}{}{}",
             unseen(facts.daemon),
-            unfinished(facts),
+            say_unfinished(facts),
             former_words(*former)
         ),
         Conclusion::Outside if facts.outline.watches.is_empty() => {
@@ -65,7 +65,7 @@ pub(super) fn answer(facts: &Facts<'_>, conclusion: &Conclusion<'_>, present: &P
 }
 
 /// That the file of a job cannot be seen, as far as that matters to the job.
-fn gone(facts: &Facts<'_>, job: &Job) -> String {
+fn say_gone(facts: &Facts<'_>, job: &Job) -> String {
     let needs_it = job.finished_at.is_none() && job.step != Step::Confirm;
     match (&facts.disk.thing, &facts.disk.away) {
         (Thing::Nothing, Some(error)) if needs_it => {
@@ -94,11 +94,11 @@ pub(super) fn offline(error: &std::io::Error) -> String {
 pub(super) fn of_job(job: &Job, story: Option<&Story>, around: Around<'_>) -> String {
     let moves = around.daemon != Some(false) && around.paused.is_none();
     let is_next = moves && job.standing() == Standing::Turn;
-    standing::sentence(job, around) + &turn(story.filter(|_| is_next))
+    standing::sentence(job, around) + &say_turn(story.filter(|_| is_next))
 }
 
 /// How many go before a job that waits for its turn.
-fn turn(story: Option<&Story>) -> String {
+fn say_turn(story: Option<&Story>) -> String {
     match story.and_then(|story| story.place) {
         Some(place) if place.ahead > 0 => {
             let ahead = usize::try_from(place.ahead).unwrap_or(usize::MAX);
@@ -119,7 +119,7 @@ pub(super) fn unseen(daemon: Option<bool>) -> &'static str {
 }
 
 /// What it would wait for, as far as one look can tell.
-fn unfinished(facts: &Facts<'_>) -> String {
+fn say_unfinished(facts: &Facts<'_>) -> String {
     let held = match &facts.disk.thing {
         Thing::File { identity, .. } if identity.size == 0 => {
             return "; it is empty, and an empty file waits for its first byte".to_owned();

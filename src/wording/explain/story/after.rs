@@ -13,7 +13,7 @@ pub(super) fn facts(story: &Story, present: &Present) -> Vec<Fact> {
         told.extend(metadata(row, present));
     }
     if let Some(row) = &story.afterwards {
-        told.extend(afterwards(row, present));
+        told.extend(tell_afterwards(row, present));
     }
     told
 }
@@ -49,7 +49,7 @@ fn metadata(row: &Told, present: &Present) -> Vec<Fact> {
     told
 }
 
-fn afterwards(row: &Afterwards, present: &Present) -> Vec<Fact> {
+fn tell_afterwards(row: &Afterwards, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     if let Some(error) = &row.last_error {
         let text = format!(
@@ -68,7 +68,7 @@ fn afterwards(row: &Afterwards, present: &Present) -> Vec<Fact> {
         let text = format!("it is at {} now", text::path(place));
         told.push(Fact::new(at, "afterwards", text));
     }
-    if let Some((due, plan)) = row.due_at.zip(plan(&row.action)) {
+    if let Some((due, plan)) = row.due_at.zip(tell_plan(&row.action)) {
         told.push(Fact::new(due.max(present.now), "afterwards", plan));
     }
     if let Some(note) = &row.note {
@@ -86,7 +86,7 @@ fn times(number: i64) -> String {
 }
 
 /// What will happen to the file, by the word in the table; nothing, if nothing will.
-fn plan(action: &str) -> Option<String> {
+fn tell_plan(action: &str) -> Option<String> {
     let what = match action {
         "none" | "keep" => return None,
         "undecided" => return Some("jw-ingest decides what happens to the file".to_owned()),

@@ -24,7 +24,7 @@ pub(super) fn facts(
     present: &Present,
 ) -> Vec<Fact> {
     let now = present.now;
-    let mut told = thing(facts, now);
+    let mut told = tell_thing(facts, now);
     told.push(Fact::new(now, "watch", watch(facts)));
     told.extend(facts.disk.silent.iter().map(|folder| {
         let text = format!(
@@ -51,7 +51,7 @@ pub(super) fn facts(
         told.push(Fact::new(now, "settle", tell_settling(watch)));
     }
     match &facts.disk.found {
-        Some(Found::Still(found)) => told.extend(evidence(found, now)),
+        Some(Found::Still(found)) => told.extend(tell_evidence(found, now)),
         Some(Found::Moving) => {
             let what = "it changed while it was read";
             told.push(Fact::new(now, "evidence", what));
@@ -61,7 +61,7 @@ pub(super) fn facts(
     told
 }
 
-fn thing(facts: &Facts<'_>, now: Timestamp) -> Vec<Fact> {
+fn tell_thing(facts: &Facts<'_>, now: Timestamp) -> Vec<Fact> {
     let (identity, writer) = match &facts.disk.thing {
         Thing::File { identity, writer } => (identity, writer),
         other => return vec![Fact::new(now, "file", no_file(other))],
@@ -140,7 +140,7 @@ fn tell_settling(watch: &Watch) -> String {
 }
 
 /// What one look found, independent of what was announced about the file.
-fn evidence(found: &Inspection, now: Timestamp) -> Vec<Fact> {
+fn tell_evidence(found: &Inspection, now: Timestamp) -> Vec<Fact> {
     let fact = |text: String| Fact::new(now, "evidence", text);
     let mut told = Vec::new();
     let holes = found.identity.bytes().saturating_sub(found.allocated);

@@ -21,17 +21,17 @@ pub(super) fn facts(
     present: &Present,
 ) -> Vec<Fact> {
     let is_answer = matches!(conclusion, Conclusion::Job(answer) if answer.id == job.id);
-    let mut told = vec![begin(job)];
+    let mut told = vec![tell_begin(job)];
     if let Some(story) = facts.known.stories.get(&job.id) {
-        told.extend(attempts(job, story, present));
+        told.extend(tell_attempts(job, story, present));
         told.extend(neighbours(job, story, present));
         told.extend(after::facts(story, present));
         if let Some(place) = story.place {
-            told.extend(turn(facts, job, place, present));
+            told.extend(tell_turn(facts, job, place, present));
         }
     }
     told.extend(way(job, present));
-    told.extend(platform(job, present));
+    told.extend(tell_platform(job, present));
     if is_answer {
         told.extend(tell_end(job, present));
     } else {
@@ -49,7 +49,7 @@ pub(super) fn facts(
     told
 }
 
-fn begin(job: &Job) -> Fact {
+fn tell_begin(job: &Job) -> Fact {
     let priority = match job.priority {
         0 => String::new(),
         other => format!(", priority {other}"),
@@ -70,7 +70,7 @@ fn begin(job: &Job) -> Fact {
 }
 
 /// The last attempts.
-fn attempts(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
+fn tell_attempts(job: &Job, story: &Story, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     if let Some(first) = story.attempts.first()
         && story.earlier_attempts > 0
@@ -205,7 +205,7 @@ fn way(job: &Job, present: &Present) -> Vec<Fact> {
 }
 
 /// What the platform has, and says.
-fn platform(job: &Job, present: &Present) -> Vec<Fact> {
+fn tell_platform(job: &Job, present: &Present) -> Vec<Fact> {
     let mut told = Vec::new();
     if let Some(at) = job.sent_at {
         let md5 = job.md5.as_deref();
@@ -276,7 +276,7 @@ fn next(facts: &Facts<'_>, job: &Job, present: &Present) -> Vec<Fact> {
 }
 
 /// Its turn, for a job that waits for nothing else.
-fn turn(facts: &Facts<'_>, job: &Job, place: Place, present: &Present) -> Vec<Fact> {
+fn tell_turn(facts: &Facts<'_>, job: &Job, place: Place, present: &Present) -> Vec<Fact> {
     let ahead = usize::try_from(place.ahead).unwrap_or(usize::MAX);
     let running = usize::try_from(place.running).unwrap_or(usize::MAX);
     let text = format!(

@@ -8,7 +8,7 @@ use crate::wording::time::Present;
 /// The facts.
 pub(super) fn facts(facts: &Facts<'_>, present: &Present) -> Vec<Fact> {
     let now = present.now;
-    let mut told = vec![Fact::new(now, "daemon", daemon(facts))];
+    let mut told = vec![Fact::new(now, "daemon", tell_daemon(facts))];
     let account = facts.known.jobs.last().map(|job| &job.account);
     let account = account.or(facts.owner().map(|watch| &watch.account));
     if let Some(paused) = account.and_then(|account| facts.pause_of(account)) {
@@ -32,7 +32,7 @@ pub(super) fn facts(facts: &Facts<'_>, present: &Present) -> Vec<Fact> {
     told
 }
 
-fn daemon(facts: &Facts<'_>) -> &'static str {
+fn tell_daemon(facts: &Facts<'_>) -> &'static str {
     match facts.daemon {
         Some(true) => "the daemon runs",
         Some(false) if facts.known.database => "the daemon does not run",
