@@ -24,6 +24,8 @@ pub(crate) struct Watching {
     pub done_marker: Option<Marker>,
     /// Whether symbolic links to folders inside the watch folder are followed.
     pub follow_links: bool,
+    /// Whether the first bytes of a file are looked at before a video is created for it.
+    pub preflight: bool,
 }
 
 /// How files are found.
@@ -45,6 +47,7 @@ impl Default for Watching {
             incomplete_after: Duration::from_hours(1),
             done_marker: None,
             follow_links: false,
+            preflight: true,
         }
     }
 }
@@ -68,6 +71,9 @@ impl Watching {
             follow_links: section
                 .get("follow-links", value::flag)
                 .unwrap_or(default.follow_links),
+            preflight: section
+                .get("preflight", value::flag)
+                .unwrap_or(default.preflight),
         }
     }
 }
@@ -245,7 +251,8 @@ mod tests {
     #[test]
     fn what_is_written_is_taken() {
         let written = "name = \"news\"\nmode = \"poll\"\npoll-interval = \"3s\"\n\
-                       incomplete-after = \"2h\"\ndone-marker = \"{stem}.ok\"\nfollow-links = true";
+                       incomplete-after = \"2h\"\ndone-marker = \"{stem}.ok\"\nfollow-links = true\n\
+                       preflight = false";
         let text = LEAST.replace("name = \"news\"", written);
         let config = Fixture::new().parse(&text).unwrap();
         let expected = Watching {
@@ -254,6 +261,7 @@ mod tests {
             incomplete_after: Duration::from_hours(2),
             done_marker: Some(Marker::parse("{stem}.ok").unwrap()),
             follow_links: true,
+            preflight: false,
         };
         assert_eq!(config.watches[0].watching, expected);
     }

@@ -1,7 +1,7 @@
 //! The steps of a job: create the video, transfer the bytes, wait until the platform is ready.
 //!
 //! `dispatch` claims due jobs and runs `worker`s. A worker takes its job through `create` (which
-//! asks `identify` whether the content is uploaded already, `replace` whether it takes another's
+//! looks by `preflight` that it is no web page or document, asks `identify` whether the content is uploaded already, `replace` whether it takes another's
 //! place, and `fetch` whether the platform can get the file by itself) and `transfer`. `confirm`
 //! looks after all that wait for `ready`, `withdraw` deletes unfinished videos, `metadata` sends
 //! changed sidecars to the platform, `afterwards` handles the files of jobs that have ended, and
@@ -39,6 +39,7 @@ mod metadata;
 mod moments;
 mod pause;
 mod persist;
+mod preflight;
 mod probe;
 mod pulse;
 mod record;

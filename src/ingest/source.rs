@@ -1,7 +1,7 @@
 //! The file behind a job: opening it, and knowing that it is still the one that settled.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -220,8 +220,19 @@ impl Source {
 
     /// The first bytes of the file, at most `limit`.
     pub(super) fn start(&self, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.file()?.take(limit).read_to_end(&mut bytes)?;
+        let mut bytes = vec![0; usize::try_from(limit.min(self.size())).unwrap_or_default()];
+        let mut read = 0;
+        // By offset: what else reads this file has the same position in it.
+        while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self
+                .file
+                .read_at(rest, u64::try_from(read).unwrap_or(u64::MAX))?
+            {
+                0 => break,
+                count => read += count,
+            }
+        }
+        bytes.truncate(read);
         Ok(bytes)
     }
 

@@ -124,7 +124,7 @@ fn a_sidecar_comes_first_and_is_never_a_video() {
         let rules = "include = [\"*\"]\ntags = [\"rule\"]\nauthor = \"Newsroom\"\ncustom = { show = \"x\" }";
         let site = site(&platform, api, rules);
         write(&site, name, text);
-        let file = site.drop_file("clip.mp4", b"one");
+        let file = site.drop_file("clip.mp4", b"\x01ne");
         let daemon = site.start();
         site.wait_done(1);
         let video = told(&platform);
@@ -167,7 +167,7 @@ fn a_faulty_sidecar_holds_nothing_up_and_a_mended_one_is_told() {
         let platform = Platform::start();
         let site = site(&platform, api, "author = \"Newsroom\"");
         write(&site, "clip.json", r#"{"titel": "Mine", "author": "me"}"#);
-        let file = site.drop_file("clip.mp4", b"one");
+        let file = site.drop_file("clip.mp4", b"\x01ne");
         let daemon = site.start();
         site.wait_done(1);
         let video = told(&platform);
@@ -230,7 +230,7 @@ fn a_change_is_told_once_also_one_made_while_the_daemon_was_down() {
         let platform = Platform::start();
         let site = site(&platform, api, "");
         write(&site, "clip.json", r#"{"title": "One"}"#);
-        site.drop_file("clip.mp4", b"one");
+        site.drop_file("clip.mp4", b"\x01ne");
         let daemon = site.start();
         site.wait_done(1);
         let first = compared(&site);
@@ -265,7 +265,7 @@ fn a_file_that_is_renamed_is_told_what_the_sidecar_beside_it_says() {
         let platform = Platform::start();
         let site = site(&platform, api, "");
         let _daemon = site.start();
-        let file = site.drop_file("a.mp4", b"content");
+        let file = site.drop_file("a.mp4", b"\x01ontent");
         site.wait_done(1);
         // It is not requested: no video has its name.
         write(&site, "b.json", r#"{"title": "Beside b"}"#);
@@ -279,7 +279,7 @@ fn a_file_that_is_renamed_is_told_what_the_sidecar_beside_it_says() {
 fn an_update_that_fails_is_tried_again_and_one_that_is_refused_is_noted() {
     let platform = Platform::start();
     let site = site(&platform, "v1", "");
-    site.drop_file("clip.mp4", b"one");
+    site.drop_file("clip.mp4", b"\x01ne");
     let daemon = site.start();
     site.wait_done(1);
     let unwell = json!({"kind": "status", "status": 503});
@@ -311,7 +311,7 @@ fn metadata_that_the_platform_refuses_holds_no_video_up() {
         let site = site(&platform, api, "category = \"Nonsense\"");
         let refusal = json!({"kind": "status", "status": 400, "code": code});
         platform.fault(create, refusal);
-        let file = site.drop_file("clip.mp4", b"one");
+        let file = site.drop_file("clip.mp4", b"\x01ne");
         let daemon = site.start();
         site.wait_done(1);
         let fault = not_told(&site).unwrap();
@@ -338,7 +338,7 @@ fn a_video_waits_for_its_companion() {
         );
         let site = site(&platform, "v1", &keys);
         let daemon = site.start();
-        let file = site.drop_file("clip.mp4", b"one");
+        let file = site.drop_file("clip.mp4", b"\x01ne");
         write(&site, "clip.mp4.srt", "one of two");
         let path = file.to_str().unwrap();
         wait_for("the reason", || {
@@ -366,7 +366,7 @@ fn a_video_whose_companion_does_not_come_goes_without() {
     );
     let daemon = site.start();
     let began = std::time::Instant::now();
-    let file = site.drop_file("clip.mp4", b"one");
+    let file = site.drop_file("clip.mp4", b"\x01ne");
     site.wait_done(1);
     assert!(began.elapsed() >= Duration::from_secs(2));
     let fault = not_told(&site).unwrap();

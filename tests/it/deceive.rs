@@ -52,7 +52,7 @@ fn nothing_that_is_shown_deceives() {
         None,
         &json!({"kind": "status", "status": 400, "body": refusal.to_string()}),
     );
-    let bad = site.drop_file(&format!("b{HIDDEN}.mp4"), b"two");
+    let bad = site.drop_file(&format!("b{HIDDEN}.mp4"), b"\x01wo");
     site.wait_jobs("the refusal", |jobs| {
         jobs.iter().any(|job| job.state == "failed").then_some(())
     });

@@ -66,7 +66,8 @@ fn a_file_with_a_marker_waits_for_it_and_no_marker_is_uploaded() {
         "include = [\"*\"]\ndone-marker = \"{name}.done\"",
     );
     let daemon = site.start();
-    let files = ["a.mp4", "b.mp4"].map(|name| site.drop_file(name, name.as_bytes()));
+    let files =
+        ["a.mp4", "b.mp4"].map(|name| site.drop_file(name, &[&[1], name.as_bytes()].concat()));
     let said = wait_for("the reason", || {
         let said = explained(&site, "a.mp4");
         said.contains("done-marker is not there").then_some(said)

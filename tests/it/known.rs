@@ -58,7 +58,7 @@ fn a_restart_passes_over_what_is_done_and_finds_what_changed() {
     fs::set_permissions(&rights, fs::Permissions::from_mode(0o600)).unwrap();
     let before = fs::read(&grown).unwrap();
     fs::write(&grown, [before, vec![1; 10]].concat()).unwrap();
-    let new = site.drop_file("new.mp4", b"a file that came while no daemon ran");
+    let new = site.drop_file("new.mp4", b"\x01 file that came while no daemon ran");
     assert!(site.command(&["run", "--until-idle"]).status.success());
 
     let went_the_long_way = ["inode", "ctime", "rights", "grown", "new"];

@@ -60,6 +60,8 @@ mod outage;
 #[cfg(test)]
 mod platform_v2;
 #[cfg(test)]
+mod preflight;
+#[cfg(test)]
 mod rates;
 #[cfg(test)]
 mod real_input;

@@ -55,7 +55,7 @@ fn a_retry_takes_no_video_away_that_has_become_ready_since() {
     let site = Site::new(&platform);
     platform.fault("s3-put", json!({"kind": "fail-processing", "message": "x"}));
     let _daemon = site.start();
-    let file = site.drop_file("a.mp4", b"content");
+    let file = site.drop_file("a.mp4", b"\x01ontent");
     let job = site.wait_jobs("the job to fail", |jobs| {
         jobs.first().filter(|job| job.state == "failed").cloned()
     });

@@ -22,7 +22,7 @@ fn an_outage_costs_no_file_a_try_and_no_file_an_hour() {
     std::fs::write(site.config(), shut).unwrap();
 
     let files: Vec<_> = (0..FILES)
-        .map(|n| site.drop_file(&format!("{n}.mp4"), format!("content {n}").as_bytes()))
+        .map(|n| site.drop_file(&format!("{n}.mp4"), format!("\u{1}content {n}").as_bytes()))
         .collect();
     let daemon = site.start();
     site.wait_jobs("all to be queued", |jobs| {

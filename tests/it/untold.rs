@@ -80,7 +80,7 @@ fn a_sidecar_that_cannot_be_read_stays_until_it_is_put_right_and_follows_its_vid
             let site = site(&platform, v2, &keys);
             let sidecar = site.folder().join(name);
             fs::write(&sidecar, half).unwrap();
-            let file = site.drop_file("news.mp4", b"one");
+            let file = site.drop_file("news.mp4", b"\x01ne");
             let daemon = site.start();
             let said = outcome(&site);
             let why = format!("{name} stayed: its content was not sent");
@@ -105,12 +105,12 @@ fn a_sidecar_whose_update_was_pending_follows_its_video_and_that_of_a_copy_too()
         let site = site(&platform, v2, &keys);
         let unwell = json!({"kind": "status", "status": 503});
         platform.faults(on, None, &unwell);
-        site.drop_file("news.mp4", b"one");
+        site.drop_file("news.mp4", b"\x01ne");
         let daemon = site.start();
         site.wait_done(1);
         fs::write(site.folder().join("news.json"), mine).unwrap();
         fs::write(site.folder().join("copy.json"), mine).unwrap();
-        site.drop_file("copy.mp4", b"one");
+        site.drop_file("copy.mp4", b"\x01ne");
         let left =
             "SELECT 1 WHERE (SELECT count(*) FROM afterwards WHERE outcome LIKE '%stayed%') = 2";
         wait_for("both to go without", || site.value::<i64>(left));
@@ -136,7 +136,7 @@ fn a_kill_between_telling_and_moving_leaves_the_sidecar_due() {
     let keys = format!("after-upload = \"move\"\nmove-to = \"{shown}\"\ngrace = \"0s\"");
     let site = site(&platform, false, &keys);
     fs::write(site.folder().join("news.json"), "{").unwrap();
-    site.drop_file("news.mp4", b"one");
+    site.drop_file("news.mp4", b"\x01ne");
     let daemon = site.start();
     outcome(&site);
     // Something is in the way, so that the sidecar does not go yet.
@@ -166,7 +166,7 @@ fn a_sidecar_that_the_platform_refused_stays() {
         let site = site(&platform, v2, "after-upload = \"trash\"\ngrace = \"6s\"");
         let refusal = json!({"kind": "status", "status": 400, "code": code});
         platform.faults(on, None, &refusal);
-        site.drop_file("news.mp4", b"one");
+        site.drop_file("news.mp4", b"\x01ne");
         let daemon = site.start();
         site.wait_done(1);
         let sidecar = site.folder().join("news.json");
@@ -190,11 +190,11 @@ fn the_sidecar_of_a_copy_says_where_it_can_be_told() {
     let mine = r#"{"title": "Mine"}"#;
     let platform = Platform::start();
     let site = site(&platform, false, "after-upload = \"trash\"\ngrace = \"0s\"");
-    let file = site.drop_file("news.mp4", b"one");
+    let file = site.drop_file("news.mp4", b"\x01ne");
     let daemon = site.start();
     site.wait_done(1);
     fs::write(site.folder().join("copy.json"), mine).unwrap();
-    site.drop_file("copy.mp4", b"one");
+    site.drop_file("copy.mp4", b"\x01ne");
     let said: String = wait_for("the copy to be seen to", || {
         site.value(
             "SELECT outcome FROM afterwards JOIN jobs ON jobs.id = job_id
@@ -220,10 +220,10 @@ fn what_lies_beside_a_video_and_was_told_to_nobody_is_not_deleted() {
     let site = site(&platform, false, keys);
     site.drop_file("clip.mp4.json", br#"{"title": "Told"}"#);
     site.drop_file("clip.json", br#"{"cuts": [1, 2, 3]}"#);
-    site.drop_file("clip.mp4", b"content");
+    site.drop_file("clip.mp4", b"\x01ontent");
     let _daemon = site.start();
     site.drop_file("clip.xml", b"<shots/>");
-    site.drop_file("empty.mp4", b"other content");
+    site.drop_file("empty.mp4", b"\x01ther content");
     site.drop_file("empty.xml", b"");
     let deleted = "SELECT count(*) FROM afterwards WHERE outcome LIKE 'deleted%'";
     wait_for("both to be deleted", || {

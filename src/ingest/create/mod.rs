@@ -17,7 +17,7 @@ use super::choice::{self, Case, Choice, Fetch};
 use super::end::{Done, End};
 use super::fetch::{self, Order, Plan};
 use super::source::Source;
-use super::{identify, replace, restored};
+use super::{identify, preflight, replace, restored};
 use crate::platform::Client;
 use crate::queue::replace::Predecessor;
 use crate::queue::{Step, outcome};
@@ -32,6 +32,7 @@ pub(super) async fn create_video(attempt: &mut Attempt) -> Result<Done, End> {
     }
     // No video for a file that cannot be sent: it would be an empty draft on the account.
     let source = attempt.open_rested().await?;
+    preflight::rule_out_others(attempt, &source).await?;
     identify::rule_out_copies(attempt, &client, &source).await?;
     restored::rule_out_earlier_upload(attempt, &client, &source).await?;
     let before = replace::find_place(attempt).await?;

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::attempt::Attempt;
 use super::end::{End, Failure};
+use super::preflight;
 use super::source::Source;
 use crate::address;
 use crate::config::{Method, Watch};
@@ -142,6 +143,13 @@ async fn in_file(
     if !allow_private && let Some(why) = attempt.unless_stopped(web::private(&url)).await? {
         return Err(refuse(&Private(why)));
     }
+    if preflight::is_wanted(attempt)
+        && let Some((kind, host)) = attempt
+            .unless_stopped(web::page(&url, allow_private))
+            .await?
+    {
+        return Err(refuse(&Page { kind, host }));
+    }
     let host = address::host(&url);
     Ok(Plan::Fetch(Order {
         source: url,
@@ -156,6 +164,17 @@ async fn in_file(
      new one or, if the platform can reach it anyway, set allow-private-urls = true for its watch"
 )]
 struct Private(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the address in the .url file is not a video: {host} says that it is a web page ({kind}); put \
+     the address of the video file itself into a new one, or set preflight = false for its watch if \
+     the platform must fetch it anyway"
+)]
+struct Page {
+    kind: &'static str,
+    host: String,
+}
 
 /// The web server has the file. Its sum is made before the platform is asked, for the comparison
 /// with what the platform will have.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
@@ -19,6 +19,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// More than any sound server needs.
 const REDIRECTS: usize = 5;
+
+/// Types of pages, which are for people.
+const PAGES: [&str; 2] = ["text/html", "application/xhtml+xml"];
 
 /// Why the platform could not reach the host of an address: it, or what its name means here, is not
 /// on the Internet. A name that means nothing here is let pass: the platform looks by itself.
@@ -51,7 +54,25 @@ pub(super) async fn ask_for_file(url: &Url, size: u64, allow_private: bool) -> R
     }
 }
 
-async fn ask_server(mut url: Url, size: u64, allow_private: bool) -> Result<(), String> {
+async fn ask_server(url: Url, size: u64, allow_private: bool) -> Result<(), String> {
+    let (host, response) = last_answer(url, allow_private).await?;
+    judge_response(&response, size).map_err(|said| format!("{host} {said}"))
+}
+
+/// Whether the web server says that there is a web page at the address: its type, and the host
+/// that says so. No clear answer says nothing: the platform asks in its own way.
+pub(super) async fn page(url: &Url, allow_private: bool) -> Option<(&'static str, String)> {
+    let asked = tokio::time::timeout(LIMIT, last_answer(url.clone(), allow_private)).await;
+    let (host, response) = asked.ok()?.ok()?;
+    let kind = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let page = PAGES.iter().find(|page| page.eq_ignore_ascii_case(kind));
+    page.filter(|_| response.status() == StatusCode::OK)
+        .map(|page| (*page, host))
+}
+
+/// What the server at the end of all redirects answers to HEAD, and its name.
+async fn last_answer(mut url: Url, allow_private: bool) -> Result<(String, Response), String> {
     for _ in 0..=REDIRECTS {
         if !allow_private && let Some(why) = private(&url).await {
             return Err(format!("{why} (allow-private-urls)"));
@@ -64,7 +85,7 @@ async fn ask_server(mut url: Url, size: u64, allow_private: bool) -> Result<(), 
             )
         })?;
         if !response.status().is_redirection() {
-            return judge_response(&response, size).map_err(|said| format!("{host} {said}"));
+            return Ok((host, response));
         }
         url = redirect_target(&url, &response)
             .ok_or_else(|| format!("{host} redirected to no web address"))?;
@@ -202,6 +223,47 @@ mod tests {
             assert!(!said.contains("SECRET"), "{said}");
         }
         assert!(asked(&[]).await.unwrap_err().contains("could not be asked"));
+    }
+
+    #[tokio::test]
+    async fn only_a_clear_answer_makes_a_page_of_an_address() {
+        for (answers, expected) in [
+            (
+                &["200 OK\r\nContent-Type: text/html; charset=utf-8"][..],
+                Some("text/html"),
+            ),
+            (
+                &[ROUND, "200 OK\r\nContent-Type: TEXT/HTML"],
+                Some("text/html"),
+            ),
+            (
+                &["200 OK\r\nContent-Type: application/xhtml+xml"],
+                Some("application/xhtml+xml"),
+            ),
+            (&["200 OK\r\nContent-Type: video/mp4"], None),
+            (&["200 OK\r\nContent-Type: application/octet-stream"], None),
+            (&["200 OK"], None),
+            // A server that refuses HEAD, or does not answer, says nothing about GET.
+            (&["403 Forbidden\r\nContent-Type: text/html"], None),
+            (&["405 Not Allowed\r\nContent-Type: text/html"], None),
+            (&["rubbish"], None),
+            (&[], None),
+        ] {
+            let url = server(answers.iter().map(|text| (*text).to_owned()).collect()).await;
+            let found = page(&url, true).await;
+            assert_eq!(
+                found.as_ref().map(|(kind, _)| *kind),
+                expected,
+                "{answers:?}"
+            );
+            assert!(found.is_none_or(|(_, host)| host == "127.0.0.1"));
+        }
+        let url = server(vec!["200 OK\r\nContent-Type: text/html".to_owned()]).await;
+        assert_eq!(
+            page(&url, false).await,
+            None,
+            "the own network is not asked"
+        );
     }
 
     #[tokio::test]

@@ -169,7 +169,7 @@ fn a_taken_name_is_left_and_move_to_may_lie_inside_the_watch() {
     );
     configure(&site, &platform, &keys);
     fs::create_dir(&up).unwrap();
-    fs::write(up.join("a.mp4"), "another's").unwrap();
+    fs::write(up.join("a.mp4"), b"\x01nother's").unwrap();
     let daemon = site.start();
     let (first, second) = (dice.bytes(5_000), dice.bytes(6_000));
     let file = site.drop_file("a.mp4", &first);
@@ -332,7 +332,7 @@ fn an_uploaded_file_that_is_moved_to_another_watch_goes_by_that_one() {
         );
     site.configure(&platform, &watches);
     let daemon = site.start();
-    let file = site.drop_file("clip.mp4", b"one");
+    let file = site.drop_file("clip.mp4", b"\x01ne");
     site.wait_done(1);
     fs::rename(&file, other.join("clip.mp4")).unwrap();
     assert_eq!(wait_outcome(&site, 1), "deleted");

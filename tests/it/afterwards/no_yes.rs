@@ -95,11 +95,14 @@ impl Stage {
     fn drop_files(mut self) -> Self {
         self.daemon = Some(self.site.start());
         for (number, (name, _)) in WATCHES.into_iter().enumerate() {
-            self.drop_file(&format!("{name}/{name}.mp4"), &"x".repeat(3000 + number));
+            self.drop_file(
+                &format!("{name}/{name}.mp4"),
+                &"\u{1}".repeat(3000 + number),
+            );
         }
         self.site.wait_done(4);
         // A copy, in another watch.
-        self.drop_file("delete/copy.mp4", &"x".repeat(3001));
+        self.drop_file("delete/copy.mp4", &"\u{1}".repeat(3001));
         self.site.wait_jobs("the copy", |jobs| {
             (jobs.len() == 5 && jobs[4].state == "duplicate").then_some(())
         });

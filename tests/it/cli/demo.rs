@@ -52,11 +52,11 @@ fn the_demo_tells_its_story_goes_on_and_leaves_nothing() {
 
     let folder = story.iter().find(|line| line.ends_with("/drop-here"));
     let folder = folder.unwrap().split_whitespace().last().unwrap();
-    fs::write(format!("{folder}/second film.mp4"), "another video").unwrap();
+    fs::write(format!("{folder}/second film.mp4"), b"\x01nother video").unwrap();
     let told = until(&mut out, "second film.mp4").pop().unwrap();
     assert!(told.starts_with("  ready     second film.mp4  "), "{told}");
     let key = told.split_whitespace().last().unwrap().to_owned();
-    fs::write(format!("{folder}/twin.mp4"), "another video").unwrap();
+    fs::write(format!("{folder}/twin.mp4"), b"\x01nother video").unwrap();
     let told = until(&mut out, "twin.mp4").pop().unwrap();
     let words = format!("  ready     twin.mp4, as video {key} with the same content");
     assert_eq!(told, words);

@@ -21,10 +21,10 @@ pub(super) fn explain(fixture: &Fixture, path: &str) -> (String, Value) {
 #[test]
 fn without_a_database_it_says_what_will_happen() {
     let fixture = Fixture::new();
-    fixture.drop_file(b"a.mp4", b"x");
+    fixture.drop_file(b"a.mp4", b"\x01");
     fixture.drop_file(b"empty.mp4", b"");
-    fixture.drop_file(b"b.mp4.part", b"x");
-    fixture.drop_file(b"b-draft.mp4", b"x");
+    fixture.drop_file(b"b.mp4.part", b"\x01");
+    fixture.drop_file(b"b-draft.mp4", b"\x01");
     fixture.drop_file(b"notes.txt", b"x");
     symlink("a.mp4", fixture.news(b"link.mp4")).unwrap();
     for (path, verdict, answer) in [
@@ -66,7 +66,7 @@ fn without_a_database_it_says_what_will_happen() {
 #[test]
 fn while_a_daemon_runs_it_says_what_the_file_waits_for() {
     let fixture = Fixture::new();
-    let path = fixture.drop_file(b"a.mp4", b"x");
+    let path = fixture.drop_file(b"a.mp4", b"\x01");
     let db = fixture.database();
     let lock = queue::lock(&fixture.path("jobs.db")).unwrap();
     let (answer, object) = explain(&fixture, "news/a.mp4");
@@ -94,7 +94,7 @@ fn while_a_daemon_runs_it_says_what_the_file_waits_for() {
 fn a_job_speaks_for_its_own_file_only() {
     let fixture = Fixture::new();
     let db = fixture.database();
-    let path = fixture.drop_file(b"a.mp4", b"x");
+    let path = fixture.drop_file(b"a.mp4", b"\x01");
     let of = |identity: Identity| {
         [
             ("dev", identity.dev.into()),

@@ -43,7 +43,7 @@ fn of(path: &Path) -> Vec<(&'static str, Value)> {
 /// Job 1, which is done, with an attempt and a copy, and whose file will be moved.
 fn uploaded(fixture: &Fixture) {
     let db = fixture.database();
-    let path = fixture.drop_file(b"a.mp4", b"xy");
+    let path = fixture.drop_file(b"a.mp4", b"\x01y");
     let mut columns = of(&path);
     for (column, value) in [
         ("state", "done"),
@@ -128,7 +128,7 @@ fn the_story_is_told_with_its_times() {
 #[test]
 fn the_program_that_holds_a_file_open_is_named() {
     let fixture = Fixture::new();
-    let path = fixture.drop_file(b"a.mp4", b"x");
+    let path = fixture.drop_file(b"a.mp4", b"\x01");
     let writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
     let (answer, object) = explain(&fixture, "news/a.mp4");
     let me = std::process::id();
@@ -144,7 +144,7 @@ fn what_lies_behind_a_followed_link_is_known_by_the_link() {
     let fixture = Fixture::new();
     fixture.configure("follow-links = true\n");
     fs::create_dir(fixture.news(b".store")).unwrap();
-    fixture.drop_file(b".store/a.mp4", b"x");
+    fixture.drop_file(b".store/a.mp4", b"\x01");
     symlink(".store", fixture.news(b"way")).unwrap();
     let (_, object) = explain(&fixture, "news/way/a.mp4");
     assert_eq!(object["verdict"], "unseen");

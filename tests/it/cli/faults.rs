@@ -22,8 +22,8 @@ fn lines<'a>(ran: &'a Ran, grade: &str) -> Vec<&'a str> {
 #[test]
 fn all_is_well_and_nothing_was_made() {
     let fixture = Fixture::new();
-    fixture.drop_file(b"a.mp4", b"x");
-    fixture.drop_file(b"b.mp4", b"x");
+    fixture.drop_file(b"a.mp4", b"\x01");
+    fixture.drop_file(b"b.mp4", b"\x01");
     fixture.drop_file(b"notes.txt", b"x");
     let ran = check(&fixture, &["--offline"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -137,8 +137,8 @@ fn an_unreachable_platform_is_a_warning() {
 #[test]
 fn what_the_service_may_not_read_is_told() {
     let fixture = Fixture::new();
-    let closed = fixture.drop_file(b"a.mp4", b"x");
-    fixture.drop_file(b"b.mp4", b"x");
+    let closed = fixture.drop_file(b"a.mp4", b"\x01");
+    fixture.drop_file(b"b.mp4", b"\x01");
     fs::create_dir(fixture.news(b"inner")).unwrap();
     fixture.open_to_readers();
     for path in [&closed, &fixture.news(b"inner")] {

@@ -251,7 +251,7 @@ fn orders_make_no_database() {
 #[test]
 fn add_queues_a_file_once_and_again_only_when_it_failed() {
     let fixture = Fixture::new();
-    let file = fixture.drop_file(b"caf\xe9\n.mp4", b"video");
+    let file = fixture.drop_file(b"caf\xe9\n.mp4", b"\x01ideo");
     let add = || fixture.run(&["add".as_ref(), file.as_os_str()]);
     let out = add().done();
     assert!(
@@ -289,11 +289,11 @@ fn add_queues_a_file_once_and_again_only_when_it_failed() {
 fn add_says_what_it_cannot_take_and_goes_on() {
     let fixture = Fixture::new();
     fixture.drop_file(b"empty.mp4", b"");
-    let good = fixture.drop_file(b"good.mp4", b"x");
+    let good = fixture.drop_file(b"good.mp4", b"\x01");
     symlink(&good, fixture.news(b"link.mp4")).unwrap();
     let mut growing = File::create(fixture.news(b"growing.mp4")).unwrap();
     growing.write_all(b"half").unwrap();
-    fs::write(fixture.path("outside.mp4"), "x").unwrap();
+    fs::write(fixture.path("outside.mp4"), b"\x01").unwrap();
     let cases = [
         ("news/empty.mp4", "it is empty"),
         (
@@ -345,8 +345,8 @@ fn add_says_what_it_cannot_take_and_goes_on() {
 #[test]
 fn add_by_hand_overrules_folder_and_name() {
     let fixture = Fixture::new();
-    fixture.drop_file(b"cut-draft.mp4", b"x");
-    fs::write(fixture.path("-outside.mp4"), "x").unwrap();
+    fixture.drop_file(b"cut-draft.mp4", b"\x01");
+    fs::write(fixture.path("-outside.mp4"), b"\x01").unwrap();
     let out = fixture.run(&["add", "news/cut-draft.mp4"]).done();
     assert!(
         out.contains("queued as job 1") && out.contains("*-draft.mp4"),

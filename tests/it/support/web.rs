@@ -76,8 +76,14 @@ fn answer(stream: TcpStream, pages: &Mutex<Pages>) -> Option<()> {
     };
     let body = content.unwrap_or_default();
     let mut stream = stream;
+    let page = target.split('?').next()?.ends_with(".html");
+    let kind = if page {
+        "Content-Type: text/html; charset=utf-8\r\n"
+    } else {
+        ""
+    };
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\n{kind}Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).ok()?;
