@@ -18,7 +18,7 @@ use super::public_url::{self, Urls};
 use super::reader::Look;
 use super::section::Section;
 use super::value;
-use super::watching::Watching;
+use super::watching::{self, Watching};
 
 /// `[[watch]]`: one folder.
 #[derive(Debug, Clone)]
@@ -126,9 +126,6 @@ const INCLUDE: [&str; 28] = [
     "*.ogv", "*.mp3", "*.m4a", "*.aac", "*.wav", "*.ogg", "*.flac", "*.url",
 ];
 
-/// The settle time where none is written.
-const SETTLE: Duration = Duration::from_secs(10);
-
 /// The priorities that a watch may have; those above are for bumps.
 const PRIORITIES: RangeInclusive<i64> = -100..=100;
 
@@ -189,8 +186,8 @@ impl<'a> Draft<'a> {
         let bounds = Duration::from_millis(100)..=Duration::from_hours(24);
         let settle = section
             .get("settle", |value| value::duration(value, bounds))
-            .unwrap_or(SETTLE);
-        let watching = Watching::read(&mut section);
+            .unwrap_or(watching::SETTLE);
+        let watching = Watching::read(&mut section, settle);
         let method = section.get("method", method).unwrap_or(Method::Auto);
         let urls = public_url::read_urls(&mut section, method);
         let metadata = MetadataOptions::read(&mut section);
@@ -360,7 +357,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, on-replace, path, poll-interval, preflight, priority, public-url, publish-date, recursive, settle, tags, title, wait-for, wait-timeout",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, on-replace, path, poll-interval, preflight, priority, public-url, publish-date, recursive, settle, settle-complete, tags, title, wait-for, wait-timeout",
             ),
             (
                 "settle = 10",

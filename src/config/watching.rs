@@ -18,6 +18,8 @@ pub(crate) struct Watching {
     /// The shortest time from one look at everything to the next, where files are found by polling.
     /// A large folder is looked at less often.
     pub poll_interval: Duration,
+    /// How long a file must rest where every sign says that it is complete; never more than `settle`.
+    pub settle_complete: Duration,
     /// How long a file whose container is incomplete may stay unchanged before it counts as failed.
     pub incomplete_after: Duration,
     /// The file beside a video that says that it is whole; then nothing else counts.
@@ -39,11 +41,18 @@ pub(crate) enum Mode {
     Poll,
 }
 
+/// The settle time where none is written.
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
+
+/// The settle time of what is complete by every sign, where none is written.
+const SETTLE_COMPLETE: Duration = Duration::from_secs(2);
+
 impl Default for Watching {
     fn default() -> Self {
         Self {
             mode: Mode::Auto,
             poll_interval: Duration::from_secs(10),
+            settle_complete: SETTLE_COMPLETE,
             incomplete_after: Duration::from_hours(1),
             done_marker: None,
             follow_links: false,
@@ -53,7 +62,8 @@ impl Default for Watching {
 }
 
 impl Watching {
-    pub(super) fn read(section: &mut Section<'_>) -> Self {
+    /// Reads its keys; `settle` is the watch's settle time.
+    pub(super) fn read(section: &mut Section<'_>, settle: Duration) -> Self {
         const DAY: Duration = Duration::from_hours(24);
         let least = Duration::from_millis(100);
         let default = Self::default();
@@ -62,6 +72,7 @@ impl Watching {
             poll_interval: section
                 .get("poll-interval", |v| value::duration(v, least..=DAY))
                 .unwrap_or(default.poll_interval),
+            settle_complete: settle_complete(section, settle),
             incomplete_after: section
                 .get("incomplete-after", |v| value::duration(v, least..=DAY * 30))
                 .unwrap_or(default.incomplete_after),
@@ -75,6 +86,23 @@ impl Watching {
                 .get("preflight", value::flag)
                 .unwrap_or(default.preflight),
         }
+    }
+}
+
+/// A user who writes a longer `settle` than the default wants that much rest for every file.
+fn settle_complete(section: &mut Section<'_>, settle: Duration) -> Duration {
+    let bounds = Duration::from_millis(100)..=Duration::from_hours(24);
+    let written = section.get("settle-complete", |value| value::duration(value, bounds));
+    match written {
+        Some(written) if written > settle => {
+            let message = "longer than settle, so that a file that is surely complete would wait \
+                           longer than any other; write a longer settle too";
+            section.fault("settle-complete", message);
+            settle
+        }
+        Some(written) => written,
+        None if settle > SETTLE => settle,
+        None => SETTLE_COMPLETE.min(settle),
     }
 }
 
@@ -228,6 +256,11 @@ mod tests {
             ("poll-interval = 5", "poll-interval: 5 has no unit"),
             ("poll-interval = \"2d\"", "too long; at most 1d"),
             ("incomplete-after = \"0s\"", "too short; at least 100ms"),
+            ("settle-complete = 2", "settle-complete: 2 has no unit"),
+            (
+                "settle-complete = \"11s\"",
+                "settle-complete: longer than settle, so that",
+            ),
             (
                 "done-marker = \"done\"",
                 "done-marker: \"done\" names no video; write one like \"{name}.done\"",
@@ -256,6 +289,7 @@ mod tests {
         let text = LEAST.replace("name = \"news\"", written);
         let config = Fixture::new().parse(&text).unwrap();
         let expected = Watching {
+            settle_complete: Duration::from_secs(2),
             mode: Mode::Poll,
             poll_interval: Duration::from_secs(3),
             incomplete_after: Duration::from_hours(2),
@@ -264,5 +298,23 @@ mod tests {
             preflight: false,
         };
         assert_eq!(config.watches[0].watching, expected);
+    }
+
+    #[test]
+    fn a_longer_settle_is_a_promise_for_every_file() {
+        for (keys, expected) in [
+            ("", 2000),
+            ("settle = \"10s\"", 2000),
+            ("settle = \"500ms\"", 500),
+            ("settle = \"11s\"", 11_000),
+            ("settle = \"60s\"", 60_000),
+            ("settle = \"60s\"\nsettle-complete = \"2s\"", 2000),
+            ("settle = \"5s\"\nsettle-complete = \"5s\"", 5000),
+        ] {
+            let text = LEAST.replace("name = \"news\"", &format!("name = \"news\"\n{keys}"));
+            let config = Fixture::new().parse(&text).unwrap();
+            let found = config.watches[0].watching.settle_complete;
+            assert_eq!(found, Duration::from_millis(expected), "{keys}");
+        }
     }
 }

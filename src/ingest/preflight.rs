@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_format_that_may_be_media_passes() {
-        let mut packet = vec![0x20; 188];
+        let mut packet = [0x20; 188];
         packet[0] = 0x47;
         packet[1] = 0x40;
         packet[3] = 0x10;

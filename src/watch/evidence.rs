@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::container::{Flaw, Verdict};
+use super::control::Control;
 use super::report::{Missing, Waiting};
 use super::writer::Writer;
 use crate::config::Watch;
@@ -21,6 +22,8 @@ pub(super) struct Evidence {
     pub(super) writer: Writer,
     /// Its container; `None` if the look was not to examine that.
     pub(super) container: Option<Verdict>,
+    /// What says that a program is still transferring it; asked for with the container.
+    pub(super) control: Option<&'static Control>,
     /// Whether its done-marker is there; `None` where none is wanted.
     pub(super) marker: Option<bool>,
     /// Whether a companion that is waited for is missing.
@@ -43,6 +46,8 @@ pub(super) enum Ending {
 pub(super) struct Times {
     /// How long a file rests without evidence.
     pub(super) settle: Duration,
+    /// How long a file rests where every sign agrees.
+    pub(super) complete: Duration,
     /// How long an incomplete container may rest.
     pub(super) incomplete: Duration,
     /// How long a whole file may rest without its companions.
@@ -60,8 +65,6 @@ pub(super) enum Weight {
     Never(Waiting),
 }
 
-/// Enough rest when every sign agrees.
-const QUICK: Duration = Duration::from_secs(2);
 /// Without leases, time alone must tell: this many settle times.
 pub(super) const UNKNOWN_WRITER_FACTOR: u32 = 3;
 /// The unit of `blocks`, independent of the filesystem's own (stat(2)).
@@ -71,6 +74,7 @@ impl Times {
     pub(super) fn of(watch: &Watch) -> Self {
         Self {
             settle: watch.settle,
+            complete: watch.watching.settle_complete,
             incomplete: watch.watching.incomplete_after,
             companion: watch.metadata.wait_timeout,
         }
@@ -101,6 +105,9 @@ impl Evidence {
             Some(false) => return Weight::Never(Waiting::Marker),
             None => {}
         }
+        if let Some(control) = self.control {
+            return Weight::Never(Waiting::Control(control));
+        }
         if let Some(Verdict::Incomplete(flaw)) = self.container {
             return Weight::FailsAfter(times.incomplete.max(settle), flaw);
         }
@@ -108,7 +115,7 @@ impl Evidence {
             return Weight::After(settle * UNKNOWN_WRITER_FACTOR, Waiting::WriterUnknown);
         }
         match self.missing(ending) {
-            None => Weight::After(settle.min(QUICK), Waiting::Sure),
+            None => Weight::After(settle.min(times.complete), Waiting::Sure),
             Some(missing) => Weight::After(settle, Waiting::Quiet(missing)),
         }
     }
@@ -132,10 +139,12 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::control;
     use crate::watch::writer::Reason;
 
     const TIMES: Times = Times {
         settle: Duration::from_secs(10),
+        complete: Duration::from_secs(2),
         incomplete: Duration::from_hours(1),
         companion: Duration::from_mins(30),
     };
@@ -152,6 +161,7 @@ mod tests {
             blocks: 2,
             writer: Writer::None,
             container: Some(Verdict::Complete),
+            control: None,
             marker: None,
             lacks_companion: false,
         }
@@ -164,8 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn only_all_of_it_together_is_enough_for_two_seconds() {
-        let sure = Weight::After(QUICK, Waiting::Sure);
+    fn only_all_of_it_together_is_enough_for_the_quick_time() {
+        let sure = Weight::After(TIMES.complete, Waiting::Sure);
         assert_eq!(weight(|_| {}), sure);
         assert_eq!(best().weigh(Ending::Renamed, TIMES), sure);
         let full = |missing| Weight::After(TIMES.settle, Waiting::Quiet(missing));
@@ -214,6 +224,40 @@ mod tests {
         assert_eq!(
             weight(|e| (e.container, e.writer) = (incomplete, Writer::Unknown(Reason::NoRight))),
             Weight::FailsAfter(TIMES.incomplete, flaw)
+        );
+    }
+
+    #[test]
+    fn what_is_still_transferred_waits_whatever_else_is_found() {
+        let control = &control::ALL[0];
+        let waits = Weight::Never(Waiting::Control(control));
+        assert_eq!(weight(|e| e.control = Some(control)), waits);
+        let flaw = Some(Verdict::Incomplete(Flaw::Holes));
+        assert_eq!(
+            weight(|e| (e.control, e.container) = (Some(control), flaw)),
+            waits
+        );
+        let unknown = Writer::Unknown(Reason::NoLeases);
+        assert_eq!(
+            weight(|e| (e.control, e.writer) = (Some(control), unknown)),
+            waits
+        );
+        assert_eq!(
+            weight(|e| (e.control, e.marker) = (Some(control), Some(true))),
+            Weight::After(Duration::ZERO, Waiting::Sure),
+            "a marker is the only evidence"
+        );
+    }
+
+    #[test]
+    fn the_quick_time_is_what_the_user_has_written() {
+        let patient = Times {
+            complete: TIMES.settle,
+            ..TIMES
+        };
+        assert_eq!(
+            best().weigh(Ending::Closed, patient),
+            Weight::After(TIMES.settle, Waiting::Sure)
         );
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Inspection {
     pub allocated: u64,
     /// What its container reports; `None` where that does not count.
     pub container: Option<container::Verdict>,
+    /// The control file of a program that is still transferring it.
+    pub control: Option<PathBuf>,
     /// Its done-marker and whether that is there, where one is wanted.
     pub marker: Option<(PathBuf, bool)>,
     /// What it would wait for, with nothing announced of it.
@@ -63,6 +65,7 @@ pub(crate) fn inspect(watch: &Watch, path: &Path) -> Found {
         identity: evidence.identity,
         allocated: evidence.blocks.saturating_mul(BLOCK),
         container: evidence.container,
+        control: evidence.control.and_then(|control| control.of(path)),
         marker: marker.zip(evidence.marker),
         waits_for,
         rest,

@@ -13,7 +13,9 @@ use std::path::Path;
 use tracing::warn;
 
 use super::container;
+use super::control::{self, Control};
 use super::evidence::Evidence;
+use super::holes;
 use super::links::{self, Leads};
 use super::reach;
 use super::select::{self, Rule, Verdict};
@@ -94,19 +96,22 @@ pub(super) fn look(watch: &Watch, path: &Path, examine: bool) -> Look {
 
 fn look_inside(watch: &Watch, (place, meta): (&Place, &Metadata), examine: bool) -> Look {
     let before = Identity::of(meta);
-    let (mut writer, mut container) = (Writer::Unknown(Reason::NoRight), None);
+    let (mut writer, mut container, mut control) = (Writer::Unknown(Reason::NoRight), None, None);
     let marker = watch.watching.done_marker.as_ref();
     let opened = match place.open() {
         Ok(file) => {
             writer = writer::probe(&file);
             if examine && marker.is_none() && writer != Writer::Present {
-                container = Some(container::verdict(&file, before.bytes()));
+                let holes = holes::of(&file, before.bytes());
+                container = Some(container::verdict(&file, before.bytes(), &holes));
+                control = control_file(place);
             }
             file.metadata().map(|meta| Identity::of(&meta)).ok()
         }
         // The upload will say it better, if it still cannot be read when it has settled.
         Err(Error::Denied { .. }) => {
             container = Some(container::Verdict::Unknown);
+            control = control_file(place);
             Some(before)
         }
         Err(error) => return unreached(watch, &error),
@@ -122,6 +127,7 @@ fn look_inside(watch: &Watch, (place, meta): (&Place, &Metadata), examine: bool)
                 blocks: meta.blocks(),
                 writer,
                 container,
+                control,
                 marker: marker.map(|marker| has_marker(place, marker) == Some(true)),
                 lacks_companion: lacks_companion(place, &watch.metadata.wait_for),
             })
@@ -141,6 +147,12 @@ fn unreached(watch: &Watch, error: &Error) -> Look {
         }
         Error::RootLink(_) | Error::Denied { .. } | Error::Other { .. } => Look::OutOfReach,
     }
+}
+
+/// The control file beside it of a program that transfers it. What cannot be looked at counts as
+/// absent: it would hold the file forever, and could not be told.
+fn control_file(place: &Place) -> Option<&'static Control> {
+    control::beside(place.path(), |name| place.beside(name).metadata().is_ok())
 }
 
 /// Whether the file of this pattern is beside it; `None` where the name has none.

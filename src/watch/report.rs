@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::container::Flaw;
+use super::control::Control;
 use super::means::Means;
 use super::settle::SettledFile;
 
@@ -120,6 +121,8 @@ pub(crate) enum Waiting {
     WriterUnknown,
     /// Its container is incomplete: it waits for the rest, for a limited time.
     Incomplete(Flaw),
+    /// A program is still transferring it, by the control file beside it; it waits forever.
+    Control(&'static Control),
     /// Its done-marker is not there.
     Marker,
     /// It is whole, and a companion that `wait-for` names is not there: it waits for a limited time.
@@ -175,6 +178,13 @@ impl fmt::Display for Waiting {
                 return write!(
                     f,
                     "{flaw}; if it stays unchanged for incomplete-after, it counts as failed"
+                );
+            }
+            Self::Control(control) => {
+                return write!(
+                    f,
+                    "{control}, so it is still being transferred; it settles once that file is \
+                     gone; if no transfer is active, delete that file"
                 );
             }
             Self::Marker => "its done-marker is not there, and done-marker is set for its folder",

@@ -9,6 +9,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::control;
 use super::links::Refusal;
 use crate::config::{Globs, TRASH, Watch};
 use crate::metadata::sidecar;
@@ -249,7 +250,8 @@ fn name_rule(name: &OsStr) -> Option<Rule> {
     if NOTES.iter().any(|suffix| ends_with(bytes, suffix)) {
         return Some(Rule::Note);
     }
-    if let Some(suffix) = PARTIAL.iter().find(|suffix| ends_with(bytes, suffix)) {
+    let partial = PARTIAL.iter().find(|suffix| ends_with(bytes, suffix));
+    if let Some(suffix) = partial.copied().or_else(|| control::suffix(name)) {
         return Some(Rule::Partial(suffix));
     }
     let editor = bytes.starts_with(b"~$")

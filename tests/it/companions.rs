@@ -80,7 +80,7 @@ fn a_video_is_told_what_its_watch_says() {
         let site = site(&platform, api, &rules);
         fs::create_dir(site.folder().join("e\u{301}t\u{e9}")).unwrap();
         let name = "e\u{301}te\u{301}_20261122.mp4";
-        let file = site.drop_file(&format!("e\u{301}t\u{e9}/{name}"), b"one");
+        let file = site.drop_file(&format!("e\u{301}t\u{e9}/{name}"), b"\x01ne");
         let year = jiff::Zoned::now().year();
         let daemon = site.start();
         site.wait_done(1);

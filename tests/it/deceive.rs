@@ -40,7 +40,7 @@ fn nothing_that_is_shown_deceives() {
         "[[watch]]\nname = \"drop\"\npath = \"{folder}\"\nsettle = \"200ms\"\nnotes = true\n";
     let site = Site::with(&platform, watch);
     let name = format!("a{HIDDEN}.mp4");
-    let file = site.drop_file(&name, b"one");
+    let file = site.drop_file(&name, b"\x01ne");
     let sidecar = json!({"title": format!("T{HIDDEN}")}).to_string();
     fs::write(site.folder().join(format!("a{HIDDEN}.json")), sidecar).unwrap();
     let daemon = site.start();

@@ -2,8 +2,9 @@
 //! what people are told.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 
-use crate::support::{Platform, Site, wait_for};
+use crate::support::{Dice, Platform, Site, wait_for};
 
 /// A little MP4 as far as boxes go; with or without its index.
 fn mp4(whole: bool) -> Vec<u8> {
@@ -88,4 +89,61 @@ fn a_file_with_a_marker_waits_for_it_and_no_marker_is_uploaded() {
     );
     drop(daemon);
     assert_eq!(fs::read_dir(site.folder()).unwrap().count(), 4);
+}
+
+/// The rest of a copy that set the full length first and broke off was never written.
+#[test]
+fn a_copy_that_broke_off_waits_then_fails_in_any_format_and_is_uploaded_once_whole() {
+    let platform = Platform::start();
+    let site = site(&platform, "incomplete-after = \"3s\"");
+    let daemon = site.start();
+    let bytes = Dice::new().bytes(300_000);
+    let path = site.folder().join("a.mpg");
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(300_000).unwrap();
+    file.write_all_at(&bytes[..100_000], 0).unwrap();
+    drop(file);
+    let says = "parts of it were never written";
+    wait_for("the reason", || {
+        explained(&site, "a.mpg").contains(says).then_some(())
+    });
+    let reason = site.wait_jobs("the file to fail", |jobs| {
+        let failed = jobs.iter().find(|job| job.state == "failed")?;
+        failed.last_error.clone()
+    });
+    assert!(
+        reason.contains(says) && reason.contains("jw-ingest retry 1"),
+        "{reason}"
+    );
+    assert!(platform.videos().is_empty());
+    fs::write(&path, &bytes).unwrap();
+    site.wait_done(1);
+    site.assert_exactly_one_each(&platform, &[path]);
+    drop(daemon);
+}
+
+/// As aria2 with several connections leaves it: full size, closed, its container whole.
+#[test]
+fn a_download_that_was_paused_waits_until_its_control_file_is_gone() {
+    let platform = Platform::start();
+    let site = site(&platform, "");
+    let control = site.drop_file("a.mp4.aria2", b"\0\x01");
+    let file = site.drop_file("a.mp4", &mp4(true));
+    let other = site.drop_file("b.mp4", &Dice::new().bytes(9_000));
+    let daemon = site.start();
+    let said = wait_for("the reason", || {
+        let said = explained(&site, "a.mp4");
+        let waits = said.starts_with("waiting to settle");
+        (waits && said.contains("a control file of aria2")).then_some(said)
+    });
+    assert!(
+        said.contains(&format!("the control file {} is there", control.display())),
+        "{said}"
+    );
+    site.wait_done(1);
+    assert_eq!(site.jobs().len(), 1, "it has not settled");
+    fs::remove_file(&control).unwrap();
+    site.wait_done(2);
+    site.assert_exactly_one_each(&platform, &[file, other]);
+    drop(daemon);
 }

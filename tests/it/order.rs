@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::support::{Daemon, Dice, Platform, Site};
+use crate::support::{Daemon, Dice, Platform, Site, write_film};
 
 const SMALL: usize = 20_000;
 
@@ -152,10 +152,9 @@ fn a_clip_is_not_stuck_behind_the_films_that_fill_its_account() {
     let stall = json!({"kind": "stall", "after_bytes": 3_000_000});
     platform.faults("s3-put", Some(2), &stall);
     let daemon = site.start();
-    // Holes cost nothing to write.
     let film = |name, size| {
         let path = site.outside().join(name);
-        fs::File::create(&path).unwrap().set_len(size).unwrap();
+        write_film(&path, size);
         let place = site.folder().join(name);
         fs::rename(path, &place).unwrap();
         place

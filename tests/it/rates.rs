@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{Dice, Platform, Site};
+use crate::support::{Dice, Platform, Site, write_film};
 
 const BIG: usize = 12_000_000;
 const SMALL: usize = 20_000;
@@ -72,10 +72,9 @@ fn a_clip_is_not_stuck_behind_a_feature_film() {
     let site = Site::with(&platform, "[upload]\nfiles-at-once = 1\n");
     platform.fault("s3-put", json!({"kind": "stall", "after_bytes": 3_000_000}));
     let daemon = site.start();
-    // Holes cost nothing to write.
     let film = |name, size| {
         let path = site.outside().join(name);
-        fs::File::create(&path).unwrap().set_len(size).unwrap();
+        write_film(&path, size);
         let place = site.folder().join(name);
         fs::rename(path, &place).unwrap();
         place

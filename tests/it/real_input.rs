@@ -4,11 +4,12 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Daemon, Dice, Platform, Site, have, wait_for};
+use crate::support::{Daemon, Dice, Platform, Site, have, pad, wait_for, write_film};
 
 /// More than four gigabits, and more than 2 GiB: where 32 bits end, signed.
 const HUGE: u64 = 2_200 * 1024 * 1024;
@@ -255,12 +256,13 @@ fn more_than_two_gibibytes_in_little_memory() {
     if have("ffmpeg") {
         make(7, &["-movflags", "+faststart"], &source);
     } else {
-        fs::write(&source, Dice::new().bytes(100_000)).unwrap();
+        write_film(&source, 100_000);
     }
     // Padded, and its last bytes are its own: a file that is cut short is not the same.
-    let mut file = OpenOptions::new().append(true).open(&source).unwrap();
-    file.set_len(HUGE).unwrap();
-    file.write_all(&Dice::new().bytes(1000)).unwrap();
+    pad(&source, HUGE);
+    let file = OpenOptions::new().write(true).open(&source).unwrap();
+    file.write_all_at(&Dice::new().bytes(1000), HUGE - 1000)
+        .unwrap();
     drop(file);
     let target = site.folder().join("feature.mp4");
     fs::rename(&source, &target).unwrap();

@@ -72,6 +72,10 @@ pub(super) fn judge<R: Read + Seek>(source: &mut Source<R>) -> Result<Verdict, S
             (Part::Element(_) | Part::Junk, _) => return Ok(Verdict::Unknown),
         }
     };
+    if segment.end.is_some() && source.has_holes() {
+        // Only to know where padding is.
+        recording(source, segment.body)?;
+    }
     match segment.end {
         Some(end) if end > source.size() => Ok(Verdict::Incomplete(Flaw::CutShort)),
         Some(end) if end == source.size() => Ok(Verdict::Complete),
@@ -92,6 +96,9 @@ fn recording<R: Read + Seek>(source: &mut Source<R>, mut at: u64) -> Result<Verd
             Part::Cut => return Ok(Verdict::Incomplete(Flaw::CutShort)),
             Part::Junk => return Ok(Verdict::Unknown),
         };
+        if let (VOID, Some(end)) = (element.id, element.end) {
+            source.note_padding(at..end);
+        }
         match (element.id, element.end) {
             (CLUSTER, None) => (clusters, inside, at) = (true, true, element.body),
             (_, Some(end)) if end > source.size() => {

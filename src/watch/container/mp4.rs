@@ -11,6 +11,9 @@ const FIRST: [&[u8; 4]; 8] = [
     b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot",
 ];
 
+/// Boxes that hold nothing.
+const PADDING: [&[u8; 4]; 3] = [b"free", b"skip", b"wide"];
+
 /// Whether a file that begins so is one.
 pub(super) fn is_one(head: [u8; 8]) -> bool {
     FIRST.iter().any(|kind| head.ends_with(*kind))
@@ -60,6 +63,9 @@ pub(super) fn judge<R: Read + Seek>(source: &mut Source<R>) -> Result<Verdict, S
         match part(source, at)? {
             Part::Box(kind, end) => {
                 census.note(kind);
+                if PADDING.contains(&&kind) {
+                    source.note_padding(at..end);
+                }
                 at = end;
             }
             Part::Rest(kind) => {

@@ -44,7 +44,12 @@ fn stream<R: Read + Seek>(
     for first in places.chain([count - run]) {
         // Out of step: damaged on its way through the air, perhaps, which is nothing of ours.
         if !in_step(source, first, run, kind)? {
-            return Ok(Verdict::Unknown);
+            let is_zero = source.is_zero(first * kind.0)?;
+            return Ok(if is_zero {
+                Verdict::Incomplete(Flaw::Hollow)
+            } else {
+                Verdict::Unknown
+            });
         }
     }
     if !source.size().is_multiple_of(kind.0) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::debug;
 
+use super::super::control;
 use super::super::evidence::Ending;
 use super::super::inbox::Message;
 use super::super::links::{self, Leads};
@@ -55,6 +56,7 @@ impl Folder {
             *known = news.max(*known);
         }
         self.markers(&changed);
+        self.controls(&changed);
         for (path, news) in changed {
             self.changed(path, news)?;
         }
@@ -71,6 +73,15 @@ impl Folder {
             if !came.is_empty() {
                 self.settler.marked(pattern, &came, self.started.elapsed());
             }
+        }
+    }
+
+    /// Looks at those that wait until a control file among what changed is gone.
+    fn controls(&mut self, changed: &BTreeMap<PathBuf, News>) {
+        let is_one = |path: &&PathBuf| path.file_name().and_then(control::suffix).is_some();
+        let controls: BTreeSet<PathBuf> = changed.keys().filter(is_one).cloned().collect();
+        if !controls.is_empty() {
+            self.settler.controlled(&controls, self.started.elapsed());
         }
     }
 

@@ -63,13 +63,13 @@ impl Settler {
             Weight::Never(why) => {
                 candidate.rests = match why {
                     Waiting::WriterOpen => false,
-                    Waiting::Marker => true,
+                    Waiting::Marker | Waiting::Control(_) => true,
                     _ => quiet >= self.times.settle,
                 };
                 let due = match why {
                     Waiting::WriterOpen => Some(now + self.busy_look()),
-                    // Its coming is announced, and a scan has it looked at too.
-                    Waiting::Marker => None,
+                    // That it comes, or goes, is announced, and a scan has it looked at too.
+                    Waiting::Marker | Waiting::Control(_) => None,
                     _ if candidate.rests => Some(now + REST_LOOK),
                     _ => Some(since + self.times.settle),
                 };

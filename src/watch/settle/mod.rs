@@ -211,6 +211,17 @@ impl Settler {
         self.candidates.wake(now, waits);
     }
 
+    /// These control files came or went: a file that waits for one of them to go is looked at.
+    pub(super) fn controlled(&mut self, changed: &BTreeSet<PathBuf>, now: Duration) {
+        let waits = |path: &Path, candidate: &Candidate| match candidate.told {
+            Some(Waiting::Control(control)) => {
+                control.of(path).is_some_and(|file| changed.contains(&file))
+            }
+            _ => false,
+        };
+        self.candidates.wake(now, waits);
+    }
+
     /// A full scan begins.
     pub(super) fn begin_pass(&mut self) {
         self.pass = self.pass.saturating_add(1);

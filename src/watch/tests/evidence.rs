@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::support::{Bench, mp4};
-use crate::config::Marker;
+use super::support::{Bench, globs, mp4};
+use crate::config::{Marker, Mode};
 use crate::watch::container::Flaw;
 use crate::watch::{Missing, Report, Waiting};
 
@@ -69,8 +69,68 @@ fn without_the_evidence_the_settle_time_must_pass() {
     std::os::unix::fs::FileExt::write_all_at(&file, &whole, 0x0010_0000).unwrap();
     drop(file);
     fs::rename(&aside, &holes).unwrap();
-    bench.waiting(&holes, Waiting::Quiet(Missing::Blocks));
+    bench.waiting(&holes, Waiting::Incomplete(Flaw::Holes));
     assert_eq!(bench.all_settled(), 0);
+}
+
+/// As where a copy set the full length first and broke off; the last one has only reserved its space.
+#[test]
+fn a_file_whose_rest_was_never_written_waits_in_any_format() {
+    let mut bench = Bench::start_with(|watch| watch.include = globs(&["*"]), |_| {});
+    for (name, head) in [
+        ("a.mpg", &b"\0\0\x01\xba"[..]),
+        ("a.dat", b"a format that is not known"),
+        ("a.avi", b"RIFF\0\0\0\0AVI LIST"),
+    ] {
+        let path = bench.path(name);
+        let file = fs::File::create(&path).unwrap();
+        if name == "a.dat" {
+            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, 900_000).unwrap();
+        }
+        std::os::unix::fs::FileExt::write_all_at(&file, head, 0).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![7; 300_000], 20_000).unwrap();
+        file.set_len(900_000).unwrap();
+        drop(file);
+        bench.waiting(&path, Waiting::Incomplete(Flaw::Holes));
+        bench.quietly(bench.watch.settle * 4);
+        assert_eq!(bench.times_settled(&path), 0);
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![7; 899_000], 1000).unwrap();
+        drop(file);
+        assert_eq!(bench.settled(&path).flaw, None);
+    }
+}
+
+#[test]
+fn a_whole_file_waits_as_long_as_a_control_file_is_beside_it() {
+    for mode in [Mode::Events, Mode::Poll] {
+        let mut bench = Bench::start_with(
+            |watch| {
+                watch.watching.mode = mode;
+                watch.watching.poll_interval = Duration::from_millis(200);
+            },
+            |_| {},
+        );
+        for suffix in [".aria2", ".part", ".!qB"] {
+            let path = bench.path(format!("a{suffix}.mp4"));
+            let control = bench.path(format!("a{suffix}.mp4{suffix}"));
+            fs::write(&control, b"what is missing").unwrap();
+            fs::write(&path, mp4().0).unwrap();
+            let waits = bench.until("waiting for the transfer", |report| {
+                matches!(report, Report::Waiting { path: at, why: Waiting::Control(_), .. } if *at == path)
+            });
+            let Report::Waiting { why, .. } = waits else {
+                panic!("{waits:?}");
+            };
+            assert!(why.to_string().contains("delete that file"), "{why}");
+            bench.quietly(bench.watch.settle * 4);
+            bench.idle();
+            assert_eq!(bench.times_settled(&path), 0);
+            fs::remove_file(&control).unwrap();
+            assert_eq!(bench.settled(&path).flaw, None);
+        }
+        assert_eq!(bench.all_settled(), 3, "control files are never taken");
+    }
 }
 
 #[test]

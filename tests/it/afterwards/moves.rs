@@ -169,7 +169,7 @@ fn a_taken_name_is_left_and_move_to_may_lie_inside_the_watch() {
     );
     configure(&site, &platform, &keys);
     fs::create_dir(&up).unwrap();
-    fs::write(up.join("a.mp4"), b"\x01nother's").unwrap();
+    fs::write(up.join("a.mp4"), b"another's").unwrap();
     let daemon = site.start();
     let (first, second) = (dice.bytes(5_000), dice.bytes(6_000));
     let file = site.drop_file("a.mp4", &first);

@@ -12,7 +12,9 @@ mod platform;
 mod site;
 mod web;
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) use daemon::Daemon;
@@ -61,6 +63,24 @@ pub(crate) fn have(program: &str) -> bool {
 /// Says that a test, or a part of one, cannot run here; also where the test's output is captured.
 pub(crate) fn left_out(why: &str) {
     drop(writeln!(std::io::stderr(), "LEFT OUT: {why}"));
+}
+
+/// Writes a whole MP4 of this size at no cost: most of it is a box of padding, which is a hole.
+pub(crate) fn write_film(path: &Path, size: u64) {
+    let part = |kind: &[u8; 4]| [&[0, 0, 0, 16], &kind[..], &[7; 8]].concat();
+    let start = [part(b"ftyp"), part(b"mdat"), part(b"moov")].concat();
+    fs::write(path, start).unwrap();
+    pad(path, size);
+}
+
+/// Makes an MP4 this long by a box of padding at its end, which is a hole.
+pub(crate) fn pad(path: &Path, size: u64) {
+    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    let padding = size - file.metadata().unwrap().len();
+    let head = u32::try_from(padding).unwrap().to_be_bytes();
+    file.write_all(&head).unwrap();
+    file.write_all(b"free").unwrap();
+    file.set_len(size).unwrap();
 }
 
 /// Random numbers whose seed is printed, so that a run can be repeated: `JW_INGEST_TEST_SEED=N`.

@@ -76,7 +76,7 @@ fn answer(stream: TcpStream, pages: &Mutex<Pages>) -> Option<()> {
     };
     let body = content.unwrap_or_default();
     let mut stream = stream;
-    let page = target.split('?').next()?.ends_with(".html");
+    let page = target.split('?').next()?.ends_with("html");
     let kind = if page {
         "Content-Type: text/html; charset=utf-8\r\n"
     } else {

@@ -15,6 +15,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 const QUICK: Duration = Duration::from_secs(2);
 const TIMES: Times = Times {
     settle: SETTLE,
+    complete: QUICK,
     incomplete: Duration::from_mins(1),
     companion: Duration::from_mins(1),
 };
@@ -77,6 +78,7 @@ fn evidence(identity: Identity, writer: Writer, container: Option<Verdict>) -> E
         blocks: identity.bytes(),
         writer,
         container,
+        control: None,
         marker: None,
         lacks_companion: false,
     }

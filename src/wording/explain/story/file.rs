@@ -158,6 +158,12 @@ fn tell_evidence(found: &Inspection, now: Timestamp) -> Vec<Fact> {
             container_words(container)
         )));
     }
+    if let Some(control) = &found.control {
+        told.push(fact(format!(
+            "the control file {} is there, so it is still being transferred",
+            text::path(control)
+        )));
+    }
     if let Some((marker, is_there)) = &found.marker {
         let is = if *is_there { "is there" } else { "is missing" };
         told.push(fact(format!("its done-marker {} {is}", text::path(marker))));

@@ -89,6 +89,7 @@ fn inspection() -> Inspection {
         identity: identity(),
         allocated: identity().bytes(),
         container: Some(container::Verdict::Complete),
+        control: None,
         marker: None,
         waits_for: Waiting::Quiet(Missing::Ending),
         rest: Some(std::time::Duration::from_secs(10)),

@@ -3,6 +3,7 @@
 use super::super::holder::Holder;
 use super::*;
 use crate::watch::container::Flaw;
+use crate::watch::control;
 use crate::watch::writer::Reason;
 
 /// The reason after this one; the first after none.
@@ -25,8 +26,10 @@ fn next(waiting: Option<Waiting>) -> Option<Waiting> {
             Flaw::NoIndex => Waiting::Incomplete(Flaw::NoData),
             Flaw::NoData => Waiting::Incomplete(Flaw::HalfFragment),
             Flaw::HalfFragment => Waiting::Incomplete(Flaw::Hollow),
-            Flaw::Hollow => Waiting::Marker,
+            Flaw::Hollow => Waiting::Incomplete(Flaw::Holes),
+            Flaw::Holes => Waiting::Control(&control::ALL[0]),
         },
+        Some(Waiting::Control(_)) => Waiting::Marker,
         Some(Waiting::Marker) => Waiting::Companion,
         Some(Waiting::Companion) => Waiting::OutOfReach,
         Some(Waiting::OutOfReach) => return None,
@@ -178,6 +181,11 @@ fn what_one_look_finds_is_told_where_no_daemon_has_seen_it() {
         "no marker".to_owned(),
         answer(&still(Waiting::Marker, None)),
     ));
+    let mut transferred = still(Waiting::Control(&control::ALL[0]), None);
+    if let Some(Found::Still(found)) = &mut transferred.disk.found {
+        found.control = Some(PathBuf::from("/srv/video/news/a.mp4.aria2"));
+    }
+    told.push(("still transferred".to_owned(), story(&transferred)));
     let mut facts = facts();
     facts.disk.found = Some(Found::Moving);
     told.push(("it changes right now".to_owned(), story(&facts)));
