@@ -20,12 +20,13 @@ pub(crate) use rate::Rate;
 pub(crate) use rates::Rates;
 pub(crate) use read::{load, load_outline, load_to_read, load_to_wait};
 pub(crate) use retry::Retry;
+pub(crate) use structures::Structure;
 pub(crate) use upload::Upload;
 pub(crate) use watch::{Method, Watch};
 pub(crate) use watching::{Marker, Mode};
 
 #[cfg(test)]
-pub(crate) use {afterwards::Afterwards, read::parse, watching::Watching};
+pub(crate) use {afterwards::Afterwards, read::parse, structures::Structures, watching::Watching};
 
 mod account;
 mod afterwards;
@@ -47,6 +48,7 @@ mod reload;
 mod retry;
 mod secret;
 mod section;
+mod structures;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upload;

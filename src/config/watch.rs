@@ -357,7 +357,7 @@ mod tests {
         for (line, says) in [
             (
                 "setle = \"1s\"",
-                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, on-replace, path, poll-interval, preflight, priority, public-url, publish-date, recursive, settle, settle-complete, tags, title, wait-for, wait-timeout",
+                "[[watch]] \"news\": unknown key \"setle\"; did you mean \"settle\"? expected one of: account, after-upload, allow-private-urls, author, category, custom, description, done-marker, exclude, failed-dir, follow-links, grace, include, incomplete-after, method, mode, move-to, name, name-pattern, notes, on-replace, path, poll-interval, preflight, priority, public-url, publish-date, recursive, settle, settle-complete, structures, tags, title, wait-for, wait-timeout",
             ),
             (
                 "settle = 10",

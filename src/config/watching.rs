@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::section::Section;
+use super::structures::Structures;
 use super::value;
 
 /// How a watch finds its files, and when it takes one for whole.
@@ -26,6 +27,8 @@ pub(crate) struct Watching {
     pub done_marker: Option<Marker>,
     /// Whether symbolic links to folders inside the watch folder are followed.
     pub follow_links: bool,
+    /// By which rules files that programs make on their way are left alone.
+    pub structures: Structures,
     /// Whether the first bytes of a file are looked at before a video is created for it.
     pub preflight: bool,
 }
@@ -56,6 +59,7 @@ impl Default for Watching {
             incomplete_after: Duration::from_hours(1),
             done_marker: None,
             follow_links: false,
+            structures: Structures::default(),
             preflight: true,
         }
     }
@@ -82,6 +86,7 @@ impl Watching {
             follow_links: section
                 .get("follow-links", value::flag)
                 .unwrap_or(default.follow_links),
+            structures: Structures::read(section),
             preflight: section
                 .get("preflight", value::flag)
                 .unwrap_or(default.preflight),
@@ -295,6 +300,7 @@ mod tests {
             incomplete_after: Duration::from_hours(2),
             done_marker: Some(Marker::parse("{stem}.ok").unwrap()),
             follow_links: true,
+            structures: Structures::default(),
             preflight: false,
         };
         assert_eq!(config.watches[0].watching, expected);

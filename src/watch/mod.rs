@@ -47,6 +47,7 @@ pub(crate) mod select;
 mod settle;
 mod sighting;
 mod status;
+mod structures;
 #[cfg(test)]
 pub(crate) mod tests;
 mod walks;

@@ -166,8 +166,8 @@ impl fmt::Display for Waiting {
             }
             Self::Sure => {
                 "every sign says that it is complete (it was closed after writing or renamed, no \
-                 program has it open, its container is complete); a last moment without a change \
-                 must pass"
+                 program has it open, its container is complete); it must stay unchanged for \
+                 settle-complete"
             }
             Self::WriterOpen => "a program has it open for writing",
             Self::WriterUnknown => {

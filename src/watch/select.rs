@@ -11,7 +11,8 @@ use std::path::Path;
 
 use super::control;
 use super::links::Refusal;
-use crate::config::{Globs, TRASH, Watch};
+use super::structures;
+use crate::config::{Globs, Structure, TRASH, Watch};
 use crate::metadata::sidecar;
 
 /// Whether a path counts.
@@ -60,6 +61,8 @@ pub(crate) enum Rule {
     Companion,
     /// It is a note of ours about a video.
     Note,
+    /// The name is one that a program gives to a file on its way.
+    Structure(Structure),
     /// The name is the one an editor or office program gives to its own files.
     Editor,
     /// An exclude pattern matches.
@@ -151,7 +154,10 @@ fn file_rule(watch: &Watch, relative: &Path) -> Option<Rule> {
     }
     let include = &watch.include.set;
     let included = include.is_match(name) || include.is_match(relative);
-    (!included).then_some(Rule::NotIncluded)
+    if !included {
+        return Some(Rule::NotIncluded);
+    }
+    structures::of(watch, name).map(Rule::Structure)
 }
 
 /// The include pattern that takes the file at this path, if one does.
@@ -335,6 +341,14 @@ impl fmt::Display for Rule {
             Self::Editor => {
                 f.write_str("its name is the one a program gives to its lock or backup files")
             }
+            Self::Structure(rule) => {
+                let (makers, word) = (structures::makers(*rule), rule.word());
+                write!(
+                    f,
+                    "its name is one that {makers}; if it is a video of its own, rename it, or leave \
+                     {word:?} out of structures"
+                )
+            }
             Self::Excluded(pattern) => write!(f, "it matches exclude pattern {pattern:?}"),
             Self::NotIncluded => f.write_str("it matches no include pattern"),
             Self::SymbolicLink(refusal) => {
@@ -352,7 +366,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::Marker;
+    use crate::config::{Marker, Structures};
     use crate::watch::tests::support::{globs, watch};
 
     fn at(relative: impl AsRef<Path>) -> PathBuf {
@@ -414,6 +428,24 @@ mod tests {
             Some(Rule::Excluded("old/**".to_owned()))
         );
         assert_eq!(rule_of(""), Some(Rule::NotAFile));
+    }
+
+    #[test]
+    fn what_a_program_makes_on_its_way_is_left_alone_unless_its_rule_is_left_out() {
+        let mut watch = watch(Path::new("/v"));
+        let rule_of = |watch: &Watch, name: &str| rule(watch, &at(name));
+        let format = Some(Rule::Structure(Structure::YtDlpFormat));
+        let temporary = Some(Rule::Structure(Structure::Temporary));
+        assert_eq!(rule_of(&watch, "deep/clip.f137.mp4"), format);
+        assert_eq!(rule_of(&watch, "clip.temp.mp4"), temporary);
+        assert_eq!(rule_of(&watch, "clip.f137.txt"), Some(Rule::NotIncluded));
+        watch.exclude = globs(&["clip*"]);
+        let excluded = Some(Rule::Excluded("clip*".to_owned()));
+        assert_eq!(rule_of(&watch, "clip.temp.mp4"), excluded);
+        watch.exclude = globs(&[]);
+        watch.watching.structures = Structures::of([Structure::Temporary]);
+        assert_eq!(rule_of(&watch, "clip.f137.mp4"), None);
+        assert_eq!(rule_of(&watch, "clip.temp.mp4"), temporary);
     }
 
     #[test]

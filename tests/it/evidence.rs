@@ -147,3 +147,32 @@ fn a_download_that_was_paused_waits_until_its_control_file_is_gone() {
     site.assert_exactly_one_each(&platform, &[file, other]);
     drop(daemon);
 }
+
+/// The streams that a program downloads one by one, before it joins them.
+#[test]
+fn what_a_program_makes_on_its_way_to_a_video_is_left_alone_and_named() {
+    let platform = Platform::start();
+    let site = site(&platform, "");
+    let daemon = site.start();
+    let mut dice = Dice::new();
+    let stream = site.drop_file("clip.f137.mp4", &dice.bytes(9_000));
+    site.drop_file("clip.temp.mp4", &dice.bytes(9_000));
+    let clip = site.drop_file("clip.mp4", &dice.bytes(9_000));
+    site.wait_done(1);
+    let said = explained(&site, "clip.f137.mp4");
+    assert!(
+        said.contains("it is ignored: its name is one that yt-dlp"),
+        "{said}"
+    );
+    assert!(
+        said.contains("leave \"yt-dlp-format\" out of structures"),
+        "{said}"
+    );
+    assert_eq!(site.jobs().len(), 1);
+    drop(daemon);
+    site.change(|text| text.replace("settle =", "structures = [\"temporary\"]\nsettle ="));
+    let daemon = site.start();
+    site.wait_done(2);
+    site.assert_exactly_one_each(&platform, &[clip, stream]);
+    drop(daemon);
+}

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::*;
+use crate::config::Structure;
 use crate::watch::links::Refusal;
 use crate::watch::select::Rule;
 
@@ -21,7 +22,13 @@ fn next(rule: Option<&Rule>) -> Option<Rule> {
         Some(Rule::ExcludedFolder { .. }) => Rule::Hidden,
         Some(Rule::Hidden) => Rule::Rsync,
         Some(Rule::Rsync) => Rule::Partial(".part"),
-        Some(Rule::Partial(_)) => Rule::Marker,
+        Some(Rule::Partial(_)) => Rule::Structure(Structure::YtDlpFormat),
+        Some(Rule::Structure(structure)) => match structure {
+            Structure::YtDlpFormat => Rule::Structure(Structure::Temporary),
+            Structure::Temporary => Rule::Structure(Structure::Transcoder),
+            Structure::Transcoder => Rule::Structure(Structure::Export),
+            Structure::Export => Rule::Marker,
+        },
         Some(Rule::Marker) => Rule::Companion,
         Some(Rule::Companion) => Rule::Note,
         Some(Rule::Note) => Rule::Aside {
