@@ -433,7 +433,7 @@ mod tests {
     #[test]
     fn what_a_program_makes_on_its_way_is_left_alone_unless_its_rule_is_left_out() {
         let mut watch = watch(Path::new("/v"));
-        let rule_of = |watch: &Watch, name: &str| rule(watch, &at(name));
+        let rule_of = |watch: &Watch, name: &str| find_rule(watch, &at(name));
         let format = Some(Rule::Structure(Structure::YtDlpFormat));
         let temporary = Some(Rule::Structure(Structure::Temporary));
         assert_eq!(rule_of(&watch, "deep/clip.f137.mp4"), format);
