@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
             .collect();
         watches.extend(missing);
     }
-    let now = overview::now(&overview, sending.as_ref(), uploaded);
+    let now = overview::now(&overview, runs, (sending.as_ref(), uploaded));
     let mut lines = overview::lines(&overview, now, (runs, &watches), &context.present);
     lines.extend(faults.as_ref().and_then(overview::describe_faults));
     if args.json {
@@ -171,7 +171,7 @@ impl StatusObject {
         let (refused_at, refused_why) = refused.unzip();
         Self {
             well: needs.is_empty(),
-            verdict: overview::verdict(overview, now),
+            verdict: overview::verdict(overview, running, now),
             needs,
             daemon: DaemonObject {
                 running,
@@ -194,6 +194,7 @@ impl StatusObject {
                 .map(|folder| WatchObject {
                     name: folder.watch.clone(),
                     state: match folder.condition(now) {
+                        _ if running == Some(false) => "unwatched",
                         Condition::Ok => "ok",
                         Condition::Starting => "starting",
                         Condition::Silent => "silent",

@@ -219,6 +219,8 @@ mod tests {
         let fixture = Fixture::new();
         let load = |text: String| {
             let file = fixture.path("read.toml");
+            let dir = fixture.path("").display().to_string();
+            let text = text.replace("{dir}", dir.trim_end_matches('/'));
             std::fs::write(&file, text).unwrap();
             load_to_read(&file)
         };

@@ -59,7 +59,7 @@ impl Systemd {
             self.told = Instant::now();
             let status = answer.map_or_else(
                 |_| "the database cannot be used".to_owned(),
-                |overview| verdict(&overview, clock::now()),
+                |overview| verdict(&overview, Some(true), clock::now()),
             );
             if status != self.status {
                 say(&[NotifyState::Status(&status)]);

@@ -21,8 +21,8 @@ pub(crate) struct Line {
     pub needs_person: bool,
 }
 
-/// The state in one sentence, also the service's status line.
-pub(crate) fn verdict(overview: &Overview, now: Timestamp) -> String {
+/// The state in one sentence, also the service's status line. `runs`: whether a daemon runs, as far as we may look.
+pub(crate) fn verdict(overview: &Overview, runs: Option<bool>, now: Timestamp) -> String {
     let Overview {
         running,
         queued,
@@ -38,16 +38,21 @@ pub(crate) fn verdict(overview: &Overview, now: Timestamp) -> String {
         0 => String::new(),
         _ => format!(", {held} held"),
     };
-    let mut parts = vec![format!(
-        "{running} uploading, {queued} queued, {confirming} waiting for ready, {failed} failed{held}"
-    )];
+    let (mut parts, uploading) = match runs {
+        Some(false) => (vec!["the daemon does not run".to_owned()], "interrupted"),
+        Some(true) | None => (Vec::new(), "uploading"),
+    };
+    parts.push(format!(
+        "{running} {uploading}, {queued} queued, {confirming} waiting for ready, {failed} failed{held}"
+    ));
     for paused in paused {
         parts.push(format!(
             "account {} is paused: {}",
             paused.account, paused.reason
         ));
     }
-    parts.extend(folders.iter().filter_map(|folder| {
+    let watched = folders.iter().filter(|_| runs != Some(false));
+    parts.extend(watched.filter_map(|folder| {
         let why = away(folder, now)?;
         Some(format!("watch {} {why}", folder.watch))
     }));
@@ -102,7 +107,7 @@ fn daemon(daemon: Option<&Daemon>, runs: Option<bool>, present: &Present) -> Lin
         }
         (_, Some((at, why))) => (
             format!(
-                "runs{}, with the configuration from before; the one on disk is refused since {}: {}",
+                "runs{}, with the configuration from before; the one on disk is refused since {}: {}; once it is right: systemctl reload jw-ingest",
                 since.unwrap_or_default(),
                 present.both(*at),
                 text::line(why.trim())
@@ -184,7 +189,15 @@ fn remedy(folder: &Folder, now: Timestamp) -> &'static str {
 }
 
 /// What happens now, and what happened in the last 24 hours.
-pub(crate) fn now(overview: &Overview, sending: Option<&Sending>, uploaded: Uploaded) -> Line {
+pub(crate) fn now(
+    overview: &Overview,
+    runs: Option<bool>,
+    (sending, uploaded): (Option<&Sending>, Uploaded),
+) -> Line {
+    let (uploading, sending) = match runs {
+        Some(false) => ("interrupted", None),
+        Some(true) | None => ("uploading", sending),
+    };
     let how_far = sending.map_or_else(String::new, |sending| {
         let share = text::per_cent(sending.sent, sending.size);
         let left = match sending.rate {
@@ -206,7 +219,7 @@ pub(crate) fn now(overview: &Overview, sending: Option<&Sending>, uploaded: Uplo
     Line {
         subject: "now".to_owned(),
         text: format!(
-            "{running} uploading{how_far}, {queued} queued, {confirming} waiting for ready; last 24 h: {files} uploaded, {}",
+            "{running} {uploading}{how_far}, {queued} queued, {confirming} waiting for ready; last 24 h: {files} uploaded, {}",
             text::size(uploaded.bytes)
         ),
         needs_person: false,

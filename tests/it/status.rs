@@ -32,6 +32,11 @@ fn all_is_well_and_what_was_uploaded_is_counted() {
     let (said, code) = status(&site, &[]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("! daemon      does not run"), "{said}");
+    let (said, _) = status(&site, &["--json"]);
+    assert!(
+        said.contains("the daemon does not run; 0 interrupted"),
+        "{said}"
+    );
     let daemon = site.start();
     site.drop_file("a.mp4", &dice.bytes(20_000));
     site.wait_done(1);
@@ -73,6 +78,8 @@ fn a_folder_that_is_away_is_told_with_the_reason_and_since_when() {
     let since: Option<String> = site.value("SELECT since FROM watches WHERE state = 'missing'");
     // A restart does not begin to count again.
     daemon.kill9();
+    let dead = wait_status(&site, "the state without a daemon", |_| true);
+    assert_eq!(state_of(&dead), "unwatched", "{dead}");
     let daemon = site.start();
     let again = wait_status(&site, "the folder to be missed", |all| {
         state_of(all) == "missing"

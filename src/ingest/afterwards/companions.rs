@@ -18,7 +18,7 @@ use crate::metadata::sidecar;
 use crate::queue::State;
 use crate::queue::afterwards::{Action, Case};
 use crate::text;
-use crate::watch::filesystem::may_be_stale;
+use crate::watch::filesystem::{forget_pages, may_be_stale};
 use crate::watch::select::NOTES;
 
 /// A file beside a video, and where it goes.
@@ -58,7 +58,7 @@ impl Companion {
 
     /// Whether a file says what this sidecar said when it was examined.
     fn has_same_words(&self, file: &File) -> bool {
-        self.says.is_some() && sidecar::digest_of(&self.called, file) == self.says
+        self.says.is_some() && read_words(&self.called, file) == self.says
     }
 
     /// Whether it should be deleted with its video: what a marker contains was never sent.
@@ -130,7 +130,7 @@ pub(super) fn examine(told: Option<&str>, video: &Place, companions: &mut [Compa
         });
         let says = examined
             .as_ref()
-            .and_then(|(file, _)| sidecar::digest_of(&companion.called, file));
+            .and_then(|(file, _)| read_words(&companion.called, file));
         if counts && (says.is_none() || says.as_deref() != told) {
             return;
         }
@@ -255,4 +255,10 @@ fn found(
         examine(case.told.as_deref(), places.0, &mut companions);
     }
     companions
+}
+
+/// What tells one content of a sidecar from another, as its filesystem has it, and not as this machine remembers it.
+fn read_words(called: &OsStr, file: &File) -> Option<String> {
+    forget_pages(file);
+    sidecar::digest_of(called, file)
 }
