@@ -13,6 +13,7 @@ pub(crate) mod check;
 pub(crate) mod context;
 #[cfg(feature = "sandbox")]
 pub(crate) mod demo;
+mod duration;
 pub(crate) mod error;
 pub(crate) mod explain;
 pub(crate) mod job;

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::duration::parse_duration;
 use super::error::CommandError;
 use super::run::listen;
 use crate::exit::Exit;
@@ -89,23 +89,6 @@ pub(crate) struct Args {
     /// List calls a minute; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 30)]
     list_rate_limit: u32,
-}
-
-/// A time such as `2s`, `200ms`, `7d`, `1h 30m`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    const WRITE: &str = "write a duration like \"10s\", \"90m\", or \"5d\"";
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!(
-            "{text} has no unit; write a duration like \"{text}s\""
-        ));
-    }
-    let unclear = |_| format!("{text:?} is not a duration; {WRITE}");
-    // The platform's clocks know no daylight saving: a day is 24 hours here.
-    let span: jiff::Span = text.parse().map_err(unclear)?;
-    let signed: SignedDuration = span
-        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
-        .map_err(unclear)?;
-    Duration::try_from(signed).map_err(|_| "a time cannot be negative".to_owned())
 }
 
 /// Serves until a signal.

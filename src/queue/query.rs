@@ -11,6 +11,7 @@ use super::job::{COLUMNS, Job, JobId, State};
 use super::metadata;
 use super::sql::{At, PathColumn, optional_time};
 use super::standing::Standing;
+use crate::clock;
 
 /// Which jobs to list.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,12 @@ pub struct Filter {
     pub standings: Vec<Standing>,
     /// Only this watch.
     pub watch: Option<String>,
+    /// Only this account.
+    pub account: Option<String>,
+    /// Only paths or video keys that contain this text, in any case of its letters.
+    pub find: Option<String>,
+    /// Only jobs that were queued at this moment or later.
+    pub since: Option<Timestamp>,
     /// At most so many, the newest.
     pub limit: Option<u32>,
 }
@@ -74,6 +81,20 @@ pub fn jobs(db: &Connection, filter: &Filter) -> Result<Vec<Job>, Error> {
     if let Some(watch) = &filter.watch {
         conditions.push("watch = ?".to_owned());
         values.push(Value::from(watch.clone()));
+    }
+    if let Some(account) = &filter.account {
+        conditions.push("account = ?".to_owned());
+        values.push(Value::from(account.clone()));
+    }
+    if let Some(text) = &filter.find {
+        // The letters that SQLite's own `lower` leaves alone are compared as they are.
+        conditions
+            .push("(instr(lower(CAST(path AS TEXT)), lower(?)) > 0 OR video_key = ?)".to_owned());
+        values.extend([Value::from(text.clone()), Value::from(text.clone())]);
+    }
+    if let Some(since) = filter.since {
+        conditions.push("created_at >= ?".to_owned());
+        values.push(Value::from(clock::text(since)));
     }
     let condition = if conditions.is_empty() {
         String::new()

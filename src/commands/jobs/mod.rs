@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::context::{Context, load_to_read, remark};
+use super::duration::parse_duration;
 use super::error::CommandError;
 use crate::config::Outline;
 use crate::exit::Exit;
@@ -44,6 +46,7 @@ WHEN shows how many jobs go before a waiting job: due, 12 ahead.
 Examples:
   jw-ingest jobs
   jw-ingest jobs --state failed --state queued
+  jw-ingest jobs --find monday --since 7d
   jw-ingest jobs --json | jq -r 'select(.state == \"done\") | [.video_key, .path] | @tsv'
 
 Exit status:
@@ -62,6 +65,15 @@ pub(crate) struct Args {
     /// Show only jobs of this watch
     #[arg(long, value_name = "NAME")]
     watch: Option<String>,
+    /// Show only jobs of this account
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// Show only files whose path contains this, or the video with this key
+    #[arg(long, value_name = "TEXT")]
+    find: Option<String>,
+    /// Show only files that were found in this time until now, such as 12h or 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    since: Option<Duration>,
     /// Show at most this many, the newest [default: 50; all with --json]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -146,7 +158,7 @@ fn folder_exists(database: &Path) -> bool {
 }
 
 fn list_as_json(args: &Args, db: &Connection, context: &mut Context) -> Result<Exit, CommandError> {
-    let jobs = query::jobs(db, &make_filter(args, args.limit))?;
+    let jobs = query::jobs(db, &make_filter(args, args.limit, context.present.now))?;
     let progress = query::progress(db)?;
     let clocks = clocks::list_skewed(db)?;
     for job in &jobs {
@@ -164,7 +176,10 @@ fn list_as_table(
 ) -> Result<Exit, CommandError> {
     let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
     // One more than is shown says whether there are more.
-    let mut jobs = query::jobs(db, &make_filter(args, Some(limit.saturating_add(1))))?;
+    let mut jobs = query::jobs(
+        db,
+        &make_filter(args, Some(limit.saturating_add(1)), context.present.now),
+    )?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = jobs.len() > shown;
     if more {
@@ -299,7 +314,7 @@ fn leads_to_one(folder: &Path, named: &[PathBuf]) -> bool {
     real.flatten().is_some_and(|real| named.contains(&real))
 }
 
-fn make_filter(args: &Args, limit: Option<u32>) -> Filter {
+fn make_filter(args: &Args, limit: Option<u32>, now: Timestamp) -> Filter {
     let (mut states, mut standings) = (Vec::new(), Vec::new());
     for wanted in &args.states {
         match wanted {
@@ -311,6 +326,9 @@ fn make_filter(args: &Args, limit: Option<u32>) -> Filter {
         states,
         standings,
         watch: args.watch.clone(),
+        account: args.account.clone(),
+        find: args.find.clone(),
+        since: args.since.and_then(|time| now.checked_sub(time).ok()),
         limit,
     }
 }

@@ -43,6 +43,37 @@ fn every_name_is_one_readable_row_of_the_table() {
 }
 
 #[test]
+fn jobs_are_found_by_account_name_key_and_age() {
+    let fixture = Fixture::new();
+    let db = fixture.database();
+    for name in ["Monday.mp4", "tuesday.mp4", "wednesday.mp4"] {
+        job(&db, &fixture.news(name.as_bytes()), &[]);
+    }
+    db.execute_batch(
+        "UPDATE jobs SET account = 'other' WHERE id = 3;
+         UPDATE jobs SET video_key = 'AbCd1234', state = 'done', step = 'confirm', finished_at = created_at WHERE id = 2;",
+    )
+    .unwrap();
+    let old = format!(
+        "UPDATE jobs SET created_at = '{}' WHERE id = 1",
+        before(36_000)
+    );
+    db.execute_batch(&old).unwrap();
+    let found = |args: &[&str]| -> Vec<i64> {
+        let all = fixture.run(&[&["jobs", "--json"], args].concat()).json();
+        all.iter().map(|job| job["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(found(&[]), [1, 2, 3]);
+    assert_eq!(found(&["--find", "MONDAY"]), [1]);
+    assert_eq!(found(&["--find", "day"]), [1, 2, 3]);
+    assert_eq!(found(&["--find", "AbCd1234"]), [2]);
+    assert_eq!(found(&["--account", "other"]), [3]);
+    assert_eq!(found(&["--account", "other", "--find", "monday"]), [0; 0]);
+    assert_eq!(found(&["--since", "150m"]), [2, 3]);
+    assert_eq!(fixture.run(&["jobs", "--since", "yesterday"]).code, 2);
+}
+
+#[test]
 fn json_is_one_object_a_line_with_all_that_is_promised() {
     let fixture = Fixture::new();
     let db = fixture.database();
