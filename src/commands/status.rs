@@ -1,5 +1,7 @@
 //! `jw-ingest status`: the present state on one screen, and whether a person is needed.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -78,6 +80,7 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     let now = overview::now(&overview, runs, (sending.as_ref(), uploaded));
     let mut lines = overview::lines(&overview, now, (runs, &watches), &context.present);
     lines.extend(faults.as_ref().and_then(overview::describe_faults));
+    lines.extend(free_bytes(path).and_then(|free| overview::describe_disk(path, free)));
     if args.json {
         let object = StatusObject::of(&overview, uploaded, (runs, &lines), context.present.now);
         context.screen.object(&object)?;
@@ -86,6 +89,12 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, CommandErr
     }
     let is_well = !lines.iter().any(|line| line.needs_person);
     Ok(if is_well { Exit::Done } else { Exit::Failed })
+}
+
+/// What the disk of the job table has left for this user's files, in bytes; nothing where it does not say.
+fn free_bytes(database: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(database.parent()?).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn print(lines: &[Line], context: &mut Context) -> Result<(), CommandError> {

@@ -145,10 +145,14 @@ pub(crate) async fn run_daemon(
             times::mend(db, started, longest)?;
             accounts.follow(db, started)?;
             priority::follow_priorities(db, &priorities)?;
-            queue::daemon::started(db, started)?;
             claim::reclaim(db, None, &[], started)
         })
         .await?;
+    // For people alone: a full disk keeps no daemon from starting.
+    let told = queue.write(move |db| queue::daemon::started(db, started));
+    if let Err(error) = told.await {
+        tracing::debug!(error = %chain(&error), "the start is not noted");
+    }
     for job in back {
         tracing::warn!(job.id = job.0, "the last run was killed; job {job} resumes");
     }

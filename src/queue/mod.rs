@@ -98,6 +98,18 @@ enum Durability {
     Kill,
 }
 
+/// What a killed daemon left in the write-ahead log goes into the table itself, after which the log is written from its
+/// start again: on a full disk that is the only room there is. It may fail, and then nothing is worse.
+fn make_room(db: &Connection) {
+    let checkpoint: rusqlite::Result<i64> =
+        db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get(0));
+    match checkpoint {
+        Ok(0) => {}
+        Ok(busy) => tracing::debug!(busy, "the write-ahead log is not emptied: it is read"),
+        Err(error) => tracing::debug!(%error, "the write-ahead log is not emptied"),
+    }
+}
+
 impl Queue {
     /// Opens (and where needed creates or migrates) the database and starts the writer thread.
     ///
@@ -105,6 +117,7 @@ impl Queue {
     /// Everything that prevents the use of the database, with what to do about it; see [`Error`].
     pub fn start(path: &Path) -> Result<Self, Error> {
         let mut connection = open(path)?;
+        make_room(&connection);
         let seal = Arc::new(Seal::beside(path)?);
         ticket::seal_plain_links(&mut connection, &seal)?;
         let level = Level::of(&connection)?;

@@ -90,7 +90,9 @@ pub fn read_overview(db: &Connection) -> Result<Overview, Error> {
         })?;
     overview.stuck = db
         .prepare_cached(
-            "SELECT count(*), min(last_error) FROM afterwards WHERE due_at IS NOT NULL AND last_error IS NOT NULL AND attempts > 0",
+            "SELECT count(*), min(last_error) FROM afterwards
+             WHERE due_at IS NOT NULL AND last_error IS NOT NULL AND attempts > 0
+               AND action IN ('move', 'trash', 'delete', 'failed-dir', 'back')",
         )?
         .query_row([], |row| {
             let why: Option<String> = row.get(1)?;

@@ -1,5 +1,7 @@
 //! The present state in words: what runs, what waits, and what needs a person.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::notices;
@@ -232,6 +234,21 @@ pub(crate) fn describe_faults(faults: &Problems) -> Option<Line> {
     Some(Line {
         subject: "config".to_owned(),
         text: format!("the file has faults: {first}; `jw-ingest check` shows all"),
+        needs_person: true,
+    })
+}
+
+/// A job table on a disk with less room than this takes no more jobs soon.
+const ROOM: u64 = 1 << 20;
+
+/// That the disk of the job table is full.
+pub(crate) fn describe_disk(database: &Path, free: u64) -> Option<Line> {
+    (free < ROOM).then(|| Line {
+        subject: "disk".to_owned(),
+        text: format!(
+            "the disk of {} is full: no file is queued and nothing is uploaded until there is room",
+            text::path(database)
+        ),
         needs_person: true,
     })
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::files::{Trouble, exists, md5_of, sync};
+use super::look;
 use super::names::names;
 use super::traces::{self, Found};
 use crate::beneath::Place;
@@ -136,10 +137,22 @@ pub(super) fn end(
         }
     }
     if is_over {
+        // A file that was rewritten while it was copied left a mixture, which is no content of any file.
+        if is_torn(case, &copy, stopped)? {
+            return remove(&copy);
+        }
         name(&copy, (case, &mut md5), stopped)
     } else {
         Ok(Fate::Unknown)
     }
+}
+
+/// Whether a copy is known to be something else than what the job has sent; of one that sent nothing that is not known.
+fn is_torn(case: &Case, copy: &Place, stopped: &dyn Fn() -> bool) -> Result<bool, Trouble> {
+    let file = copy
+        .open()
+        .map_err(|error| super::files::cannot("read it", error))?;
+    look::is_something_else(case, &file, stopped)
 }
 
 fn remove(copy: &Place) -> Result<Fate, Trouble> {

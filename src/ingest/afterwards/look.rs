@@ -113,6 +113,19 @@ pub(super) fn is_sent(
     Ok(is_what_was_sent(case, which, stopped)? == Some(true))
 }
 
+/// Whether a file is known to have other bytes than those that were sent, or other samples where no sum of them is known.
+pub(super) fn is_something_else(
+    case: &Case,
+    file: &File,
+    stopped: &dyn Fn() -> bool,
+) -> Result<bool, Trouble> {
+    let identity = Identity::now(file).map_err(unreadable)?;
+    Ok(match is_what_was_sent(case, (file, &identity), stopped)? {
+        Some(is_sent) => !is_sent,
+        None => case.job.fingerprint.is_some() && !has_samples(&case.job, file)?,
+    })
+}
+
 /// Reads the file, and compares it with the sum of what was sent. `None`: there is none.
 fn is_what_was_sent(
     case: &Case,

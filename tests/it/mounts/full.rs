@@ -135,6 +135,10 @@ fn a_full_disk_with_everything_on_it(make: impl FnOnce(&Site, &Path) -> Option<M
     let complaint = "the database cannot be written";
     move_in("second");
     site.wait_log(complaint);
+    let status = site.command(&["status"]);
+    let said = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(said.contains("! disk"), "{said}");
+    assert_eq!(status.status.code(), Some(1), "{said}");
     daemon.kill9();
     // A new start may find a little room again in what the database has already.
     let before = site.logged(complaint);

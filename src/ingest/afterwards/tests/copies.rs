@@ -195,3 +195,24 @@ fn a_copy_is_noted_before_it_is_begun() {
     assert!(matches!(outcome, Err(Trouble::Changed)), "{outcome:?}");
     assert_eq!(content(&part), "one");
 }
+
+/// The file was rewritten while it was copied, as long as before: the copy is of neither content.
+#[test]
+fn a_mixture_gets_no_name_once_its_file_has_gone() {
+    for is_known in [true, false] {
+        let (ground, mut case, part) = copied("");
+        let own = content(&ground.at(NAME));
+        let mixed: String = own.chars().rev().collect();
+        assert_ne!(mixed, own);
+        fs::write(&part, mixed).unwrap();
+        fs::remove_file(ground.at(NAME)).unwrap();
+        if !is_known {
+            case.job.md5 = None;
+            case.original.md5 = None;
+            case.job.fingerprint = Some("1:of-another-content".to_owned());
+        }
+        assert_eq!(settle(&ground, &case, true, true), Fate::Gone, "{is_known}");
+        assert!(!part.exists(), "{is_known}");
+        assert_eq!(names(&ground.at("up/sub")), ["b.mp4"], "{is_known}");
+    }
+}
